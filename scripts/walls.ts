@@ -1,0 +1,84 @@
+/**
+ * Checks who imports whom: reads `deno info --json main.ts` from standard input and prints every import that
+ * goes through a wall. Exits with 1 where there is one.
+ */
+
+/**
+ * A room is the files whose path begins with `path`. They may reach files and packages that begin with one of
+ * the others; behind `type` stands what may be imported for its types alone. The first room that fits counts.
+ */
+const rooms: readonly { path: string; mayReach: readonly string[] }[] = [
+  { path: "main.ts", mayReach: ["src/cli.ts", "src/system.ts"] },
+  {
+    path: "src/cli.ts",
+    mayReach: [
+      "src/commands/",
+      "src/errors.ts",
+      "src/log.ts",
+      "type src/system.ts",
+      "deno.json",
+      "@cliffy/command",
+    ],
+  },
+  {
+    path: "src/commands/",
+    mayReach: [
+      "src/commands/",
+      "src/registry/mod.ts",
+      "src/process/",
+      "src/formats/",
+      "src/errors.ts",
+      "src/log.ts",
+      "type src/system.ts",
+      "@cliffy/command",
+    ],
+  },
+  { path: "src/registry/etcd.ts", mayReach: ["src/registry/", "src/errors.ts", "etcd3", "node:"] },
+  { path: "src/registry/", mayReach: ["src/registry/", "src/errors.ts"] },
+  { path: "src/process/", mayReach: ["src/process/", "src/errors.ts", "type src/system.ts"] },
+  { path: "src/formats/", mayReach: ["src/formats/", "type src/registry/instance.ts", "src/errors.ts"] },
+  { path: "src/log.ts", mayReach: ["type src/system.ts"] },
+  { path: "src/system.ts", mayReach: [] },
+  { path: "src/errors.ts", mayReach: [] },
+];
+
+interface Dependency {
+  readonly specifier: string;
+  /** Missing where only types are imported. */
+  readonly code?: { readonly specifier?: string };
+  readonly type?: { readonly specifier?: string };
+}
+
+interface Graph {
+  readonly roots: readonly string[];
+  readonly modules: readonly { readonly specifier: string; readonly dependencies?: readonly Dependency[] }[];
+}
+
+const graph: Graph = await new Response(Deno.stdin.readable).json();
+const [root = ""] = graph.roots;
+const house = root.slice(0, root.lastIndexOf("/") + 1);
+
+const breaches: string[] = [];
+for (const { specifier, dependencies = [] } of graph.modules) {
+  const from = specifier.slice(house.length);
+  if (!specifier.startsWith(house) || !/^(main\.ts|src\/)/.test(from)) continue;
+  const room = rooms.find(({ path }) => from.startsWith(path));
+  if (room === undefined) breaches.push(`${from} is in no room of the house`);
+  for (const dependency of dependencies) {
+    const to = destination(dependency);
+    const reached = room?.mayReach.some((place) =>
+      place.startsWith("type ")
+        ? dependency.code === undefined && to.startsWith(place.slice("type ".length))
+        : to.startsWith(place)
+    );
+    if (reached === false) breaches.push(`${from} may not import ${to}`);
+  }
+}
+await Deno.stderr.write(new TextEncoder().encode(breaches.map((breach) => `walls: ${breach}\n`).join("")));
+Deno.exit(breaches.length === 0 ? 0 : 1);
+
+/** A file of the house by its path, a package by its bare name. */
+function destination({ specifier, code, type }: Dependency): string {
+  const resolved = (code ?? type)?.specifier ?? "";
+  return specifier.startsWith(".") && resolved.startsWith(house) ? resolved.slice(house.length) : specifier;
+}

@@ -1,0 +1,130 @@
+/** The root command, and the one place where an error becomes a message and an exit code. */
+import { ValidationError } from "@cliffy/command";
+import { CompletionsCommand } from "@cliffy/command/completions";
+import config from "../deno.json" with { type: "json" };
+import { group, type Program, showHelp } from "./commands/command.ts";
+import { connectionSettings } from "./commands/connection.ts";
+import { listCommand } from "./commands/service/list.ts";
+import { registerCommand } from "./commands/service/register.ts";
+import { unregisterCommand } from "./commands/service/unregister.ts";
+import { type AnyCommand, declare } from "./commands/settings.ts";
+import { EmpusaError, ExitCode, UsageError } from "./errors.ts";
+import { Log } from "./log.ts";
+import type { System } from "./system.ts";
+
+/** Carries out what `args` say, and resolves to the exit code. It never rejects. */
+export async function run(args: readonly string[], system: System): Promise<number> {
+  const program: Program = { system, log: new Log(system.stderr, "info"), exitCode: ExitCode.done };
+  const root = rootCommand(program);
+  // "empusa help service" is what many would type first.
+  const line = args[0] === "help" ? [...args.slice(1), "--help"] : args;
+  try {
+    await root.parse(separateValues(line, root));
+    return program.exitCode;
+  } catch (error) {
+    return await report(error, `See "${commandPath(line, root)} --help"`, program.log);
+  }
+}
+
+/** The tree of all commands. */
+export function rootCommand(program: Program): AnyCommand {
+  const root = group(program, "A service registry on top of etcd.", {
+    service: group(program, "Register, remove and find services.", {
+      register: registerCommand(program),
+      unregister: unregisterCommand(program),
+      list: listCommand(program),
+    }),
+  });
+  root.command("completions", new CompletionsCommand())
+    .action(function (this: AnyCommand): Promise<void> {
+      return showHelp(program, this);
+    })
+    .reset()
+    .name("empusa")
+    .version(config.version)
+    .versionOption("-V, --version", "Show the version.", {
+      standalone: true,
+      action: () => program.system.stdout.write(`empusa ${config.version}\n`),
+    })
+    .helpOption("-h, --help", "Show this help.", {
+      standalone: true,
+      global: true,
+      action(this: AnyCommand): Promise<void> {
+        return showHelp(program, this);
+      },
+    })
+    .noExit();
+  declare(root, connectionSettings, { global: true });
+  return root;
+}
+
+/**
+ * The line with each `--option=value` as two words. Cliffy does not know a global option by its `=`, and
+ * where a value was forgotten, as in `--service-name $UNSET --ttl 30` or `--ttl=`, it takes the next word.
+ * @throws {UsageError} naming the option whose value is missing
+ */
+function separateValues(args: readonly string[], root: AnyCommand): string[] {
+  const takesValue = options(root);
+  const separated: string[] = [];
+  for (const { word, option, value } of words(args, takesValue)) {
+    if (option === undefined) separated.push(word);
+    else if (value === undefined || value === "" || value === "--help" || takesValue.has(value)) {
+      throw new UsageError(`${option} needs a value`);
+    } else separated.push(option, value);
+  }
+  return separated;
+}
+
+/** The command that a line calls, as far as it is known: `empusa service list`. */
+function commandPath(args: readonly string[], root: AnyCommand): string {
+  let command = root;
+  for (const { word } of words(args, options(root))) {
+    command = (word !== undefined && command.getCommand(word, true)) || command;
+  }
+  return command.getPath();
+}
+
+type Words =
+  | { readonly word: string; readonly option?: never; readonly value?: never }
+  | { readonly word?: never; readonly option: string; readonly value: string | undefined };
+
+/** The words of a line, each option that takes a value together with it. What follows `--` is left alone. */
+function* words(args: readonly string[], takesValue: ReadonlyMap<string, boolean>): Generator<Words> {
+  let literal = false;
+  for (let i = 0; i < args.length; i++) {
+    const word = args[i] as string;
+    const [option = "", ...rest] = word.split("=");
+    literal ||= word === "--";
+    if (literal || !takesValue.get(option)) yield { word };
+    else if (rest.length > 0) yield { option, value: rest.join("=") };
+    else yield { option, value: args[++i] };
+  }
+}
+
+/** Every option of a command and of those below it, and whether it takes a value. */
+function options(command: AnyCommand): Map<string, boolean> {
+  const own = command.getOptions(true).flatMap(({ flags, args }) =>
+    flags.map((flag): [string, boolean] => [flag, args.length > 0])
+  );
+  return new Map([...own, ...command.getCommands(true).flatMap((child) => [...options(child)])]);
+}
+
+async function report(error: unknown, help: string, log: Log): Promise<number> {
+  if (error instanceof EmpusaError) {
+    await log.error(error.message, error.hint ?? (error instanceof UsageError ? help : undefined));
+    await log.debug(`caused by ${Deno.inspect(error.cause ?? error)}`);
+    return error.exitCode;
+  }
+  if (error instanceof ValidationError) {
+    await log.error(asOurs(error.message), help);
+    return ExitCode.usage;
+  }
+  await log.error(`unexpected failure: ${error instanceof Error ? error.message : error}`);
+  await log.debug(Deno.inspect(error));
+  return ExitCode.failed;
+}
+
+/** Cliffy's message in the form of ours: no capital, no full stop. */
+function asOurs(message: string): string {
+  return message.charAt(0).toLowerCase() + message.slice(1).replace(/\.$/, "");
+}

@@ -1,0 +1,26 @@
+import { ExitCode } from "../../errors.ts";
+import { type Context, leaf, type Program } from "../command.ts";
+import type { AnyCommand } from "../settings.ts";
+import { identity } from "./settings.ts";
+
+export interface UnregisterOptions {
+  readonly type: string;
+  readonly name: string;
+}
+
+export function unregisterCommand(program: Program): AnyCommand {
+  return leaf(program, {
+    description: "Remove an instance of a service. One that is not there is no failure.",
+    examples: [["remove it", "service unregister --service-type web --service-name web-1"]],
+    settings: identity,
+    options: ({ serviceType: type, serviceName: name }): UnregisterOptions => ({ type, name }),
+    run: runUnregister,
+  });
+}
+
+export async function runUnregister({ type, name }: UnregisterOptions, context: Context): Promise<ExitCode> {
+  using registry = await context.openRegistry();
+  const removed = await registry.unregister(type, name);
+  await context.log.info(removed ? `unregistered ${type}/${name}` : `already unregistered: ${type}/${name}`);
+  return ExitCode.done;
+}

@@ -1,0 +1,152 @@
+/**
+ * Settings: what a command is told by an option or, where that is not given, by an environment variable. Each
+ * is declared once, and from there come the option, the variable, the help, the checks and the README.
+ */
+import { Command } from "@cliffy/command";
+import { RuleViolation, UsageError } from "../errors.ts";
+
+/** A command whose options are not known to the compiler: settings are typed by their own declaration. */
+// deno-lint-ignore no-explicit-any -- Cliffy's eight type parameters follow chained calls, not a table
+export type AnyCommand = Command<any>;
+
+/** One setting, whose value has the type `T`. */
+export interface Setting<T> {
+  /** `--ttl` */
+  readonly flag: `--${string}`;
+  /** `SECONDS` */
+  readonly placeholder: string;
+  /** `EMPUSA_SERVICE_TTL` */
+  readonly env: `EMPUSA_${string}`;
+  /** One sentence for the help. */
+  readonly meaning: string;
+  /** It has to be given. */
+  readonly required?: boolean;
+  /** What counts where nothing is given, as it would be typed. */
+  readonly fallback?: string;
+  /** It may be given more than once; the values are joined by commas. */
+  readonly repeatable?: boolean;
+  /** All the values that there are, where they can be listed. */
+  readonly choices?: readonly string[];
+  /** @throws {RuleViolation} where the text cannot be used */
+  readonly parse: (text: string) => T;
+}
+
+type Declaration<T> = Omit<Setting<T>, "required" | "fallback">;
+
+// deno-lint-ignore no-explicit-any -- any type of value, found out by Values
+export type Settings = Readonly<Record<string, Setting<any>>>;
+
+/** The values of some settings, under the same names. */
+export type Values<S extends Settings> = { [Name in keyof S]: S[Name] extends Setting<infer T> ? T : never };
+
+/** A setting that has to be given. */
+export function required<T>(declaration: Declaration<T>): Setting<T> {
+  return { ...declaration, required: true };
+}
+
+/** A setting that may be left out. */
+export function optional<T>(declaration: Declaration<T>): Setting<T | undefined> {
+  return declaration;
+}
+
+/** A setting that has a value even where nothing is given. */
+export function withDefault<T>(fallback: string, declaration: Declaration<T>): Setting<T> {
+  return { ...declaration, fallback };
+}
+
+/** One of a few words. */
+export function oneOf<const T extends string>(
+  choices: readonly T[],
+): Pick<Setting<T>, "choices" | "parse"> {
+  return {
+    choices,
+    parse: (text) => {
+      const choice = choices.find((choice) => choice === text);
+      if (choice === undefined) throw new RuleViolation(`be ${listed(choices)}`);
+      return choice;
+    },
+  };
+}
+
+/** Gives a command the options and variables of some settings. Global ones are known to its sub-commands too. */
+export function declare(command: AnyCommand, settings: Settings, { global = false } = {}): void {
+  for (const setting of Object.values(settings)) {
+    const { flag, placeholder, env, choices, repeatable } = setting;
+    const name = placeholder.toLowerCase();
+    const completion = choices === undefined ? "string" : `string:${name}`;
+    const option = { collect: repeatable ?? false, global };
+    if (choices !== undefined) command.complete(name, () => [...choices], { global });
+    command.option(`${flag} <${name}:${completion}>`, help(setting), option);
+    // Without a prefix, so that what the variable says is kept apart from what the option says.
+    command.env(`${env}=<${name}:string>`, `The same as ${flag}.`, { global, hidden: true });
+  }
+}
+
+/** The sentence of the help, and what else there is to know. */
+export function help({ meaning, env, required, repeatable, choices, fallback }: Setting<unknown>): string {
+  const notes = [
+    env,
+    required ? "required" : "",
+    repeatable ? "repeatable" : "",
+    choices === undefined ? "" : choices.join("|"),
+    fallback === undefined ? "" : `default ${fallback}`,
+  ].filter((note) => note !== "");
+  return `${meaning} (${notes.join(", ")})`;
+}
+
+/**
+ * The values of settings, from what Cliffy found: the option, else the variable, else the default. An empty
+ * variable counts as none.
+ * @throws {UsageError} naming every required setting that is missing, or the first value that breaks a rule
+ */
+export function read<S extends Settings>(settings: S, given: Readonly<Record<string, unknown>>): Values<S> {
+  const texts = Object.entries(settings).map(([name, setting]) => ({
+    name,
+    setting,
+    text: find(setting, given),
+  }));
+  const missing = texts.filter(({ setting, text }) => setting.required && text === undefined);
+  if (missing.length > 0) {
+    throw new UsageError(`missing ${missing.map(({ setting }) => named(setting)).join(", ")}`);
+  }
+  return Object.fromEntries(
+    texts.map(({ name, setting, text }) => [name, text === undefined ? undefined : parse(setting, text)]),
+  ) as Values<S>;
+}
+
+function find(setting: Setting<unknown>, given: Readonly<Record<string, unknown>>): string | undefined {
+  const typed = given[camelCase(setting.flag.slice(2), "-")] ??
+    given[camelCase(setting.env.toLowerCase(), "_")];
+  const text = Array.isArray(typed) ? typed.join(",") : typed as string | undefined;
+  return text ?? setting.fallback;
+}
+
+function parse<T>(setting: Setting<T>, text: string): T {
+  try {
+    return setting.parse(text);
+  } catch (error) {
+    if (!(error instanceof RuleViolation)) throw error;
+    throw broken(setting, error.message, text);
+  }
+}
+
+/** The error for a value that breaks a rule: the setting "must …". */
+export function broken(setting: Setting<unknown>, rule: string, text: string): UsageError {
+  const shown = text.length > 80 ? `${text.slice(0, 80)}…` : text;
+  return new UsageError(`${named(setting)} must ${rule}, not ${JSON.stringify(shown)}`);
+}
+
+/** A setting by both of its names. */
+export function named({ flag, env }: Pick<Setting<unknown>, "flag" | "env">): string {
+  return `${flag} (${env})`;
+}
+
+function camelCase(text: string, separator: string): string {
+  return text.split(separator).map((word, i) => i === 0 ? word : word[0]?.toUpperCase() + word.slice(1)).join(
+    "",
+  );
+}
+
+function listed(words: readonly string[]): string {
+  return words.length < 2 ? words.join() : `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;
+}

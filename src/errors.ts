@@ -1,0 +1,60 @@
+/** What the exit codes of empusa mean. They are part of its interface: scripts rely on them. */
+export const ExitCode = {
+  /** What was asked for is done. */
+  done: 0,
+  /** It failed for a reason that no other code names. */
+  failed: 1,
+  /** The command line or the environment is wrong; nothing was tried. */
+  usage: 2,
+  /** No etcd could be reached, or none answered in time. */
+  unreachable: 3,
+  /** etcd refused: authentication or permission. */
+  refused: 4,
+} as const;
+
+export type ExitCode = typeof ExitCode[keyof typeof ExitCode];
+
+/**
+ * A failure that a person is told about in one line, and that ends the command with `exitCode`.
+ * The line says what failed, on what, why, and what to check; `hint` is a second line with the next step.
+ */
+export class EmpusaError extends Error {
+  readonly exitCode: ExitCode;
+  readonly hint: string | undefined;
+
+  constructor(message: string, options: ErrorOptions & { exitCode?: ExitCode; hint?: string } = {}) {
+    super(message, options);
+    this.name = new.target.name;
+    this.exitCode = options.exitCode ?? ExitCode.failed;
+    this.hint = options.hint;
+  }
+}
+
+/** What was typed, or found in the environment, cannot be used. */
+export class UsageError extends EmpusaError {
+  constructor(message: string, options: ErrorOptions & { hint?: string } = {}) {
+    super(message, { ...options, exitCode: ExitCode.usage });
+  }
+}
+
+/** No etcd could be reached, or none answered before the deadline. A write may have happened all the same. */
+export class UnreachableError extends EmpusaError {
+  constructor(message: string, options: ErrorOptions = {}) {
+    super(message, { ...options, exitCode: ExitCode.unreachable });
+  }
+}
+
+/** etcd answered, and refused: who we are, or what we may do. */
+export class RefusedError extends EmpusaError {
+  constructor(message: string, options: ErrorOptions = {}) {
+    super(message, { ...options, exitCode: ExitCode.refused });
+  }
+}
+
+/**
+ * A value breaks a rule. The message is the rule, so that it completes "X must …": the one who knows where
+ * the value came from puts that in front.
+ */
+export class RuleViolation extends Error {
+  override readonly name = "RuleViolation";
+}

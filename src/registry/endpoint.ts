@@ -1,0 +1,49 @@
+import { RuleViolation } from "../errors.ts";
+
+export const protocols = ["http", "https"] as const;
+
+export type Protocol = typeof protocols[number];
+
+/** Where one etcd listens for clients. */
+export interface Endpoint {
+  readonly protocol: Protocol;
+  /** `host:port`, an IPv6 address in brackets. */
+  readonly address: string;
+}
+
+const rule = "be HOST:PORT, such as localhost:2379, [::1]:2379 or http://etcd-1:2379";
+
+/**
+ * Endpoints that are separated by commas or blanks; those without a scheme get `protocol`. One that is named
+ * twice counts once.
+ * @throws {RuleViolation} where there is none, or one is malformed
+ */
+export function parseEndpoints(text: string, protocol: Protocol): Endpoint[] {
+  const endpoints = new Map<string, Endpoint>();
+  for (const part of text.split(/[\s,]+/).filter((part) => part !== "")) {
+    const endpoint = parseEndpoint(part, protocol);
+    endpoints.set(showEndpoint(endpoint), endpoint);
+  }
+  if (endpoints.size === 0) throw new RuleViolation(rule);
+  return [...endpoints.values()];
+}
+
+function parseEndpoint(text: string, protocol: Protocol): Endpoint {
+  const [, scheme, host, port] =
+    /^(?:(https?):\/\/)?(\[[0-9a-f:.]+\]|[^\s/?#@:[\]]+):(\d{1,5})\/?$/i.exec(text) ?? [];
+  if (
+    host === undefined || port === undefined || !URL.canParse(`http://${host}`) || Number(port) < 1 ||
+    Number(port) > 65535
+  ) {
+    throw new RuleViolation(rule);
+  }
+  return {
+    protocol: scheme === undefined ? protocol : scheme.toLowerCase() as Protocol,
+    address: `${host}:${Number(port)}`,
+  };
+}
+
+/** As a person would write it. */
+export function showEndpoint(endpoint: Endpoint): string {
+  return `${endpoint.protocol}://${endpoint.address}`;
+}

@@ -1,0 +1,110 @@
+/** The domain's one noun, and how it lies in the store: `{tree root}/service/{type}/{name}` = location. */
+import { RuleViolation } from "../errors.ts";
+
+/** One instance of a service: somebody who can be reached at `location`. */
+export interface Instance {
+  readonly type: string;
+  readonly name: string;
+  readonly location: string;
+}
+
+/** An instance as the registry knows it. */
+export interface RegisteredInstance extends Instance {
+  /** Seconds until it disappears unless it is refreshed; null where it stays until it is removed. */
+  readonly ttl: number | null;
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+// deno-lint-ignore no-control-regex -- control characters are what it is for: C0, DEL, C1 and the line separators
+const control = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
+
+const maxNameBytes = 255;
+const maxLocationBytes = 4096;
+
+/**
+ * A service type or the name of an instance, which is one segment of a key.
+ * @throws {RuleViolation} where it is none
+ */
+export function parseName(text: string): string {
+  if (
+    text === "" || text !== text.trim() || text.includes("/") || control.test(text) || !text.isWellFormed() ||
+    encoder.encode(text).length > maxNameBytes
+  ) {
+    throw new RuleViolation(
+      `be 1 to ${maxNameBytes} bytes of UTF-8 without "/", control characters, or blanks at the ends`,
+    );
+  }
+  return text;
+}
+
+/**
+ * Where an instance can be reached: `host:port`, `[v6]:port`, a URL, `unix:/path`. It is kept as given.
+ * @throws {RuleViolation} where it is not one line
+ */
+export function parseLocation(text: string): string {
+  if (
+    text.trim() === "" || control.test(text) || !text.isWellFormed() ||
+    encoder.encode(text).length > maxLocationBytes
+  ) {
+    throw new RuleViolation(
+      `be one line of 1 to ${maxLocationBytes} bytes of UTF-8 without control characters`,
+    );
+  }
+  return text;
+}
+
+/**
+ * The path under which everything is stored, in the one form it is used in: `foo`, `/foo` and `/foo/` are
+ * `/foo`, and `/` is the empty string.
+ * @throws {RuleViolation} where it is no path
+ */
+export function parseTreeRoot(text: string): string {
+  const path = text.replace(/^\/+|\/+$/g, "");
+  const segments = path === "" ? [] : path.split("/");
+  if (segments.some((segment) => segment === "" || segment !== segment.trim()) || control.test(path)) {
+    throw new RuleViolation("be a path such as /prod, without empty parts or control characters");
+  }
+  return segments.map((segment) => `/${segment}`).join("");
+}
+
+/** The key under which an instance is stored. */
+export function instanceKey(treeRoot: string, type: string, name: string): string {
+  return `${instancePrefix(treeRoot, type)}${name}`;
+}
+
+/** What the keys of all instances, or of all of one type, begin with. */
+export function instancePrefix(treeRoot: string, type?: string): string {
+  return type === undefined ? `${treeRoot}/service/` : `${treeRoot}/service/${type}/`;
+}
+
+/**
+ * Reads back what lies in the store, which anybody may have written there.
+ * @throws {RuleViolation} where it is not what empusa would write
+ */
+export function readInstance(treeRoot: string, key: Uint8Array, value: Uint8Array): Instance {
+  const [type, name, ...rest] = decode(key).slice(instancePrefix(treeRoot).length).split("/");
+  if (type === undefined || name === undefined || rest.length > 0) {
+    throw new RuleViolation(`be ${instancePrefix(treeRoot)}TYPE/NAME`);
+  }
+  if (type === "" || name === "") throw new RuleViolation("have a type and a name that are not empty");
+  return { type, name, location: decode(value) };
+}
+
+function decode(bytes: Uint8Array): string {
+  try {
+    return decoder.decode(bytes);
+  } catch (error) {
+    throw new RuleViolation("be UTF-8", { cause: error });
+  }
+}
+
+/** By type, then by name, both by code units: the same order on every machine. */
+export function compareInstances(a: Instance, b: Instance): number {
+  return compare(a.type, b.type) || compare(a.name, b.name);
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

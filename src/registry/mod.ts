@@ -1,0 +1,124 @@
+/** The service registry: what commands are given to work with. */
+import type { Endpoint } from "./endpoint.ts";
+import {
+  compareInstances,
+  type Instance,
+  instanceKey,
+  instancePrefix,
+  readInstance,
+  type RegisteredInstance,
+} from "./instance.ts";
+import { RuleViolation } from "../errors.ts";
+import { permanentRegistration, registerUnderLease, type Registration } from "./registration.ts";
+import type { Entry, LeaseId, Limit, Store } from "./store.ts";
+
+export { type Endpoint, parseEndpoints, protocols, showEndpoint } from "./endpoint.ts";
+export {
+  type Instance,
+  parseLocation,
+  parseName,
+  parseTreeRoot,
+  type RegisteredInstance,
+} from "./instance.ts";
+export type { RefreshEvent } from "./refresh.ts";
+export type { Registration } from "./registration.ts";
+
+/** Where the registry lies, and how long one operation on it may take. */
+export interface Connection {
+  readonly endpoints: readonly Endpoint[];
+  /** As `parseTreeRoot` gives it. */
+  readonly treeRoot: string;
+  /** Milliseconds for each operation of the registry, connecting included. */
+  readonly timeout: number;
+}
+
+/** A key below the tree root that holds no instance, and what rule it breaks. */
+export interface Stray {
+  readonly key: string;
+  readonly rule: string;
+}
+
+/** How many leases are asked after at the same time. */
+const leasesAtOnce = 100;
+
+/** Opens the registry. It loads the client and connects to nothing yet. */
+export async function openRegistry(connection: Connection): Promise<Registry> {
+  const { EtcdStore } = await import("./etcd.ts");
+  return new Registry(new EtcdStore(connection.endpoints), connection);
+}
+
+/** Every method throws what `Store` throws. */
+export class Registry implements Disposable {
+  readonly #store: Store;
+  readonly #treeRoot: string;
+  readonly #timeout: number;
+
+  constructor(store: Store, { treeRoot, timeout }: Pick<Connection, "treeRoot" | "timeout">) {
+    this.#store = store;
+    this.#treeRoot = treeRoot;
+    this.#timeout = timeout;
+  }
+
+  /**
+   * Registers the instance, replacing what was registered under its name.
+   * @param ttl seconds until it disappears, or undefined if it is to stay
+   * @returns the registration, to be kept alive or left alone
+   */
+  async register(instance: Instance, ttl?: number): Promise<Registration> {
+    const key = instanceKey(this.#treeRoot, instance.type, instance.name);
+    const limit = this.#limit();
+    if (ttl === undefined) {
+      await this.#store.put(key, instance.location, undefined, limit);
+      return permanentRegistration(this.#store, key, instance.location);
+    }
+    return await registerUnderLease(this.#store, { key, value: instance.location, ttl }, limit);
+  }
+
+  /** Removes the instance. False if it was not registered. */
+  unregister(type: string, name: string): Promise<boolean> {
+    return this.#store.delete(instanceKey(this.#treeRoot, type, name), this.#limit());
+  }
+
+  /** All instances, or those of one type, in order; and what lies among them and is none. */
+  async list(type?: string): Promise<{ instances: RegisteredInstance[]; strays: Stray[] }> {
+    const limit = this.#limit();
+    const entries = await this.#store.list(instancePrefix(this.#treeRoot, type), limit);
+    const ttls = await this.#remaining(entries, limit);
+    const instances: RegisteredInstance[] = [];
+    const strays: Stray[] = [];
+    for (const { key, value, lease } of entries) {
+      const ttl = lease === undefined ? null : ttls.get(lease);
+      // Its lease ended after the keys were read, and took the key along.
+      if (ttl === undefined) continue;
+      try {
+        instances.push({ ...readInstance(this.#treeRoot, key, value), ttl });
+      } catch (error) {
+        if (!(error instanceof RuleViolation)) throw error;
+        strays.push({ key: new TextDecoder().decode(key), rule: error.message });
+      }
+    }
+    return { instances: instances.sort(compareInstances), strays };
+  }
+
+  [Symbol.dispose](): void {
+    this.#store.close();
+  }
+
+  async #remaining(entries: readonly Entry[], limit: Limit): Promise<Map<LeaseId, number>> {
+    const ttls = new Map<LeaseId, number>();
+    const waiting = new Set(entries.map(({ lease }) => lease).filter((lease) => lease !== undefined))
+      .values();
+    const ask = async (): Promise<void> => {
+      for (const lease of waiting) {
+        const ttl = await this.#store.remaining(lease, limit);
+        if (ttl !== undefined) ttls.set(lease, ttl);
+      }
+    };
+    await Promise.all(Array.from({ length: leasesAtOnce }, ask));
+    return ttls;
+  }
+
+  #limit(): Limit {
+    return { deadline: Date.now() + this.#timeout };
+  }
+}

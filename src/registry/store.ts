@@ -1,0 +1,49 @@
+/** What the domain needs of a key-value store with leases. */
+
+/** A key and what lies there. */
+export interface Entry {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+  /** The lease that the key dies with, or undefined where it stays. */
+  readonly lease: LeaseId | undefined;
+}
+
+/** A lease's ID in decimal. IDs go beyond 2^53, so they are never numbers. */
+export type LeaseId = string;
+
+/** How long an operation may take, all tries and endpoints together. */
+export interface Limit {
+  /** Milliseconds since the epoch, as of `Date.now()`. */
+  readonly deadline: number;
+  /** Gives up earlier when it is aborted. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Every operation may be carried out more than once, by us when an answer was lost or by the store when it
+ * answered too late; none does harm when it is.
+ *
+ * Every operation throws `UnreachableError` where no endpoint answered within the limit (and may have
+ * happened all the same), `RefusedError` where the store would not have us, and the reason of
+ * `Limit.signal` where that was aborted.
+ */
+export interface Store {
+  /** All entries whose key begins with `prefix`, as they were at one revision. */
+  list(prefix: string, limit: Limit): Promise<Entry[]>;
+  /** Sets the key, and ties it to the lease if one is named, untying it from any other. */
+  put(key: string, value: string, lease: LeaseId | undefined, limit: Limit): Promise<void>;
+  /** Sets the key if it is not there. True if it was not. */
+  create(key: string, value: string, limit: Limit): Promise<boolean>;
+  /** Removes the key. False if it was not there. */
+  delete(key: string, limit: Limit): Promise<boolean>;
+  /** Makes a lease of `ttl` seconds under an ID of the caller's. The TTL that was granted, in seconds. */
+  grant(id: LeaseId, ttl: number, limit: Limit): Promise<number>;
+  /** Starts the lease's time anew. Its TTL in seconds, or undefined where the lease is gone. */
+  keepAlive(id: LeaseId, limit: Limit): Promise<number | undefined>;
+  /** Ends the lease, and every key that is tied to it. One that is gone already is no failure. */
+  revoke(id: LeaseId, limit: Limit): Promise<void>;
+  /** Seconds until the lease ends, or undefined where it is gone. */
+  remaining(id: LeaseId, limit: Limit): Promise<number | undefined>;
+  /** Ends all connections. Nothing may be asked of the store after it. */
+  close(): void;
+}

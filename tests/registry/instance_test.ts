@@ -1,0 +1,118 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { RuleViolation } from "../../src/errors.ts";
+import {
+  compareInstances,
+  instanceKey,
+  instancePrefix,
+  parseLocation,
+  parseName,
+  parseTreeRoot,
+  readInstance,
+} from "../../src/registry/instance.ts";
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+Deno.test("a name is taken as it is", () => {
+  for (const name of ["a", "web-1", "two words", "größe", "日本", ".", "..", "a:b@c", "x".repeat(255)]) {
+    assertEquals(parseName(name), name);
+  }
+});
+
+Deno.test("a name that is no segment of a key is refused", () => {
+  const wrong = [
+    "",
+    " ",
+    " a",
+    "a ",
+    "\u00a0a",
+    "a/b",
+    "/",
+    "a\tb",
+    "a\nb",
+    "\u0000",
+    "a\u007f",
+    "a\u0085",
+    "\ud800",
+  ];
+  for (const name of [...wrong, "x".repeat(256), "ö".repeat(128)]) {
+    assertThrows(() => parseName(name), RuleViolation, "be 1 to 255 bytes of UTF-8");
+  }
+});
+
+Deno.test("a location is kept as given", () => {
+  const right = [
+    "h:1",
+    "[::1]:80",
+    "https://h/p?q#f",
+    "unix:/run/a.sock",
+    "a b",
+    " h:1 ",
+    "größe:1",
+    "日本:1",
+  ];
+  for (const location of [...right, "x".repeat(4096)]) assertEquals(parseLocation(location), location);
+});
+
+Deno.test("a location that is not one line is refused", () => {
+  for (
+    const location of ["", "  ", "a\nb", "a\r", "\u001b[31m", "a\u2028b", "x".repeat(4097), "ö".repeat(2049)]
+  ) {
+    assertThrows(() => parseLocation(location), RuleViolation, "be one line of 1 to 4096 bytes");
+  }
+});
+
+Deno.test("a tree root has one form", () => {
+  for (const path of ["foo", "/foo", "/foo/", "foo/", "//foo//"]) assertEquals(parseTreeRoot(path), "/foo");
+  assertEquals(parseTreeRoot("a/b"), "/a/b");
+  assertEquals(parseTreeRoot("/"), "");
+  for (const path of ["a//b", "a/ b", "a\nb"]) {
+    assertThrows(() => parseTreeRoot(path), RuleViolation, "be a path such as /prod");
+  }
+});
+
+Deno.test("keys are {tree root}/service/{type}/{name}", () => {
+  assertEquals(instanceKey("/foo", "web", "a"), "/foo/service/web/a");
+  assertEquals(instanceKey("", "web", "a"), "/service/web/a");
+  assertEquals(instancePrefix("/foo"), "/foo/service/");
+  assertEquals(instancePrefix("/foo", "web"), "/foo/service/web/");
+});
+
+Deno.test("what is read back is what was stored", () => {
+  assertEquals(readInstance("/foo", bytes("/foo/service/web/größe"), bytes("日本:1")), {
+    type: "web",
+    name: "größe",
+    location: "日本:1",
+  });
+});
+
+Deno.test("what is no instance is refused, and says why", () => {
+  const read = (key: string | Uint8Array, value: string | Uint8Array): void => {
+    readInstance(
+      "/foo",
+      typeof key === "string" ? bytes(key) : key,
+      typeof value === "string" ? bytes(value) : value,
+    );
+  };
+  const notUtf8 = Uint8Array.of(0xff);
+  assertThrows(() => read("/foo/service/web", "h:1"), RuleViolation, "be /foo/service/TYPE/NAME");
+  assertThrows(() => read("/foo/service/web/a/b", "h:1"), RuleViolation, "be /foo/service/TYPE/NAME");
+  assertThrows(() => read("/foo/service/web/", "h:1"), RuleViolation, "not empty");
+  assertThrows(() => read("/foo/service/web/a", notUtf8), RuleViolation, "be UTF-8");
+  assertThrows(() => read(notUtf8, "h:1"), RuleViolation, "be UTF-8");
+});
+
+Deno.test("instances are in order of type, then name", () => {
+  const instance = (service: string): { type: string; name: string; location: string } => {
+    const [type = "", name = ""] = service.split("/");
+    return { type, name, location: "" };
+  };
+  const sorted = ["a-b/x", "b/y", "a/z", "a/B", "a/b", "ä/a"].map(instance).sort(compareInstances);
+  assertEquals(sorted.map(({ type, name }) => `${type}/${name}`), [
+    "a/B",
+    "a/b",
+    "a/z",
+    "a-b/x",
+    "b/y",
+    "ä/a",
+  ]);
+});

@@ -1,0 +1,103 @@
+/** The real program in a process of its own. */
+import { projectFile } from "./project.ts";
+
+const program = projectFile("scripts/empusa");
+
+/** What a run of the program left. */
+export interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Milliseconds from start to end. */
+  readonly took: number;
+}
+
+export type Env = Readonly<Record<string, string>>;
+
+/** Runs `empusa ARGS` to its end, with nothing of our own `EMPUSA_…` variables but what `env` says. */
+export async function empusa(args: readonly string[], env: Env = {}): Promise<Outcome> {
+  await using running = start(args, env);
+  return await running.outcome;
+}
+
+/** A program that is still running. It is killed where the test leaves it behind. */
+export interface Running extends AsyncDisposable {
+  readonly pid: number;
+  readonly outcome: Promise<Outcome>;
+  signal(signal: Deno.Signal): void;
+  /** Resolves when standard error holds the text. */
+  said(text: string): Promise<void>;
+}
+
+/** Starts `empusa ARGS`. */
+export function start(args: readonly string[], env: Env = {}): Running {
+  const began = performance.now();
+  const child = new Deno.Command(program, {
+    args: [...args],
+    clearEnv: true,
+    env: { ...inherited(), ...env },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const stdout = new Response(child.stdout).text();
+  const stderr = collect(child.stderr);
+  const outcome = (async (): Promise<Outcome> => {
+    const { code } = await child.status;
+    const took = performance.now() - began;
+    return { code, stdout: await stdout, stderr: await stderr.end, took };
+  })();
+  let ended = false;
+  child.status.then(() => ended = true);
+  return {
+    pid: child.pid,
+    outcome,
+    signal: (signal) => child.kill(signal),
+    said: (text) => stderr.until(text),
+    async [Symbol.asyncDispose](): Promise<void> {
+      if (!ended) child.kill("SIGKILL");
+      await outcome;
+    },
+  };
+}
+
+function inherited(): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(Deno.env.toObject()).filter(([name]) =>
+      !name.startsWith("EMPUSA_") || name === "EMPUSA_PACKAGES"
+    ),
+  );
+}
+
+function collect(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+): { end: Promise<string>; until: (text: string) => Promise<void> } {
+  let all = "";
+  let over = false;
+  let news = Promise.withResolvers<void>();
+  const end = (async (): Promise<string> => {
+    for await (const part of stream.pipeThrough(new TextDecoderStream())) {
+      all += part;
+      news.resolve();
+      news = Promise.withResolvers();
+    }
+    over = true;
+    news.resolve();
+    return all;
+  })();
+  const until = async (text: string): Promise<void> => {
+    const late = setTimeout(
+      () => news.reject(new Error(`not said within 20 s: "${text}", but: ${all}`)),
+      20_000,
+    );
+    try {
+      while (!all.includes(text)) {
+        if (over) throw new Error(`never said: "${text}", but: ${all}`);
+        await news.promise;
+      }
+    } finally {
+      clearTimeout(late);
+    }
+  };
+  return { end, until };
+}
