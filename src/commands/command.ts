@@ -26,11 +26,16 @@ export interface Program {
   exitCode: number;
 }
 
+/** A title and a command line, after "empusa". */
+type Example = readonly [title: string, line: string];
+
+/** Kept apart from Cliffy, which would break the lines: an example is there to be pasted. */
+const examplesOf = new WeakMap<AnyCommand, readonly Example[]>();
+
 export interface Definition<S extends Settings, Options> {
   /** The first sentence is shown in lists. */
   readonly description: string;
-  /** A title and a command line, after "empusa". */
-  readonly examples: readonly (readonly [string, string])[];
+  readonly examples: readonly Example[];
   readonly settings: S;
   /** @throws {UsageError} where values that are right by themselves do not go together */
   readonly options: (typed: Values<S>) => Options;
@@ -44,7 +49,7 @@ export function leaf<S extends Settings, Options>(
 ): AnyCommand {
   const command: AnyCommand = new Command().description(description).usage("[options]");
   declare(command, settings);
-  for (const [title, line] of examples) command.example(title, `empusa ${line}`);
+  examplesOf.set(command, examples);
   return command.action(async (given: Record<string, unknown>) => {
     // Read together, so that everything that is missing is named at once.
     const all = { ...connectionSettings, ...settings };
@@ -79,6 +84,8 @@ export function group(
 /** Prints a command's help. */
 export async function showHelp({ system }: Program, command: AnyCommand): Promise<void> {
   const colors = system.wantsColor(system.stdout);
-  const text = command.getHelp({ long: true, colors });
-  await system.stdout.write(`${text.replace(/[^\S\n]+$/gm, "").trim()}\n`);
+  const text = command.getHelp({ long: true, colors }).replace(/[^\S\n]+$/gm, "").trim();
+  const examples = examplesOf.get(command)?.map(([title, line]) => `  # ${title}\n  empusa ${line}\n`) ?? [];
+  if (examples.length > 0) examples.unshift(colors ? "\x1b[1mExamples:\x1b[22m\n" : "Examples:\n");
+  await system.stdout.write([`${text}\n`, ...examples].join("\n"));
 }
