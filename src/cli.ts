@@ -28,12 +28,27 @@ export async function run(args: readonly string[], system: System): Promise<numb
 
 /** The tree of all commands. */
 export function rootCommand(program: Program): AnyCommand {
-  const root = group(program, "A service registry on top of etcd.", {
-    service: group(program, "Register, remove and find services.", {
-      register: registerCommand(program),
-      unregister: unregisterCommand(program),
-      list: listCommand(program),
-    }),
+  const register = "service register --service-type web --service-name web-1 --service-location 10.0.0.7:80";
+  const root = group(program, {
+    description: "A service registry on top of etcd.",
+    examples: [
+      ["where the registry is, as options", "--etcd-endpoint localhost:2379 --tree-root /prod service list"],
+      ["register a service for 30 seconds", `${register} --ttl 30`],
+    ],
+    commands: {
+      service: group(program, {
+        description: "Register, remove and find services.",
+        examples: [
+          ["keep a service registered as long as this runs", `${register} --ttl 30 --refresh-every 10`],
+          ["see what there is", "service list"],
+        ],
+        commands: {
+          register: registerCommand(program),
+          unregister: unregisterCommand(program),
+          list: listCommand(program),
+        },
+      }),
+    },
   });
   root.command("completions", new CompletionsCommand())
     .action(function (this: AnyCommand): Promise<void> {

@@ -68,10 +68,14 @@ export function leaf<S extends Settings, Options>(
 /** A command that only holds others, and shows them when it is called by itself. */
 export function group(
   program: Program,
-  description: string,
-  commands: Readonly<Record<string, AnyCommand>>,
+  { description, examples, commands }: {
+    readonly description: string;
+    readonly examples: readonly Example[];
+    readonly commands: Readonly<Record<string, AnyCommand>>;
+  },
 ): AnyCommand {
   const command: AnyCommand = new Command().description(description).usage("<command> [options]");
+  examplesOf.set(command, examples);
   command.action(() => showHelp(program, command));
   for (const [name, child] of Object.entries(commands)) {
     command.command(name, child);

@@ -1,7 +1,7 @@
 /** The program as people use it: a process, its environment, a real etcd. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Etcd, freePorts } from "../support/etcd.ts";
-import { empusa, type Env, type Outcome, start } from "../support/program.ts";
+import { empusa, type Env, type Outcome, type Running, start } from "../support/program.ts";
 
 const root = "/foo";
 const named = ["--service-type", "type-of-service", "--service-name", "name-of-the-service-instance"];
@@ -15,6 +15,14 @@ async function until(what: string, holds: () => Promise<boolean>, seconds = 10):
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   throw new Error(`not within ${seconds} s: ${what}`);
+}
+
+/** A refresher of the original's example that has registered. */
+async function refreshing(etcd: Etcd, ...options: string[]): Promise<Running> {
+  const args = ["service", "register", ...named, "--service-location", "h:1", ...options];
+  const refresher = start(args, connect(etcd));
+  await refresher.said("registered");
+  return refresher;
 }
 
 function done(outcome: Outcome, stderr: string, stdout = ""): void {
@@ -170,19 +178,7 @@ Deno.test("a TTL that etcd raises is told", async () => {
 
 Deno.test("a refresher outlives several TTLs, and takes its key along at once on SIGTERM", async () => {
   await using etcd = await Etcd.start();
-  const args = [
-    "service",
-    "register",
-    ...named,
-    "--service-location",
-    "h:1",
-    "--ttl",
-    "2",
-    "--refresh-every",
-    "1",
-  ];
-  await using refresher = start(args, connect(etcd));
-  await refresher.said("registered");
+  await using refresher = await refreshing(etcd, "--ttl", "2", "--refresh-every", "1");
   const revisionOf = async (): Promise<string> =>
     JSON.parse(await etcd.etcdctl("get", "--prefix", root, "-w", "json")).kvs[0].mod_revision;
   const before = await revisionOf();
@@ -200,19 +196,7 @@ Deno.test("a refresher outlives several TTLs, and takes its key along at once on
 
 Deno.test("a refresher that is killed leaves its key to the TTL", async () => {
   await using etcd = await Etcd.start();
-  const args = [
-    "service",
-    "register",
-    ...named,
-    "--service-location",
-    "h:1",
-    "--ttl",
-    "2",
-    "--refresh-every",
-    "1",
-  ];
-  await using refresher = start(args, connect(etcd));
-  await refresher.said("registered");
+  await using refresher = await refreshing(etcd, "--ttl", "2", "--refresh-every", "1");
   refresher.signal("SIGKILL");
   await refresher.outcome;
   assert(await keys(etcd) !== "");
@@ -221,19 +205,7 @@ Deno.test("a refresher that is killed leaves its key to the TTL", async () => {
 
 Deno.test("a refresher whose lease was revoked registers again, and says so", async () => {
   await using etcd = await Etcd.start();
-  const args = [
-    "service",
-    "register",
-    ...named,
-    "--service-location",
-    "h:1",
-    "--ttl",
-    "10",
-    "--refresh-every",
-    "1",
-  ];
-  await using refresher = start(args, connect(etcd));
-  await refresher.said("registered");
+  await using refresher = await refreshing(etcd, "--ttl", "10", "--refresh-every", "1");
   const [, lease = ""] = (await etcd.etcdctl("lease", "list")).split("\n");
   await etcd.etcdctl("lease", "revoke", lease);
   await refresher.said("was gone: registered again");
@@ -242,19 +214,7 @@ Deno.test("a refresher whose lease was revoked registers again, and says so", as
 
 Deno.test("a refresher survives an etcd that is away, and says when it is cut off and back", async () => {
   await using etcd = await Etcd.start();
-  const args = [
-    "service",
-    "register",
-    ...named,
-    "--service-location",
-    "h:1",
-    "--ttl",
-    "30",
-    "--refresh-every",
-    "1",
-  ];
-  await using refresher = start([...args, "--timeout", "1"], connect(etcd));
-  await refresher.said("registered");
+  await using refresher = await refreshing(etcd, "--ttl", "30", "--refresh-every", "1", "--timeout", "1");
   await etcd.signal("SIGKILL");
   await refresher.said("cannot refresh");
   await etcd.restart();
@@ -266,8 +226,7 @@ Deno.test("a refresher survives an etcd that is away, and says when it is cut of
 
 Deno.test("a refresher without a TTL puts its key back, and leaves it behind", async () => {
   await using etcd = await Etcd.start();
-  const args = ["service", "register", ...named, "--service-location", "h:1", "--refresh-every", "1"];
-  await using refresher = start(args, connect(etcd));
+  await using refresher = await refreshing(etcd, "--refresh-every", "1");
   await refresher.said("no TTL, refreshed every 1 s");
   await etcd.etcdctl("del", "--prefix", root);
   await refresher.said("was gone: registered again");
@@ -278,21 +237,22 @@ Deno.test("a refresher without a TTL puts its key back, and leaves it behind", a
   assert(await keys(etcd) !== "");
 });
 
+Deno.test("a refresher that cannot unregister says how long its key will stay, and exits with 3", async () => {
+  await using etcd = await Etcd.start();
+  await using refresher = await refreshing(etcd, "--ttl", "60", "--refresh-every", "20", "--timeout", "1");
+  await etcd.signal("SIGKILL");
+  refresher.signal("SIGTERM");
+  const { code, stderr } = await refresher.outcome;
+  assertEquals(code, 3);
+  assertStringIncludes(
+    stderr,
+    "empusa: cannot unregister type-of-service/name-of-the-service-instance, which disappears within 60 s: cannot reach",
+  );
+});
+
 Deno.test("a second signal leaves at once", async () => {
   await using etcd = await Etcd.start();
-  const args = [
-    "service",
-    "register",
-    ...named,
-    "--service-location",
-    "h:1",
-    "--ttl",
-    "60",
-    "--refresh-every",
-    "20",
-  ];
-  await using refresher = start([...args, "--timeout", "60"], connect(etcd));
-  await refresher.said("registered");
+  await using refresher = await refreshing(etcd, "--ttl", "60", "--refresh-every", "20", "--timeout", "60");
   await etcd.signal("SIGSTOP");
   refresher.signal("SIGTERM");
   await new Promise((resolve) => setTimeout(resolve, 300));

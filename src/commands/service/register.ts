@@ -1,4 +1,4 @@
-import { ExitCode, UsageError } from "../../errors.ts";
+import { ExitCode, UnreachableError, UsageError } from "../../errors.ts";
 import { type Instance, parseLocation, type RefreshEvent, type Registration } from "../../registry/mod.ts";
 import { type Context, leaf, type Program } from "../command.ts";
 import { maxSeconds, wholeSeconds } from "../connection.ts";
@@ -98,10 +98,22 @@ export async function runRegister(options: RegisterOptions, context: Context): P
       onEvent: (event) => tellEvent(event, instance, context),
     });
   } finally {
-    const removed = await registration.leave(context.timeout);
-    await context.log.info(`${removed ? "unregistered" : "left registered"}: ${label(instance)}`);
+    await leave(registration, instance, context);
   }
   return ExitCode.done;
+}
+
+async function leave(registration: Registration, instance: Instance, context: Context): Promise<void> {
+  try {
+    const removed = await registration.leave(context.timeout);
+    await context.log.info(`${removed ? "unregistered" : "left registered"}: ${label(instance)}`);
+  } catch (error) {
+    if (!(error instanceof UnreachableError)) throw error;
+    throw new UnreachableError(
+      `cannot unregister ${label(instance)}, which disappears within ${registration.ttl} s: ${error.message}`,
+      { cause: error },
+    );
+  }
 }
 
 async function tell(
