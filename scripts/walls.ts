@@ -34,7 +34,7 @@ const rooms: readonly { path: string; mayReach: readonly string[] }[] = [
     ],
   },
   { path: "src/registry/etcd.ts", mayReach: ["src/registry/", "src/errors.ts", "etcd3", "node:"] },
-  { path: "src/registry/", mayReach: ["src/registry/", "src/errors.ts"] },
+  { path: "src/registry/", mayReach: ["src/registry/", "src/errors.ts", "node:"] },
   { path: "src/process/", mayReach: ["src/process/", "src/errors.ts", "type src/system.ts"] },
   { path: "src/formats/", mayReach: ["src/formats/", "type src/registry/instance.ts", "src/errors.ts"] },
   { path: "src/log.ts", mayReach: ["type src/system.ts"] },

@@ -2,11 +2,13 @@
 import { ValidationError } from "@cliffy/command";
 import { CompletionsCommand } from "@cliffy/command/completions";
 import config from "../deno.json" with { type: "json" };
+import { withAdvice } from "./commands/advice.ts";
 import { group, type Program, showHelp } from "./commands/command.ts";
 import { connectionSettings } from "./commands/connection.ts";
 import { listCommand } from "./commands/service/list.ts";
 import { registerCommand } from "./commands/service/register.ts";
 import { unregisterCommand } from "./commands/service/unregister.ts";
+import { statusCommand } from "./commands/status.ts";
 import { type AnyCommand, declare } from "./commands/settings.ts";
 import { EmpusaError, ExitCode, UsageError } from "./errors.ts";
 import { Log } from "./log.ts";
@@ -48,6 +50,7 @@ export function rootCommand(program: Program): AnyCommand {
           list: listCommand(program),
         },
       }),
+      status: statusCommand(program),
     },
   });
   root.command("completions", new CompletionsCommand())
@@ -82,6 +85,7 @@ function separateValues(args: readonly string[], root: AnyCommand): string[] {
   const takesValue = options(root);
   const separated: string[] = [];
   for (const { word, option, value } of words(args, takesValue)) {
+    if (word === "--") throw new UsageError('there is nothing that could follow "--"');
     if (option === undefined) separated.push(word);
     else if (value === undefined || value === "" || value === "--help" || takesValue.has(value)) {
       throw new UsageError(`${option} needs a value`);
@@ -103,14 +107,12 @@ type Words =
   | { readonly word: string; readonly option?: never; readonly value?: never }
   | { readonly word?: never; readonly option: string; readonly value: string | undefined };
 
-/** The words of a line, each option that takes a value together with it. What follows `--` is left alone. */
+/** The words of a line, each option that takes a value together with it. */
 function* words(args: readonly string[], takesValue: ReadonlyMap<string, boolean>): Generator<Words> {
-  let literal = false;
   for (let i = 0; i < args.length; i++) {
     const word = args[i] as string;
     const [option = "", ...rest] = word.split("=");
-    literal ||= word === "--";
-    if (literal || !takesValue.get(option)) yield { word };
+    if (!takesValue.get(option)) yield { word };
     else if (rest.length > 0) yield { option, value: rest.join("=") };
     else yield { option, value: args[++i] };
   }
@@ -126,7 +128,10 @@ function options(command: AnyCommand): Map<string, boolean> {
 
 async function report(error: unknown, help: string, log: Log): Promise<number> {
   if (error instanceof EmpusaError) {
-    await log.error(error.message, error.hint ?? (error instanceof UsageError ? help : undefined));
+    await log.error(
+      withAdvice(error.message, error.checks),
+      error instanceof UsageError ? help : undefined,
+    );
     await log.debug(`caused by ${Deno.inspect(error.cause ?? error)}`);
     return error.exitCode;
   }

@@ -14,40 +14,56 @@ export const ExitCode = {
 
 export type ExitCode = typeof ExitCode[keyof typeof ExitCode];
 
+/** What a person should look at. Only the command line knows by which options it goes there. */
+export type Check =
+  | "endpoint"
+  | "health"
+  | "protocol"
+  | "ca"
+  | "server-certificate"
+  | "server-name"
+  | "client-certificate"
+  | "credentials";
+
+interface Details extends ErrorOptions {
+  /** What to look at, told behind the message. */
+  readonly checks?: readonly Check[];
+}
+
 /**
  * A failure that a person is told about in one line, and that ends the command with `exitCode`.
- * The line says what failed, on what, why, and what to check; `hint` is a second line with the next step.
+ * The line says what failed, on what and why.
  */
 export class EmpusaError extends Error {
   readonly exitCode: ExitCode;
-  readonly hint: string | undefined;
+  readonly checks: readonly Check[];
 
-  constructor(message: string, options: ErrorOptions & { exitCode?: ExitCode; hint?: string } = {}) {
-    super(message, options);
+  constructor(message: string, details: Details & { readonly exitCode?: ExitCode } = {}) {
+    super(message, details);
     this.name = new.target.name;
-    this.exitCode = options.exitCode ?? ExitCode.failed;
-    this.hint = options.hint;
+    this.exitCode = details.exitCode ?? ExitCode.failed;
+    this.checks = details.checks ?? [];
   }
 }
 
 /** What was typed, or found in the environment, cannot be used. */
 export class UsageError extends EmpusaError {
-  constructor(message: string, options: ErrorOptions & { hint?: string } = {}) {
-    super(message, { ...options, exitCode: ExitCode.usage });
+  constructor(message: string, details: Details = {}) {
+    super(message, { ...details, exitCode: ExitCode.usage });
   }
 }
 
 /** No etcd could be reached, or none answered before the deadline. A write may have happened all the same. */
 export class UnreachableError extends EmpusaError {
-  constructor(message: string, options: ErrorOptions = {}) {
-    super(message, { ...options, exitCode: ExitCode.unreachable });
+  constructor(message: string, details: Details = {}) {
+    super(message, { ...details, exitCode: ExitCode.unreachable });
   }
 }
 
 /** etcd answered, and refused: who we are, or what we may do. */
 export class RefusedError extends EmpusaError {
-  constructor(message: string, options: ErrorOptions = {}) {
-    super(message, { ...options, exitCode: ExitCode.refused });
+  constructor(message: string, details: Details = {}) {
+    super(message, { ...details, exitCode: ExitCode.refused });
   }
 }
 

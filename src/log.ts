@@ -34,8 +34,11 @@ export class Log {
   }
 
   async #write(level: LogLevel, message: string): Promise<void> {
-    if (logLevels.indexOf(level) <= logLevels.indexOf(this.#level)) {
+    if (logLevels.indexOf(level) > logLevels.indexOf(this.#level)) return;
+    try {
       await this.#output.write(`empusa: ${message}\n`);
+    } catch {
+      // A full disk or a terminal that is gone must not end what the line is about.
     }
   }
 }

@@ -17,6 +17,8 @@ export interface System {
   readonly stderr: Output;
   /** Whether colours are wanted on `output`: a terminal, and `NO_COLOR` (no-color.org) is not set. */
   wantsColor(output: Output): boolean;
+  /** @throws {Deno.errors} where it cannot be read */
+  readFile(path: string): Promise<Uint8Array>;
   /**
    * From now until it is disposed of, SIGINT and SIGTERM abort the signal instead of ending the process. A
    * second one leaves at once, with 128 and the number of the signal.
@@ -30,6 +32,7 @@ export function system(): System {
     stdout: output(Deno.stdout),
     stderr: output(Deno.stderr),
     wantsColor: (output) => output.isTerminal && !Deno.noColor,
+    readFile: (path) => Deno.readFile(path),
     interruption,
   };
 }
@@ -40,11 +43,15 @@ function output(stream: typeof Deno.stdout): Output {
     isTerminal: stream.isTerminal(),
     async write(text): Promise<void> {
       let bytes = new TextEncoder().encode(text);
-      try {
-        while (open && bytes.length > 0) bytes = bytes.subarray(await stream.write(bytes));
-      } catch (error) {
-        if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
-        open = false;
+      while (open && bytes.length > 0) {
+        try {
+          bytes = bytes.subarray(await stream.write(bytes));
+        } catch (error) {
+          if (error instanceof Deno.errors.BrokenPipe) open = false;
+          // Whoever shares the stream with us has made it non-blocking, and its reader is slow.
+          else if (error instanceof Deno.errors.WouldBlock) await new Promise((go) => setTimeout(go, 5));
+          else throw error;
+        }
       }
     },
   };

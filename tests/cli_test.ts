@@ -137,8 +137,8 @@ Deno.test("each value that breaks a rule names its option, its variable and the 
     [["--service-name", " a"], `--service-name (EMPUSA_SERVICE_NAME) must ${name}, not " a"`],
     [
       ["--service-location", "a\nb"],
-      "--service-location (EMPUSA_SERVICE_LOCATION) must be one line of 1 to 4096 bytes of UTF-8 without control " +
-      'characters, not "a\\nb"',
+      "--service-location (EMPUSA_SERVICE_LOCATION) must be one line of 1 to 4096 bytes of UTF-8, not blank and " +
+      'without control characters, not "a\\nb"',
     ],
     [
       ["--ttl", "-1"],

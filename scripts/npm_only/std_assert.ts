@@ -38,8 +38,10 @@ export async function assertRejects<E extends Error = Error>(
   errorClass?: ErrorClass<E>,
   messageIncludes?: string,
 ): Promise<E> {
+  // What is thrown before there is a promise is no rejection.
+  const promise = fn();
   try {
-    await fn();
+    await promise;
   } catch (error) {
     return expected(error, errorClass, messageIncludes);
   }

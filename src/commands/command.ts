@@ -55,7 +55,7 @@ export function leaf<S extends Settings, Options>(
     const all = { ...connectionSettings, ...settings };
     const typed = read(all, given) as Values<typeof connectionSettings> & Values<S>;
     program.log = new Log(program.system.stderr, typed.logLevel);
-    const connection = connectionOf(typed);
+    const connection = await connectionOf(typed, program.system);
     program.exitCode = await run(options(typed), {
       system: program.system,
       log: program.log,

@@ -17,6 +17,8 @@ export interface Setting<T> {
   readonly placeholder: string;
   /** `EMPUSA_SERVICE_TTL` */
   readonly env: `EMPUSA_${string}`;
+  /** Variables of other programs that count where ours is not set, in this order. */
+  readonly envOfOthers?: readonly string[];
   /** One sentence for the help. */
   readonly meaning: string;
   /** It has to be given. */
@@ -71,21 +73,26 @@ export function oneOf<const T extends string>(
 /** Gives a command the options and variables of some settings. Global ones are known to its sub-commands too. */
 export function declare(command: AnyCommand, settings: Settings, { global = false } = {}): void {
   for (const setting of Object.values(settings)) {
-    const { flag, placeholder, env, choices, repeatable } = setting;
+    const { flag, placeholder, env, envOfOthers = [], choices, repeatable } = setting;
     const name = placeholder.toLowerCase();
     const completion = choices === undefined ? "string" : `string:${name}`;
     const option = { collect: repeatable ?? false, global };
     if (choices !== undefined) command.complete(name, () => [...choices], { global });
     command.option(`${flag} <${name}:${completion}>`, help(setting), option);
     // Without a prefix, so that what the variable says is kept apart from what the option says.
-    command.env(`${env}=<${name}:string>`, `The same as ${flag}.`, { global, hidden: true });
+    command.env(`${[env, ...envOfOthers].join(", ")}=<${name}:string>`, `The same as ${flag}.`, {
+      global,
+      hidden: true,
+    });
   }
 }
 
 /** The sentence of the help, and what else there is to know. */
-export function help({ meaning, env, required, repeatable, choices, fallback }: Setting<unknown>): string {
+export function help(
+  { meaning, env, envOfOthers = [], required, repeatable, choices, fallback }: Setting<unknown>,
+): string {
   const notes = [
-    env,
+    [env, ...envOfOthers].join(", then "),
     required ? "required" : "",
     repeatable ? "repeatable" : "",
     choices === undefined ? "" : choices.join("|"),
@@ -110,7 +117,9 @@ export function read<S extends Settings>(settings: S, given: Readonly<Record<str
     throw new UsageError(`missing ${missing.map(({ setting }) => named(setting)).join(", ")}`);
   }
   return Object.fromEntries(
-    texts.map(({ name, setting, text }) => [name, text === undefined ? undefined : parse(setting, text)]),
+    texts.map((
+      { name, setting, text },
+    ) => [name, text === undefined ? undefined : obey(setting, text, setting.parse)]),
   ) as Values<S>;
 }
 
@@ -121,9 +130,10 @@ function find(setting: Setting<unknown>, given: Readonly<Record<string, unknown>
   return text ?? setting.fallback;
 }
 
-function parse<T>(setting: Setting<T>, text: string): T {
+/** What `parse` makes of a setting's text, with the setting named where that breaks a rule. */
+export function obey<T>(setting: Setting<unknown>, text: string, parse: (text: string) => T): T {
   try {
-    return setting.parse(text);
+    return parse(text);
   } catch (error) {
     if (!(error instanceof RuleViolation)) throw error;
     throw broken(setting, error.message, text);

@@ -47,3 +47,9 @@ function parseEndpoint(text: string, protocol: Protocol): Endpoint {
 export function showEndpoint(endpoint: Endpoint): string {
   return `${endpoint.protocol}://${endpoint.address}`;
 }
+
+/** Its two halves; an IPv6 address without its brackets. */
+export function hostAndPort({ address }: Endpoint): { readonly host: string; readonly port: number } {
+  const colon = address.lastIndexOf(":");
+  return { host: address.slice(0, colon).replace(/^\[|\]$/g, ""), port: Number(address.slice(colon + 1)) };
+}

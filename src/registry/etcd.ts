@@ -1,10 +1,24 @@
-/** `Store` over npm:etcd3, the only road to etcd. What etcd3 and grpc-js say is turned into our words here. */
+/** `Store` over npm:etcd3, the only road to etcd. */
+import "./etcd_patch.ts";
 import { Etcd3, type IKeyValue, type IOptions } from "etcd3";
 import { Buffer } from "node:buffer";
-import { EmpusaError, RefusedError } from "../errors.ts";
 import { type Endpoint, showEndpoint } from "./endpoint.ts";
-import { AttemptFailure, Failover } from "./failover.ts";
-import type { Entry, LeaseId, Limit, Store } from "./store.ts";
+import { authenticationIsOff, explain, type Right, says, tokenIsDead } from "./explain.ts";
+import { Failover, inTime } from "./failover.ts";
+import type { EndpointFacts, EndpointStatus, Entry, LeaseId, Limit, Store } from "./store.ts";
+import type { Tls } from "./tls.ts";
+
+/** Who we are to etcd. */
+export interface Login {
+  readonly username: string;
+  readonly password: string;
+}
+
+/** How to talk to the endpoints. */
+export interface Access {
+  readonly tls?: Tls;
+  readonly login?: Login;
+}
 
 /** How many keys are read at once: few enough for etcd's limits on a message, many enough to be quick. */
 const pageSize = 1000;
@@ -21,22 +35,35 @@ const noPolicy = {
     await operation({ signal: new AbortController().signal }),
 } as unknown as Policy;
 
-/** The RPCs that one attempt is made of; those of the library's helpers that ignore deadlines are not used. */
-type Client = Etcd3;
+type RpcOptions = NonNullable<Parameters<Etcd3["kv"]["range"]>[1]>;
 
-interface CallOptions {
-  readonly deadline: number;
+/** One endpoint, its client, and the token that it gave us. */
+interface Member {
+  readonly name: string;
+  readonly endpoint: Endpoint;
+  readonly client: Etcd3;
+  /** Shared by all who need one at the same time; missing until then, and after it was found to be dead. */
+  token: Promise<string | undefined> | undefined;
 }
 
+/** @param repeated an earlier try may have come through */
+type Rpc<T> = (client: Etcd3, options: RpcOptions, repeated: boolean) => Promise<T>;
+
 export class EtcdStore implements Store {
-  readonly #clients: readonly Client[];
-  readonly #failover: Failover<Client>;
+  readonly #members: readonly Member[];
+  readonly #failover: Failover<Member>;
+  readonly #access: Access;
 
   /** Connects to nothing: the first operation does. A client for each endpoint, as etcd3 picks at random. */
-  constructor(endpoints: readonly Endpoint[]) {
-    const members = endpoints.map((endpoint) => ({ name: showEndpoint(endpoint), client: open(endpoint) }));
-    this.#clients = members.map(({ client }) => client);
-    this.#failover = new Failover(members);
+  constructor(endpoints: readonly Endpoint[], access: Access = {}) {
+    this.#access = access;
+    this.#members = endpoints.map((endpoint) => ({
+      name: showEndpoint(endpoint),
+      endpoint,
+      client: open(endpoint, access.tls),
+      token: undefined,
+    }));
+    this.#failover = new Failover(this.#members);
   }
 
   async list(prefix: string, limit: Limit): Promise<Entry[]> {
@@ -48,6 +75,7 @@ export class EtcdStore implements Store {
       const page = await this.#call(
         limit,
         (client, options) => client.kv.range({ key, range_end, revision, limit: pageSize }, options),
+        { verb: "read", key: prefix, prefix: true },
       );
       entries.push(...page.kvs.map(entry));
       const last = page.kvs.at(-1);
@@ -59,25 +87,30 @@ export class EtcdStore implements Store {
 
   async put(key: string, value: string, lease: LeaseId | undefined, limit: Limit): Promise<void> {
     const put = { key: Buffer.from(key), value: Buffer.from(value), lease: lease ?? "0" };
-    await this.#call(limit, (client, options) => client.kv.put(put, options));
+    await this.#call(limit, (client, options) => client.kv.put(put, options), { verb: "write", key });
   }
 
   async create(key: string, value: string, limit: Limit): Promise<boolean> {
     const at = Buffer.from(key);
-    const { succeeded } = await this.#call(limit, (client, options) =>
-      client.kv.txn({
-        compare: [{ key: at, target: "Create", result: "Equal", create_revision: "0" }],
-        success: [{ request_put: { key: at, value: Buffer.from(value) } }],
-      }, options));
+    const { succeeded } = await this.#call(
+      limit,
+      (client, options) =>
+        client.kv.txn({
+          compare: [{ key: at, target: "Create", result: "Equal", create_revision: "0" }],
+          success: [{ request_put: { key: at, value: Buffer.from(value) } }],
+        }, options),
+      { verb: "write", key },
+    );
     return succeeded;
   }
 
   async delete(key: string, limit: Limit): Promise<boolean> {
-    const { deleted } = await this.#call(
+    return await this.#call(
       limit,
-      (client, options) => client.kv.deleteRange({ key: Buffer.from(key) }, options),
+      async (client, options, repeated) =>
+        (await client.kv.deleteRange({ key: Buffer.from(key) }, options)).deleted !== "0" || repeated,
+      { verb: "write", key },
     );
-    return deleted !== "0";
   }
 
   async grant(id: LeaseId, ttl: number, limit: Limit): Promise<number> {
@@ -112,8 +145,34 @@ export class EtcdStore implements Store {
     return seconds < 0 ? undefined : seconds;
   }
 
+  async mayWrite(key: string, limit: Limit): Promise<void> {
+    const at = Buffer.from(key);
+    // The comparison never holds, so nothing is written; etcd asks for the right all the same.
+    await this.#call(
+      limit,
+      (client, options) =>
+        client.kv.txn({
+          compare: [{ key: at, target: "Create", result: "Less", create_revision: "0" }],
+          success: [{ request_put: { key: at, value: Buffer.of() } }],
+        }, options),
+      { verb: "write", key },
+    );
+  }
+
+  statuses(limit: Limit): Promise<EndpointStatus[]> {
+    return Promise.all(this.#members.map(async (member) => {
+      try {
+        const facts = await inTime(this.#ask(member, limit.deadline, status), limit);
+        return { endpoint: member.endpoint, facts };
+      } catch (error) {
+        limit.signal?.throwIfAborted();
+        return { endpoint: member.endpoint, error: error instanceof Error ? error : new Error(`${error}`) };
+      }
+    }));
+  }
+
   close(): void {
-    for (const client of this.#clients) client.close();
+    for (const { client } of this.#members) client.close();
   }
 
   #timeToLive(id: LeaseId, limit: Limit): Promise<{ TTL: string; grantedTTL: string }> {
@@ -123,36 +182,135 @@ export class EtcdStore implements Store {
     );
   }
 
-  #call<T>(limit: Limit, rpc: (client: Client, options: CallOptions) => Promise<T>): Promise<T> {
-    return this.#failover.run(limit, async (client, deadline) => {
+  #call<T>(limit: Limit, rpc: Rpc<T>, right?: Right): Promise<T> {
+    return this.#failover.run(
+      limit,
+      (member, repeated) => this.#ask(member, limit.deadline, rpc, { right, repeated }),
+    );
+  }
+
+  /** Asks one endpoint; with a new token where the old one had expired. */
+  async #ask<T>(
+    member: Member,
+    deadline: number,
+    rpc: Rpc<T>,
+    { right, repeated = false }: { right?: Right | undefined; repeated?: boolean } = {},
+  ): Promise<T> {
+    const { tls, login } = this.#access;
+    try {
+      const token = await this.#token(member, deadline);
       try {
-        return await rpc(client, { deadline });
+        return await rpc(member.client, rpcOptions(deadline, token), repeated);
       } catch (error) {
-        throw translate(error);
+        if (!tokenIsDead(error)) throw error;
+        if (member.token !== undefined && await member.token === token) member.token = undefined;
+        return await rpc(member.client, rpcOptions(deadline, await this.#token(member, deadline)), repeated);
       }
-    });
+    } catch (cause) {
+      throw await explain(cause, { endpoint: member.endpoint, tls, username: login?.username, right });
+    }
+  }
+
+  /** The token to call with, for which it logs in where there is none; undefined where none is needed. */
+  #token(member: Member, deadline: number): Promise<string | undefined> {
+    const { login } = this.#access;
+    if (login === undefined) return Promise.resolve(undefined);
+    if (member.token === undefined) {
+      const token = logIn(member.client, login, deadline);
+      member.token = token;
+      token.catch(() => {
+        if (member.token === token) member.token = undefined;
+      });
+    }
+    return member.token;
   }
 }
 
-function open(endpoint: Endpoint): Client {
+async function logIn(
+  client: Etcd3,
+  { username, password }: Login,
+  deadline: number,
+): Promise<string | undefined> {
+  try {
+    return (await client.auth.authenticate({ name: username, password }, rpcOptions(deadline))).token;
+  } catch (error) {
+    if (authenticationIsOff(error)) return undefined;
+    throw error;
+  }
+}
+
+type Interceptor = NonNullable<RpcOptions["interceptors"]>[number];
+
+/** The deadline of a call, and its token: etcd3's own log-in goes past the options of the channel. */
+function rpcOptions(deadline: number, token?: string): RpcOptions {
+  if (token === undefined) return { deadline };
+  const withToken = (options: Parameters<Interceptor>[0], next: Parameters<Interceptor>[1]): unknown => {
+    const call = next(options);
+    const start = call.start.bind(call);
+    call.start = (metadata, listener) => {
+      metadata.set("token", token);
+      start(metadata, {
+        onReceiveMetadata: (metadata) => listener?.onReceiveMetadata?.(metadata),
+        onReceiveMessage: (message) => listener?.onReceiveMessage?.(message),
+        // etcd3 would call again and again with the same token, where it knows these words.
+        onReceiveStatus: (status) =>
+          listener?.onReceiveStatus?.({
+            ...status,
+            details: status.details.replace("etcdserver: invalid", "invalid"),
+          }),
+      });
+    };
+    return call;
+  };
+  // grpc-js asks for no more than the interface, whatever its types say.
+  return { deadline, interceptors: [withToken as Interceptor] };
+}
+
+function open(endpoint: Endpoint, tls: Tls | undefined): Etcd3 {
+  const { ca, client, serverName } = tls ?? {};
   return new Etcd3({
     hosts: showEndpoint(endpoint),
     faultHandling: { host: () => noPolicy, global: noPolicy },
+    ...ca === undefined && client === undefined ? {} : {
+      credentials: {
+        // grpc-js takes null for the CAs of the system, which etcd3's types do not know.
+        rootCertificate: (ca ?? null) as Buffer,
+        ...client === undefined ? {} : { certChain: client.certificate, privateKey: client.key },
+      },
+    },
     grpcOptions: {
       // Neither a TXT look-up of each name nor the proxy variables are wanted on the way to etcd.
       "grpc.service_config_disable_resolution": 1,
       "grpc.enable_http_proxy": 0,
+      // Against a server that hangs up at once grpc-js 1.12.6 would retry without a pause until memory is full.
+      "grpc.enable_retries": 0,
       "grpc.max_receive_message_length": -1,
       "grpc.keepalive_time_ms": 10_000,
       "grpc.keepalive_timeout_ms": 2_000,
       "grpc.initial_reconnect_backoff_ms": 100,
       "grpc.max_reconnect_backoff_ms": 1_000,
+      ...serverName === undefined ? {} : { "grpc.ssl_target_name_override": serverName },
     },
   });
 }
 
+/** What an endpoint tells of itself. */
+async function status(client: Etcd3, options: RpcOptions): Promise<EndpointFacts> {
+  // One after the other, so that the second finds the connection made.
+  const { alarms } = await client.maintenance.alarm({ action: "Get" }, options);
+  const begun = performance.now();
+  const facts = await client.maintenance.status(options);
+  return {
+    latency: performance.now() - begun,
+    version: facts.version,
+    leader: facts.leader === "0" ? undefined : facts.leader === facts.header.member_id,
+    databaseSize: Number(facts.dbSize),
+    alarms: alarms.filter(({ memberID }) => memberID === facts.header.member_id).map(({ alarm }) => alarm),
+  };
+}
+
 /** One round of the keep-alive stream; the seconds that are left, 0 where the lease is gone. */
-async function keepAliveOnce(client: Client, id: LeaseId, options: CallOptions): Promise<number> {
+async function keepAliveOnce(client: Etcd3, id: LeaseId, options: RpcOptions): Promise<number> {
   const stream = await client.leaseClient.leaseKeepAlive(options);
   const answer = new Promise<number>((resolve, reject) => {
     stream.on("data", ({ TTL }) => resolve(Number(TTL)));
@@ -177,40 +335,4 @@ function endOfPrefix(prefix: string): Buffer<ArrayBuffer> {
   const last = end.length - 1;
   end[last] = (end[last] as number) + 1;
   return end;
-}
-
-/** Whether etcd's own words are behind an error of ours. */
-function says(error: unknown, words: string): boolean {
-  return error instanceof EmpusaError && error.cause instanceof Error && error.cause.message.includes(words);
-}
-
-/** Decides whether another attempt makes sense, and says what happened in our words. */
-function translate(cause: unknown): Error {
-  if (!(cause instanceof Error)) return new EmpusaError(`etcd3 failed: ${cause}`, { cause });
-  // grpc-js begins with the number and name of the status; etcd3 puts the name of its own class before it.
-  const [, code, details = cause.message] = /(?:^|: )(\d+) [A-Z_]+: (.*)$/s.exec(cause.message) ?? [];
-  const message = details.replace(/^etcdserver: /, "");
-  switch (code) {
-    case "7": // PERMISSION_DENIED
-    case "16": // UNAUTHENTICATED
-      return new RefusedError(`etcd refused: ${message}`, { cause });
-    case "1": // CANCELLED
-    case "2": // UNKNOWN
-    case "4": // DEADLINE_EXCEEDED
-    case "13": // INTERNAL
-    case "14": // UNAVAILABLE
-      return new AttemptFailure(connectionFailure(message), { cause });
-    default:
-      if (/user name is empty|authentication failed|auth token/.test(message)) {
-        return new RefusedError(`etcd refused: ${message}`, { cause });
-      }
-      return new EmpusaError(`etcd failed: ${message}`, { cause });
-  }
-}
-
-function connectionFailure(message: string): string {
-  if (message.includes("ECONNREFUSED")) return "connection refused";
-  if (/deadline exceeded/i.test(message)) return "no answer in time";
-  if (/name resolution failed|ENOTFOUND/i.test(message)) return "the host name is unknown";
-  return message;
 }

@@ -1,92 +1,203 @@
 /** One operation, several endpoints, one deadline. */
-import { UnreachableError } from "../errors.ts";
+import { type Check, RefusedError, UnreachableError } from "../errors.ts";
 import { delay } from "./delay.ts";
 import type { Limit } from "./store.ts";
+
+/** What is known of a failed attempt; all that is not said is false. */
+export type AttemptDetails =
+  & Pick<AttemptFailure, "check">
+  & Partial<Omit<AttemptFailure, keyof Error | "check">>;
 
 /** An attempt failed for a reason that another endpoint, or the same one later, may not have. */
 export class AttemptFailure extends Error {
   override readonly name = "AttemptFailure";
+  /** What a person should look at. */
+  readonly check: Check;
+  /** Time alone does not heal it: this endpoint need not be asked again. */
+  readonly lasting: boolean;
+  /** It is the endpoint that would not have us. */
+  readonly refused: boolean;
+
+  constructor(message: string, details: ErrorOptions & AttemptDetails) {
+    super(message, details);
+    this.check = details.check;
+    this.lasting = details.lasting ?? false;
+    this.refused = details.refused ?? false;
+  }
 }
 
-/** An endpoint under the name that a person knows it by. */
-export interface Member<Client> {
+/** An endpoint that can be asked, under the name that a person knows it by. */
+export interface Member {
   readonly name: string;
-  readonly client: Client;
 }
 
-/** The longest time that a first attempt takes before the next endpoint gets its chance, in milliseconds. */
+/** How long an endpoint is waited for before the next is asked beside it, in milliseconds at most. */
 const patience = 1000;
 
+/** What is too little for an attempt, in milliseconds. */
+const tooLittle = 20;
+
+/** How long after a failure an endpoint is left alone: the first pause, which doubles, and the longest. */
+const firstPause = 100;
+const longestPause = 1000;
+
+/** What has become of one endpoint during an operation. */
+interface Turn<M, T> {
+  readonly member: M;
+  readonly index: number;
+  /** The attempt that is under way. */
+  running?: Promise<Settled<T>> | undefined;
+  /** The last failure, and how many there were. */
+  failure?: AttemptFailure;
+  failures: number;
+  /** When it may be asked again, as of `Date.now()`. */
+  ready: number;
+}
+
+type Settled<T> = { readonly value: T } | { readonly error: unknown };
+
 /**
- * Tries the endpoints in turn until one works or the time is over, and goes on with the one that worked
- * last. In the first round each may take a second at most; an etcd that is slower gets twice that in the
- * next round, and so on. No round takes more than what is left, shared fairly.
+ * Asks the endpoint that worked last. One that fails makes room for the next at once; one that is silent is
+ * waited for, but after a moment the next is asked beside it. Those that failed are asked again after a pause.
+ * The first answer counts. So a dead endpoint costs little, a slow one is not given up, and one that comes
+ * back in time is found.
  */
-export class Failover<Client> {
-  readonly #members: readonly Member<Client>[];
+export class Failover<M extends Member> {
+  readonly #members: readonly M[];
   #preferred = 0;
 
-  constructor(members: readonly Member<Client>[]) {
+  constructor(members: readonly M[]) {
     this.#members = members;
   }
 
   /**
-   * @param attempt is given the time by which it has to be through, and throws `AttemptFailure` where
-   * another attempt makes sense; whatever else it throws is final
-   * @throws {UnreachableError} where the time is over
+   * @param attempt is told whether another one may have done what it is to do. It throws `AttemptFailure`
+   * where another attempt makes sense; all else is final
+   * @throws {UnreachableError} where the time is over, or no endpoint can be expected to work
+   * @throws {RefusedError} where all endpoints would not have us
    */
-  async run<T>(limit: Limit, attempt: (client: Client, deadline: number) => Promise<T>): Promise<T> {
-    const failures = new Map<string, AttemptFailure>();
-    const start = Date.now();
-    for (let round = 0; Date.now() < limit.deadline; round++) {
-      const first = this.#preferred;
-      for (const turn of this.#members.keys()) {
-        const index = (first + turn) % this.#members.length;
-        const member = this.#members[index] as Member<Client>;
-        const left = limit.deadline - Date.now();
-        if (left <= 0) break;
-        const share = Math.min(patience * 2 ** round, left / (this.#members.length - turn));
-        try {
-          const result = await within(attempt(member.client, Date.now() + share), share, limit.signal);
-          this.#preferred = index;
-          return result;
-        } catch (error) {
-          if (!(error instanceof AttemptFailure)) throw error;
-          failures.set(member.name, error);
-        }
+  async run<T>(limit: Limit, attempt: (member: M, repeated: boolean) => Promise<T>): Promise<T> {
+    const turns: Turn<M, T>[] = this.#members.map((member, index) => ({
+      member,
+      index,
+      failures: 0,
+      ready: 0,
+    }));
+    turns.push(...turns.splice(0, this.#preferred));
+    const wait = Math.min(patience, limit.timeout / (turns.length + 1));
+    let nextAt = 0;
+    for (;;) {
+      const now = Date.now();
+      if (limit.deadline - now <= tooLittle) break;
+      const next = now >= nextAt ? nextTurn(turns, now) : undefined;
+      if (next !== undefined) {
+        next.running = settle(attempt(next.member, turns.some(mayHaveComeThrough)));
+        nextAt = now + wait;
+        continue;
       }
-      await delay(Math.min(100 * 2 ** round, 1000, limit.deadline - Date.now()), limit.signal);
-      limit.signal?.throwIfAborted();
+      const running = turns.filter((turn) => turn.running !== undefined);
+      const resting = turns.filter((turn) => turn.running === undefined && !turn.failure?.lasting);
+      if (running.length === 0 && resting.length === 0) break;
+      const wake = Math.min(limit.deadline, ...resting.map(({ ready }) => Math.max(ready, nextAt)));
+      const attempts = running.map((turn) => turn.running as Promise<Settled<T>>);
+      const first = await firstOf(attempts, wake - now, limit.signal);
+      if (first === undefined) continue;
+      const turn = running[first.place] as Turn<M, T>;
+      const { settled } = first;
+      turn.running = undefined;
+      if ("value" in settled) {
+        this.#preferred = turn.index;
+        return settled.value;
+      }
+      if (!(settled.error instanceof AttemptFailure)) throw settled.error;
+      turn.failure = settled.error;
+      turn.ready = Date.now() + Math.min(firstPause * 2 ** turn.failures++, longestPause);
+      nextAt = 0;
     }
-    throw unreachable(failures, Date.now() - start);
+    throw inAll(turns, limit.timeout);
   }
 }
 
-/** The result of `promise` if it comes within `ms` milliseconds, whatever becomes of it later. */
-async function within<T>(promise: Promise<T>, ms: number, signal?: AbortSignal): Promise<T> {
-  const over = new AbortController();
-  const late = async (): Promise<never> => {
-    await delay(ms, signal === undefined ? over.signal : AbortSignal.any([over.signal, signal]));
-    signal?.throwIfAborted();
-    throw new AttemptFailure(`no answer within ${seconds(ms)}`);
-  };
+/** The endpoint to be asked now, if there is one: of those that failed least often, the first. */
+function nextTurn<M, T>(turns: readonly Turn<M, T>[], now: number): Turn<M, T> | undefined {
+  return turns
+    .filter(({ running, failure, ready }) => running === undefined && !failure?.lasting && ready <= now)
+    .reduce<Turn<M, T> | undefined>(
+      (best, turn) => best === undefined || turn.failures < best.failures ? turn : best,
+      undefined,
+    );
+}
+
+/** Who refuses a connection has done nothing; of all others nobody knows. */
+function mayHaveComeThrough({ running, failure }: Turn<unknown, unknown>): boolean {
+  return running !== undefined || failure?.check === "health";
+}
+
+async function settle<T>(promise: Promise<T>): Promise<Settled<T>> {
   try {
-    return await Promise.race([promise, late()]);
+    return { value: await promise };
+  } catch (error) {
+    return { error };
+  }
+}
+
+/**
+ * The attempt that is through first, by its place, or undefined where none is within `ms` milliseconds.
+ * @throws the reason of the signal where that is aborted
+ */
+async function firstOf<T>(
+  attempts: readonly Promise<Settled<T>>[],
+  ms: number,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly place: number; readonly settled: Settled<T> } | undefined> {
+  const over = new AbortController();
+  const time = delay(ms, signal === undefined ? over.signal : AbortSignal.any([over.signal, signal]));
+  try {
+    const first = await Promise.race([
+      time.then(() => undefined),
+      ...attempts.map(async (attempt, place) => ({ place, settled: await attempt })),
+    ]);
+    if (first === undefined) signal?.throwIfAborted();
+    return first;
   } finally {
     over.abort();
   }
 }
 
-function unreachable(failures: ReadonlyMap<string, AttemptFailure>, ms: number): UnreachableError {
-  const reasons = [...failures].map(([name, failure]) => `${name}: ${failure.message}`);
-  const cause = [...failures.values()].at(-1);
-  return new UnreachableError(
-    `cannot reach etcd within ${seconds(ms)}: ${reasons.join("; ")}; ` +
-      "check --etcd-endpoint (EMPUSA_ETCD_ENDPOINT) and whether etcd runs",
-    { cause },
-  );
+/**
+ * One attempt, for as long as the limit allows.
+ * @throws {AttemptFailure} where that is over
+ */
+export async function inTime<T>(promise: Promise<T>, limit: Limit): Promise<T> {
+  const first = await firstOf([settle(promise)], limit.deadline - Date.now(), limit.signal);
+  if (first === undefined) throw noAnswer();
+  if ("error" in first.settled) throw first.settled.error;
+  return first.settled.value;
 }
 
-function seconds(ms: number): string {
-  return `${Math.max(0.1, Math.round(ms / 100) / 10)} s`;
+/** The endpoint did not answer before the time was over. */
+export function noAnswer(cause?: Error): AttemptFailure {
+  return new AttemptFailure("no answer in time", {
+    check: "health",
+    ...cause === undefined ? {} : { cause },
+  });
+}
+
+/** What became of all the endpoints, in one error. */
+function inAll(turns: readonly Turn<Member, unknown>[], timeout: number): UnreachableError | RefusedError {
+  const seconds = `${timeout / 1000} s`;
+  const failed = turns.filter(({ failure, running }) => failure !== undefined || running !== undefined)
+    .map(({ member, failure = noAnswer() }) => ({ name: member.name, failure }));
+  if (failed.length === 0) {
+    // The time went by with what had to be asked before.
+    return new UnreachableError(`etcd is too slow: not done within ${seconds}`, { checks: ["health"] });
+  }
+  const reasons = failed.map(({ name, failure }) => `${name}: ${failure.message}`).join("; ");
+  const checks = [...new Set(failed.map(({ failure }) => failure.check))];
+  const details = { cause: failed.at(-1)?.failure, checks };
+  if (failed.every(({ failure }) => failure.refused)) {
+    return new RefusedError(`etcd refused: ${reasons}`, details);
+  }
+  const time = failed.every(({ failure }) => failure.lasting) ? "" : ` within ${seconds}`;
+  return new UnreachableError(`cannot reach etcd${time}: ${reasons}`, details);
 }

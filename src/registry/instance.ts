@@ -17,8 +17,12 @@ export interface RegisteredInstance extends Instance {
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-// deno-lint-ignore no-control-regex -- control characters are what it is for: C0, DEL, C1 and the line separators
-const control = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
+/**
+ * What is not for a line of text: C0, DEL, C1, the line separators; and U+FFFD, which stands where the command
+ * line or the environment held bytes that are not UTF-8.
+ */
+// deno-lint-ignore no-control-regex -- control characters are what it is for
+const control = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\ufffd]/;
 
 const maxNameBytes = 255;
 const maxLocationBytes = 4096;
@@ -49,7 +53,7 @@ export function parseLocation(text: string): string {
     encoder.encode(text).length > maxLocationBytes
   ) {
     throw new RuleViolation(
-      `be one line of 1 to ${maxLocationBytes} bytes of UTF-8 without control characters`,
+      `be one line of 1 to ${maxLocationBytes} bytes of UTF-8, not blank and without control characters`,
     );
   }
   return text;
@@ -64,7 +68,9 @@ export function parseTreeRoot(text: string): string {
   const path = text.replace(/^\/+|\/+$/g, "");
   const segments = path === "" ? [] : path.split("/");
   if (segments.some((segment) => segment === "" || segment !== segment.trim()) || control.test(path)) {
-    throw new RuleViolation("be a path such as /prod, without empty parts or control characters");
+    throw new RuleViolation(
+      "be a path such as /prod, without empty parts, blanks at the ends of parts, or control characters",
+    );
   }
   return segments.map((segment) => `/${segment}`).join("");
 }
@@ -81,7 +87,7 @@ export function instancePrefix(treeRoot: string, type?: string): string {
 
 /**
  * Reads back what lies in the store, which anybody may have written there.
- * @throws {RuleViolation} where it is not what empusa would write
+ * @throws {RuleViolation} where it cannot be understood as an instance
  */
 export function readInstance(treeRoot: string, key: Uint8Array, value: Uint8Array): Instance {
   const [type, name, ...rest] = decode(key).slice(instancePrefix(treeRoot).length).split("/");

@@ -10,7 +10,9 @@ import {
 } from "./instance.ts";
 import { RuleViolation } from "../errors.ts";
 import { permanentRegistration, registerUnderLease, type Registration } from "./registration.ts";
-import type { Entry, LeaseId, Limit, Store } from "./store.ts";
+import type { Login } from "./etcd.ts";
+import { type EndpointStatus, type Entry, type LeaseId, type Limit, limitOf, type Store } from "./store.ts";
+import type { Tls } from "./tls.ts";
 
 export { type Endpoint, parseEndpoints, protocols, showEndpoint } from "./endpoint.ts";
 export {
@@ -20,12 +22,17 @@ export {
   parseTreeRoot,
   type RegisteredInstance,
 } from "./instance.ts";
+export { parseCaBundle, parseClientCertificate, parseClientKey, type Tls } from "./tls.ts";
+export type { EndpointStatus } from "./store.ts";
 export type { RefreshEvent } from "./refresh.ts";
 export type { Registration } from "./registration.ts";
 
 /** Where the registry lies, and how long one operation on it may take. */
 export interface Connection {
   readonly endpoints: readonly Endpoint[];
+  /** For endpoints that speak https. */
+  readonly tls?: Tls;
+  readonly login?: Login;
   /** As `parseTreeRoot` gives it. */
   readonly treeRoot: string;
   /** Milliseconds for each operation of the registry, connecting included. */
@@ -38,13 +45,27 @@ export interface Stray {
   readonly rule: string;
 }
 
+/** How the registry is. */
+export interface RegistryStatus {
+  readonly endpoints: readonly EndpointStatus[];
+  readonly treeRoot: string;
+  /** Why the tree root cannot be read, or undefined where it can. */
+  readonly read: Error | undefined;
+  /** Why it cannot be written, or undefined where it can. */
+  readonly write: Error | undefined;
+  /** How many services there are, if that could be read. */
+  readonly services: number | undefined;
+  /** How many of them have no TTL. */
+  readonly permanent: number | undefined;
+}
+
 /** How many leases are asked after at the same time. */
 const leasesAtOnce = 100;
 
 /** Opens the registry. It loads the client and connects to nothing yet. */
 export async function openRegistry(connection: Connection): Promise<Registry> {
   const { EtcdStore } = await import("./etcd.ts");
-  return new Registry(new EtcdStore(connection.endpoints), connection);
+  return new Registry(new EtcdStore(connection.endpoints, connection), connection);
 }
 
 /** Every method throws what `Store` throws. */
@@ -62,11 +83,12 @@ export class Registry implements Disposable {
   /**
    * Registers the instance, replacing what was registered under its name.
    * @param ttl seconds until it disappears, or undefined if it is to stay
+   * @param signal gives up when it is aborted, and takes back what has a TTL
    * @returns the registration, to be kept alive or left alone
    */
-  async register(instance: Instance, ttl?: number): Promise<Registration> {
+  async register(instance: Instance, ttl?: number, signal?: AbortSignal): Promise<Registration> {
     const key = instanceKey(this.#treeRoot, instance.type, instance.name);
-    const limit = this.#limit();
+    const limit = limitOf(this.#timeout, signal);
     if (ttl === undefined) {
       await this.#store.put(key, instance.location, undefined, limit);
       return permanentRegistration(this.#store, key, instance.location);
@@ -76,12 +98,12 @@ export class Registry implements Disposable {
 
   /** Removes the instance. False if it was not registered. */
   unregister(type: string, name: string): Promise<boolean> {
-    return this.#store.delete(instanceKey(this.#treeRoot, type, name), this.#limit());
+    return this.#store.delete(instanceKey(this.#treeRoot, type, name), limitOf(this.#timeout));
   }
 
   /** All instances, or those of one type, in order; and what lies among them and is none. */
   async list(type?: string): Promise<{ instances: RegisteredInstance[]; strays: Stray[] }> {
-    const limit = this.#limit();
+    const limit = limitOf(this.#timeout);
     const entries = await this.#store.list(instancePrefix(this.#treeRoot, type), limit);
     const ttls = await this.#remaining(entries, limit);
     const instances: RegisteredInstance[] = [];
@@ -98,6 +120,27 @@ export class Registry implements Disposable {
       }
     }
     return { instances: instances.sort(compareInstances), strays };
+  }
+
+  /**
+   * What each endpoint tells, and whether the tree root can be used. It throws nothing: what is wrong is part
+   * of the answer.
+   */
+  async status(): Promise<RegistryStatus> {
+    const limit = limitOf(this.#timeout);
+    const [endpoints, read, write] = await Promise.all([
+      this.#store.statuses(limit),
+      settled(this.#store.list(instancePrefix(this.#treeRoot), limit)),
+      settled(this.#store.mayWrite(instancePrefix(this.#treeRoot), limit)),
+    ]);
+    return {
+      endpoints,
+      treeRoot: this.#treeRoot,
+      read: read.error,
+      write: write.error,
+      services: read.value?.length,
+      permanent: read.value?.filter(({ lease }) => lease === undefined).length,
+    };
   }
 
   [Symbol.dispose](): void {
@@ -117,8 +160,12 @@ export class Registry implements Disposable {
     await Promise.all(Array.from({ length: leasesAtOnce }, ask));
     return ttls;
   }
+}
 
-  #limit(): Limit {
-    return { deadline: Date.now() + this.#timeout };
+async function settled<T>(promise: Promise<T>): Promise<{ value?: T; error?: Error }> {
+  try {
+    return { value: await promise };
+  } catch (error) {
+    return { error: error instanceof Error ? error : new Error(`${error}`) };
   }
 }

@@ -1,7 +1,7 @@
 /** Keeps one registration alive until it is told to stop. */
 import { UnreachableError } from "../errors.ts";
 import { delay } from "./delay.ts";
-import type { Limit } from "./store.ts";
+import { type Limit, limitOf } from "./store.ts";
 
 /** What happened to a registration that is kept alive. */
 export type RefreshEvent =
@@ -36,7 +36,7 @@ export async function keepRefreshing(
     await delay(cutOff ? Math.min(every, retryAfter) : every, signal);
     if (signal.aborted) return;
     try {
-      const again = await refresh({ deadline: Date.now() + timeout, signal });
+      const again = await refresh(limitOf(timeout, signal));
       if (cutOff) await onEvent({ kind: "back" });
       if (again) await onEvent({ kind: "re-registered" });
       cutOff = false;

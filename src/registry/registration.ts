@@ -1,6 +1,7 @@
 /** What is registered, and how it is kept so: on a lease that is refreshed, or for good. */
+import { UnreachableError } from "../errors.ts";
 import { keepRefreshing, type RefreshOptions } from "./refresh.ts";
-import type { LeaseId, Limit, Store } from "./store.ts";
+import { type LeaseId, type Limit, limitOf, type Store } from "./store.ts";
 
 /** Something registered, which can be kept so. */
 export interface Registration {
@@ -29,28 +30,58 @@ export async function registerUnderLease(
   record: LeasedRecord,
   limit: Limit,
 ): Promise<Registration> {
-  const grant = async (limit: Limit): Promise<{ lease: LeaseId; ttl: number }> => {
+  const registration = new LeasedRegistration(store, record);
+  try {
+    await registration.register(limit);
+  } catch (error) {
+    // Whoever is not to wait any longer, or was refused, leaves nothing behind. Without etcd, the TTL sees to it.
+    if (!(error instanceof UnreachableError)) await registration.leave(limit.timeout).catch(() => {});
+    throw error;
+  }
+  return registration;
+}
+
+class LeasedRegistration implements Registration {
+  readonly #store: Store;
+  readonly #record: LeasedRecord;
+  /** All that may exist, by our own IDs: an answer that was lost does not mean that nothing happened. */
+  readonly #leases = new Set<LeaseId>();
+  #lease: LeaseId = "";
+  #ttl = 0;
+
+  constructor(store: Store, record: LeasedRecord) {
+    this.#store = store;
+    this.#record = record;
+  }
+
+  get ttl(): number {
+    return this.#ttl;
+  }
+
+  /** Makes a lease, and puts the key on it. */
+  async register(limit: Limit): Promise<void> {
     const lease = newLeaseId();
-    const ttl = await store.grant(lease, record.ttl, limit);
-    await store.put(record.key, record.value, lease, limit);
-    return { lease, ttl };
-  };
-  let { lease, ttl } = await grant(limit);
-  return {
-    get ttl() {
-      return ttl;
-    },
-    keep: (options) =>
-      keepRefreshing(async (limit) => {
-        if (await store.keepAlive(lease, limit) !== undefined) return false;
-        ({ lease, ttl } = await grant(limit));
-        return true;
-      }, options),
-    leave: async (timeout) => {
-      await store.revoke(lease, { deadline: Date.now() + timeout });
+    this.#leases.add(lease);
+    const { key, value, ttl } = this.#record;
+    this.#ttl = await this.#store.grant(lease, ttl, limit);
+    await this.#store.put(key, value, lease, limit);
+    this.#lease = lease;
+  }
+
+  keep(options: RefreshOptions): Promise<void> {
+    return keepRefreshing(async (limit) => {
+      if (await this.#store.keepAlive(this.#lease, limit) !== undefined) return false;
+      this.#leases.delete(this.#lease);
+      await this.register(limit);
       return true;
-    },
-  };
+    }, options);
+  }
+
+  async leave(timeout: number): Promise<boolean> {
+    const limit = limitOf(timeout);
+    await Promise.all([...this.#leases].map((lease) => this.#store.revoke(lease, limit)));
+    return true;
+  }
 }
 
 /** What was stored without a lease: kept, it is put back when it is missing; left, it stays. */

@@ -1,5 +1,7 @@
 /** What the domain needs of a key-value store with leases. */
 
+import type { Endpoint } from "./endpoint.ts";
+
 /** A key and what lies there. */
 export interface Entry {
   readonly key: Uint8Array;
@@ -15,8 +17,36 @@ export type LeaseId = string;
 export interface Limit {
   /** Milliseconds since the epoch, as of `Date.now()`. */
   readonly deadline: number;
+  /** How long that was from the beginning of what a person is waiting for, in milliseconds: for messages. */
+  readonly timeout: number;
   /** Gives up earlier when it is aborted. */
   readonly signal?: AbortSignal;
+}
+
+/** What an endpoint tells of itself. */
+export interface EndpointFacts {
+  readonly version: string;
+  /** Milliseconds that a small question takes, once connected. */
+  readonly latency: number;
+  /** Whether it leads its cluster; undefined where nobody does. */
+  readonly leader: boolean | undefined;
+  /** Bytes on disk. */
+  readonly databaseSize: number;
+  /** Its own alarms, such as `NOSPACE`. */
+  readonly alarms: readonly string[];
+}
+
+/** An endpoint's answer, or why there was none. */
+export type EndpointStatus =
+  & { readonly endpoint: Endpoint }
+  & (
+    | { readonly facts: EndpointFacts; readonly error?: never }
+    | { readonly facts?: never; readonly error: Error }
+  );
+
+/** The limit of what begins now. */
+export function limitOf(timeout: number, signal?: AbortSignal): Limit {
+  return { deadline: Date.now() + timeout, timeout, ...signal === undefined ? {} : { signal } };
 }
 
 /**
@@ -34,7 +64,7 @@ export interface Store {
   put(key: string, value: string, lease: LeaseId | undefined, limit: Limit): Promise<void>;
   /** Sets the key if it is not there. True if it was not. */
   create(key: string, value: string, limit: Limit): Promise<boolean>;
-  /** Removes the key. False if it was not there. */
+  /** Removes the key. False if it was not there, and no try of ours can have removed it. */
   delete(key: string, limit: Limit): Promise<boolean>;
   /** Makes a lease of `ttl` seconds under an ID of the caller's. The TTL that was granted, in seconds. */
   grant(id: LeaseId, ttl: number, limit: Limit): Promise<number>;
@@ -44,6 +74,10 @@ export interface Store {
   revoke(id: LeaseId, limit: Limit): Promise<void>;
   /** Seconds until the lease ends, or undefined where it is gone. */
   remaining(id: LeaseId, limit: Limit): Promise<number | undefined>;
+  /** Resolves if the key could be written now, without writing it. */
+  mayWrite(key: string, limit: Limit): Promise<void>;
+  /** What each endpoint tells of itself; one that does not answer is no failure of the whole. */
+  statuses(limit: Limit): Promise<EndpointStatus[]>;
   /** Ends all connections. Nothing may be asked of the store after it. */
   close(): void;
 }

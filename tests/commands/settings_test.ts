@@ -1,6 +1,7 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { connectionOf, connectionSettings, wholeSeconds } from "../../src/commands/connection.ts";
 import { oneOf, optional, read, required, withDefault } from "../../src/commands/settings.ts";
+import { fakeSystem } from "../support/system.ts";
 import { ExitCode, RuleViolation, UsageError } from "../../src/errors.ts";
 
 const named = <Flag extends string>(name: Flag): {
@@ -69,46 +70,49 @@ Deno.test("seconds are whole and at least 1", () => {
   }
 });
 
-Deno.test("the connection is made of its settings", () => {
-  const given = { etcdEndpoint: ["a:1,b:2", "https://c:3"], treeRoot: "foo/", timeout: "0.5" };
-  assertEquals(connectionOf(read(connectionSettings, given)), {
+Deno.test("the connection is made of its settings", async () => {
+  const given = { etcdEndpoint: ["a:1,b:2", "http://c:3"], treeRoot: "foo/", timeout: "0.5" };
+  assertEquals(await connectionOf(read(connectionSettings, given), fakeSystem()), {
     endpoints: [
       { protocol: "http", address: "a:1" },
       { protocol: "http", address: "b:2" },
-      { protocol: "https", address: "c:3" },
+      { protocol: "http", address: "c:3" },
     ],
     treeRoot: "/foo",
     timeout: 500,
   });
 });
 
-Deno.test("a connection that cannot be is a usage error", () => {
+Deno.test("a connection that cannot be is a usage error", async () => {
   const right = { etcdEndpoint: "a:1", treeRoot: "/foo" };
-  const said = (given: Record<string, unknown>): string =>
-    assertThrows(() => connectionOf(read(connectionSettings, { ...right, ...given })), UsageError).message;
+  const said = async (given: Record<string, unknown>): Promise<string> => {
+    const connect = async (): Promise<unknown> =>
+      await connectionOf(read(connectionSettings, { ...right, ...given }), fakeSystem());
+    return (await assertRejects(connect, UsageError)).message;
+  };
   assertEquals(
-    said({ etcdEndpoint: "localhost" }),
+    await said({ etcdEndpoint: "localhost" }),
     "--etcd-endpoint (EMPUSA_ETCD_ENDPOINT) must be HOST:PORT, such as localhost:2379, [::1]:2379 or " +
       'http://etcd-1:2379, not "localhost"',
   );
   assertEquals(
-    said({ etcdProtocol: "ftp" }),
+    await said({ etcdProtocol: "ftp" }),
     '--etcd-protocol (EMPUSA_ETCD_PROTOCOL) must be http or https, not "ftp"',
   );
   assertEquals(
-    said({ treeRoot: "a//b" }),
-    "--tree-root (EMPUSA_TREE_ROOT) must be a path such as /prod, without empty parts or control characters, " +
-      'not "a//b"',
+    await said({ treeRoot: "a//b" }),
+    "--tree-root (EMPUSA_TREE_ROOT) must be a path such as /prod, without empty parts, blanks at the ends of " +
+      'parts, or control characters, not "a//b"',
   );
   for (const timeout of ["0", "-1", "x", "1e3", "1000001", "."]) {
     assertEquals(
-      said({ timeout }),
+      await said({ timeout }),
       "--timeout (EMPUSA_TIMEOUT) must be a number of seconds, more than 0 and at most 1000000, " +
         `not ${JSON.stringify(timeout)}`,
     );
   }
   assertEquals(
-    said({ logLevel: "loud" }),
+    await said({ logLevel: "loud" }),
     '--log-level (EMPUSA_LOGLEVEL) must be error, warn, info or debug, not "loud"',
   );
 });

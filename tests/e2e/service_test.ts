@@ -145,7 +145,7 @@ Deno.test("list prints a table or JSON, and warns of what is none of ours", asyn
   await etcd.etcdctl("put", "/foo/service/db/a", "unix:/run/db.sock");
   await etcd.etcdctl("put", "/foo/service/db/a/extra", "x");
   const warning =
-    'empusa: warning: left out what lies at "/foo/service/db/a/extra": it must be /foo/service/TYPE/NAME\n';
+    "empusa: warning: left out what lies at /foo/service/db/a/extra: it must be /foo/service/TYPE/NAME\n";
   const table = [
     "TYPE  NAME  LOCATION                  TTL",
     "db    a     unix:/run/db.sock         -",
@@ -276,7 +276,7 @@ Deno.test("etcd away: exit code 3 within the timeout, and one line", async () =>
     assertEquals(
       outcome.stderr,
       `empusa: cannot reach etcd within 1 s: http://${endpoint}: connection refused; ` +
-        "check --etcd-endpoint (EMPUSA_ETCD_ENDPOINT) and whether etcd runs\n",
+        "check --etcd-endpoint (EMPUSA_ETCD_ENDPOINT) and whether etcd runs there\n",
     );
     assert(outcome.took < 2500, `${outcome.took} ms`);
   }

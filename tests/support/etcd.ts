@@ -1,41 +1,82 @@
-/** A real etcd of the test's own: a free port, a temporary data folder, gone when the test is over. */
+/** Real etcds of the test's own: free ports, temporary data folders, gone when the test is over. */
+import type { Signed } from "./certificates.ts";
 
-/** How etcd is started. */
+/** How an etcd is started. */
 export interface EtcdOptions {
   /** With etcd's own election timeout of 1 s it grants no TTL under 2 s; without it, starting is quicker. */
   readonly slowElections?: boolean;
+  /** Where it listens for clients. */
+  readonly host?: string;
+  /** The certificate with which it speaks TLS. */
+  readonly tls?: Signed;
+  /** The CA whose certificates it asks of clients. */
+  readonly clientCa?: string;
+  /** Further options of etcd's. */
+  readonly args?: readonly string[];
+}
+
+/** Where one member of a cluster lives. */
+interface Place {
+  readonly name: string;
+  readonly client: string;
+  readonly peer: string;
 }
 
 export class Etcd implements AsyncDisposable {
   readonly #folder: string;
   readonly #args: readonly string[];
+  readonly #scheme: string;
   #process: Deno.ChildProcess;
   /** `127.0.0.1:PORT` */
   readonly endpoint: string;
 
-  private constructor(folder: string, endpoint: string, args: readonly string[]) {
+  private constructor(folder: string, place: Place, cluster: readonly Place[], options: EtcdOptions) {
+    const { slowElections = false, tls, clientCa, args = [] } = options;
     this.#folder = folder;
-    this.endpoint = endpoint;
-    this.#args = args;
+    this.#scheme = tls === undefined ? "http" : "https";
+    this.endpoint = place.client;
+    this.#args = [
+      `--name=${place.name}`,
+      `--data-dir=${folder}/data`,
+      `--listen-client-urls=${this.#scheme}://${place.client}`,
+      `--advertise-client-urls=${this.#scheme}://${place.client}`,
+      `--listen-peer-urls=http://${place.peer}`,
+      `--initial-advertise-peer-urls=http://${place.peer}`,
+      `--initial-cluster=${cluster.map(({ name, peer }) => `${name}=http://${peer}`).join(",")}`,
+      "--log-level=error",
+      ...slowElections ? [] : ["--heartbeat-interval=20", "--election-timeout=200"],
+      ...tls === undefined ? [] : [`--cert-file=${tls.cert}`, `--key-file=${tls.key}`],
+      ...clientCa === undefined ? [] : ["--client-cert-auth", `--trusted-ca-file=${clientCa}`],
+      ...args,
+    ];
     this.#process = this.#spawn();
   }
 
-  /** Starts one, and resolves when it answers. */
-  static async start({ slowElections = false }: EtcdOptions = {}): Promise<Etcd> {
-    const folder = await Deno.makeTempDir({ prefix: "empusa-test-etcd-" });
-    const [client, peer] = freePorts(2).map((port) => `127.0.0.1:${port}`) as [string, string];
-    const etcd = new Etcd(folder, client, [
-      `--data-dir=${folder}/data`,
-      `--listen-client-urls=http://${client}`,
-      `--advertise-client-urls=http://${client}`,
-      `--listen-peer-urls=http://${peer}`,
-      `--initial-advertise-peer-urls=http://${peer}`,
-      `--initial-cluster=default=http://${peer}`,
-      "--log-level=error",
-      ...slowElections ? [] : ["--heartbeat-interval=20", "--election-timeout=200"],
-    ]);
-    await etcd.#untilItAnswers();
+  /** Starts one alone, and resolves when it listens. */
+  static async start(options: EtcdOptions = {}): Promise<Etcd> {
+    const [etcd] = await Etcd.cluster(1, options) as [Etcd];
     return etcd;
+  }
+
+  /** Starts a cluster, and resolves when all its members listen, which they do once there is a leader. */
+  static async cluster(size: number, options: EtcdOptions = {}): Promise<Etcd[]> {
+    const ports = freePorts(2 * size);
+    const places = Array.from({ length: size }, (_, i) => ({
+      name: `etcd-${i}`,
+      client: `${options.host ?? "127.0.0.1"}:${ports[2 * i]}`,
+      peer: `127.0.0.1:${ports[2 * i + 1]}`,
+    }));
+    const members = await Promise.all(places.map(async (place) => {
+      const folder = await Deno.makeTempDir({ prefix: "empusa-test-etcd-" });
+      return new Etcd(folder, place, places, options);
+    }));
+    await Promise.all(members.map((member) => member.#untilItListens()));
+    return members;
+  }
+
+  /** The endpoint with its scheme. */
+  get url(): string {
+    return `${this.#scheme}://${this.endpoint}`;
   }
 
   /** What `etcdctl ARGS` prints. */
@@ -57,7 +98,7 @@ export class Etcd implements AsyncDisposable {
   /** Starts it again, with the same data, after it was ended. */
   async restart(): Promise<void> {
     this.#process = this.#spawn();
-    await this.#untilItAnswers();
+    await this.#untilItListens();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -75,18 +116,18 @@ export class Etcd implements AsyncDisposable {
     return command.spawn();
   }
 
-  async #untilItAnswers(): Promise<void> {
-    let last: unknown;
+  /** It listens for clients only after it has joined its cluster. */
+  async #untilItListens(): Promise<void> {
+    const [, hostname = "", port] = /^\[?(.*?)\]?:(\d+)$/.exec(this.endpoint) ?? [];
     for (const deadline = Date.now() + 20_000; Date.now() < deadline;) {
       try {
-        const answer = await fetch(`http://${this.endpoint}/health`, { signal: AbortSignal.timeout(1000) });
-        if ((await answer.text()).includes('"true"')) return;
-      } catch (error) {
-        last = error;
+        (await Deno.connect({ hostname, port: Number(port) })).close();
+        return;
+      } catch {
+        await new Promise((resolve) => setTimeout(resolve, 20));
       }
-      await new Promise((resolve) => setTimeout(resolve, 20));
     }
-    throw new Error(`etcd at ${this.endpoint} does not answer`, { cause: last });
+    throw new Error(`etcd at ${this.endpoint} does not listen`);
   }
 }
 

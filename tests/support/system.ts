@@ -19,6 +19,7 @@ export function fakeSystem({ isTerminal = false, noColor = false } = {}): FakeSy
     stdout: output("stdout"),
     stderr: output("stderr"),
     wantsColor: (output) => output.isTerminal && !noColor,
+    readFile: (path) => Deno.readFile(path),
     interruption: () => ({ signal: new AbortController().signal, [Symbol.dispose]: () => {} }),
   };
 }

@@ -1,5 +1,6 @@
 import { ExitCode } from "../../errors.ts";
 import { type FormatName, formatNames, formats } from "../../formats/mod.ts";
+import { visible } from "../../formats/visible.ts";
 import { type Context, leaf, type Program } from "../command.ts";
 import { type AnyCommand, oneOf, withDefault } from "../settings.ts";
 import { selection } from "./settings.ts";
@@ -37,7 +38,7 @@ export async function runList({ type, format }: ListOptions, context: Context): 
   using registry = await context.openRegistry();
   const { instances, strays } = await registry.list(type);
   for (const { key, rule } of strays) {
-    await context.log.warn(`left out what lies at ${JSON.stringify(key)}: it must ${rule}`);
+    await context.log.warn(`left out what lies at ${visible(key)}: it must ${rule}`);
   }
   const { stdout } = context.system;
   await stdout.write(formats[format](instances, { color: context.system.wantsColor(stdout) }));

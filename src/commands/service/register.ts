@@ -1,4 +1,4 @@
-import { ExitCode, UnreachableError, UsageError } from "../../errors.ts";
+import { EmpusaError, ExitCode, UsageError } from "../../errors.ts";
 import { type Instance, parseLocation, type RefreshEvent, type Registration } from "../../registry/mod.ts";
 import { type Context, leaf, type Program } from "../command.ts";
 import { maxSeconds, wholeSeconds } from "../connection.ts";
@@ -88,7 +88,14 @@ export async function runRegister(options: RegisterOptions, context: Context): P
   // From here on a signal lets the registration end in order.
   using interruption = context.system.interruption();
   using registry = await context.openRegistry();
-  const registration = await registry.register(instance, ttl);
+  const registration = await unlessInterrupted(
+    interruption.signal,
+    registry.register(instance, ttl, interruption.signal),
+  );
+  if (registration === undefined) {
+    await context.log.info(`interrupted before ${label(instance)} was registered`);
+    return ExitCode.done;
+  }
   await tell(registration, options, context);
   try {
     await registration.keep({
@@ -108,11 +115,21 @@ async function leave(registration: Registration, instance: Instance, context: Co
     const removed = await registration.leave(context.timeout);
     await context.log.info(`${removed ? "unregistered" : "left registered"}: ${label(instance)}`);
   } catch (error) {
-    if (!(error instanceof UnreachableError)) throw error;
-    throw new UnreachableError(
+    if (!(error instanceof EmpusaError)) throw error;
+    throw new EmpusaError(
       `cannot unregister ${label(instance)}, which disappears within ${registration.ttl} s: ${error.message}`,
-      { cause: error },
+      { cause: error, checks: error.checks, exitCode: error.exitCode },
     );
+  }
+}
+
+/** What comes of the promise, or undefined where it was given up because of the signal. */
+async function unlessInterrupted<T>(signal: AbortSignal, promise: Promise<T>): Promise<T | undefined> {
+  try {
+    return await promise;
+  } catch (error) {
+    if (signal.aborted && error === signal.reason) return undefined;
+    throw error;
   }
 }
 

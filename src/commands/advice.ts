@@ -1,0 +1,25 @@
+/** What a person can look at when etcd cannot be used, by the names of our options. */
+import type { Check } from "../errors.ts";
+import { connectionSettings } from "./connection.ts";
+import { named } from "./settings.ts";
+
+const { etcdEndpoint, etcdProtocol, caBundle, etcdCert, etcdKey, etcdServerName } = connectionSettings;
+const { etcdUsername, etcdPassword } = connectionSettings;
+
+const advice: Readonly<Record<Check, string>> = {
+  endpoint: `${named(etcdEndpoint)} and whether etcd runs there`,
+  health: "whether etcd and the network to it are well",
+  protocol: `${named(etcdProtocol)}, or the scheme of ${named(etcdEndpoint)}`,
+  ca: named(caBundle),
+  "server-certificate": "etcd's certificate, and the clock of this machine",
+  "server-name": `${named(etcdEndpoint)}, or give ${named(etcdServerName)}`,
+  "client-certificate": `${named(etcdCert)} and ${named(etcdKey)}`,
+  credentials: `${named(etcdUsername)} and ${named(etcdPassword)}`,
+};
+
+/** The message with what to look at behind it. */
+export function withAdvice(message: string, checks: readonly Check[]): string {
+  return checks.length === 0
+    ? message
+    : `${message}; check ${checks.map((check) => advice[check]).join("; ")}`;
+}

@@ -1,0 +1,99 @@
+import { EmpusaError, ExitCode } from "../errors.ts";
+import { columns } from "../formats/columns.ts";
+import { type EndpointStatus, type RegistryStatus, showEndpoint } from "../registry/mod.ts";
+import { withAdvice } from "./advice.ts";
+import { type Context, leaf, type Program } from "./command.ts";
+import { type AnyCommand, oneOf, withDefault } from "./settings.ts";
+
+const settings = {
+  format: withDefault("table", {
+    flag: "--format",
+    placeholder: "FORMAT",
+    env: "EMPUSA_FORMAT",
+    meaning: "How to print it.",
+    ...oneOf(["table", "json"]),
+  }),
+} as const;
+
+export interface StatusOptions {
+  readonly format: "table" | "json";
+}
+
+export function statusCommand(program: Program): AnyCommand {
+  return leaf(program, {
+    description: "Tell how etcd is, and whether a command would work. Exit code 0 only if it would.",
+    examples: [
+      ["how is it", "status"],
+      ["wait for etcd in a script", "status --timeout 60 >/dev/null"],
+      ["who leads", "status --format json | jq -r '.endpoints[] | select(.leader) | .endpoint'"],
+    ],
+    settings,
+    options: ({ format }): StatusOptions => ({ format }),
+    run: runStatus,
+  });
+}
+
+export async function runStatus({ format }: StatusOptions, context: Context): Promise<ExitCode> {
+  using registry = await context.openRegistry();
+  const status = await registry.status();
+  const { stdout } = context.system;
+  await stdout.write(format === "json" ? json(status) : table(status, context.system.wantsColor(stdout)));
+  const failure = status.read ?? status.write;
+  if (failure !== undefined) throw failure;
+  return ExitCode.done;
+}
+
+function json({ endpoints, treeRoot, read, write, services, permanent }: RegistryStatus): string {
+  const result = {
+    endpoints: endpoints.map(({ endpoint, facts, error }) => ({
+      endpoint: showEndpoint(endpoint),
+      reachable: facts !== undefined,
+      version: facts?.version ?? null,
+      leader: facts?.leader ?? null,
+      latency_ms: facts === undefined ? null : Math.round(facts.latency * 10) / 10,
+      database_bytes: facts?.databaseSize ?? null,
+      alarms: facts?.alarms ?? [],
+      error: error === undefined ? null : told(error),
+    })),
+    tree_root: treeRoot === "" ? "/" : treeRoot,
+    readable: read === undefined,
+    writable: write === undefined,
+    services: services ?? null,
+    services_without_ttl: permanent ?? null,
+  };
+  return `${JSON.stringify(result, null, 2)}\n`;
+}
+
+function table(
+  { endpoints, treeRoot, read, write, services, permanent }: RegistryStatus,
+  color: boolean,
+): string {
+  const header = ["ENDPOINT", "STATUS", "VERSION", "LEADER", "LATENCY", "DATABASE", "ALARMS"];
+  const root = [
+    ["tree root", treeRoot === "" ? "/" : treeRoot],
+    ["readable", read === undefined ? "yes" : "no"],
+    ["writable", write === undefined ? "yes" : "no"],
+    ["services", `${services ?? "unknown"}`],
+    ["without TTL", `${permanent ?? "unknown"}`],
+  ];
+  return `${columns([header, ...endpoints.map(row)], { header: true, color })}\n${columns(root)}`;
+}
+
+function row({ endpoint, facts, error }: EndpointStatus): string[] {
+  const name = showEndpoint(endpoint);
+  if (facts === undefined) return [name, error.message, "-", "-", "-", "-", "-"];
+  const { version, leader, latency, databaseSize, alarms } = facts;
+  return [
+    name,
+    leader === undefined ? "no leader" : "ok",
+    version,
+    leader === true ? "yes" : "no",
+    `${latency.toFixed(1)} ms`,
+    `${(databaseSize / 2 ** 20).toFixed(1)} MiB`,
+    alarms.length === 0 ? "-" : alarms.join(" "),
+  ];
+}
+
+function told(error: Error): string {
+  return error instanceof EmpusaError ? withAdvice(error.message, error.checks) : error.message;
+}

@@ -1,0 +1,36 @@
+import { visible } from "./visible.ts";
+
+/** Rows as aligned columns for people, two blanks between them; the first may be a header. */
+export function columns(
+  rows: readonly (readonly string[])[],
+  { header = false, color = false }: { readonly header?: boolean; readonly color?: boolean } = {},
+): string {
+  const cells = rows.map((row) => row.map(visible));
+  const widths: number[] = [];
+  for (const row of cells) {
+    for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, widthOf(cell));
+  }
+  const lines = cells.map((row) =>
+    row.map((cell, i) => cell + " ".repeat((widths[i] ?? 0) - widthOf(cell))).join("  ").trimEnd()
+  );
+  if (header && color) lines[0] = `\x1b[1m${lines[0]}\x1b[22m`;
+  return lines.map((line) => `${line}\n`).join("");
+}
+
+const graphemes = new Intl.Segmenter();
+/** What takes two columns, as far as Unicode's properties tell (UAX #11: wide and full-width). */
+const wide = new RegExp(
+  "\\p{Emoji_Presentation}|\\p{Script=Han}|\\p{Script=Hiragana}|\\p{Script=Katakana}|\\p{Script=Hangul}|" +
+    "[\\u3000-\\u303f\\uff01-\\uff60\\uffe0-\\uffe6]",
+  "u",
+);
+// deno-lint-ignore no-control-regex -- text of plain ASCII needs no segmentation
+const ascii = /^[\u0000-\u007f]*$/;
+
+/** The columns that a terminal gives to a text. */
+function widthOf(text: string): number {
+  if (ascii.test(text)) return text.length;
+  let width = 0;
+  for (const { segment } of graphemes.segment(text)) width += wide.test(segment) ? 2 : 1;
+  return width;
+}

@@ -1,0 +1,257 @@
+/** What etcd, grpc-js and the network say, in our words: what happened, and whether to try elsewhere. */
+import tls from "node:tls";
+import { EmpusaError, RefusedError } from "../errors.ts";
+import { type Endpoint, hostAndPort, showEndpoint } from "./endpoint.ts";
+import { type AttemptDetails, AttemptFailure, noAnswer } from "./failover.ts";
+import type { Tls } from "./tls.ts";
+
+/** What an operation needs to be allowed. */
+export interface Right {
+  readonly verb: "read" | "write";
+  readonly key: string;
+  /** All that begins with the key. */
+  readonly prefix?: boolean;
+}
+
+/** What was asked, of whom, by whom. */
+export interface Circumstances {
+  readonly endpoint: Endpoint;
+  readonly tls: Tls | undefined;
+  readonly username: string | undefined;
+  readonly right: Right | undefined;
+}
+
+/** The status and the words behind an error of etcd3's: "14 UNAVAILABLE: …". */
+function status(cause: Error): { readonly code: number | undefined; readonly words: string } {
+  // grpc-js begins with the number and name of the status; etcd3 may put the name of its own class before it.
+  const [, code, words] = /(?:^|: |Lease )(\d+) [A-Z_]+: (.*)$/s.exec(cause.message) ?? [];
+  return { code: code === undefined ? undefined : Number(code), words: (words ?? cause.message).trim() };
+}
+
+/** The token of the log-in is no longer good; a new one may be. Words of etcd's `rpctypes/error.go`. */
+export function tokenIsDead(cause: unknown): boolean {
+  return cause instanceof Error && /invalid auth token|revision of auth store is old/.test(cause.message);
+}
+
+/** etcd lets everybody in, so nobody can log in. */
+export function authenticationIsOff(cause: unknown): boolean {
+  return cause instanceof Error && cause.message.includes("authentication is not enabled");
+}
+
+/** Whether etcd's own words are behind an error of ours. */
+export function says(error: unknown, words: string): boolean {
+  return error instanceof EmpusaError && error.cause instanceof Error && error.cause.message.includes(words);
+}
+
+/**
+ * The error to throw for what an RPC threw: `AttemptFailure` where another attempt makes sense.
+ * Where the cause is hidden it may ask the endpoint itself, for as long as the attempt lasts.
+ */
+export async function explain(cause: unknown, circumstances: Circumstances): Promise<Error> {
+  if (!(cause instanceof Error)) return new EmpusaError(`etcd3 failed: ${cause}`, { cause });
+  const { code, words } = status(cause);
+  return refusal(words, cause, circumstances) ?? limitation(words, cause, circumstances) ??
+    await connectionFailure(code, words, cause, circumstances) ??
+    new EmpusaError(`etcd at ${showEndpoint(circumstances.endpoint)} failed: ${words}`, { cause });
+}
+
+function refusal(
+  words: string,
+  cause: Error,
+  { endpoint, username, right }: Circumstances,
+): Error | undefined {
+  const at = `etcd at ${showEndpoint(endpoint)}`;
+  if (words.includes("invalid user ID or password") || words.includes("invalid auth management")) {
+    return new RefusedError(`${at} refused: user "${username}" or the password is wrong`, {
+      cause,
+      checks: ["credentials"],
+    });
+  }
+  if (words.includes("user name is empty") || words.includes("user name not found")) {
+    return new RefusedError(`${at} refused: it wants a user name and a password`, {
+      cause,
+      checks: ["credentials"],
+    });
+  }
+  if (tokenIsDead(cause)) {
+    return new RefusedError(`${at} refused: it does not accept its own token`, { cause });
+  }
+  if (words.includes("permission denied")) {
+    const who = username === undefined ? "we" : `user "${username}"`;
+    if (right === undefined) return new RefusedError(`${at} refused: ${who} may not do this`, { cause });
+    const { verb, key, prefix = false } = right;
+    const flag = prefix ? " --prefix=true" : "";
+    return new RefusedError(
+      `${at} refused: ${who} may not ${verb} ${prefix ? `what is below ${key}` : key}; ` +
+        `grant it with: etcdctl role grant-permission ROLE${flag} ${verb} ${key}`,
+      { cause },
+    );
+  }
+}
+
+function limitation(words: string, cause: Error, { endpoint }: Circumstances): Error | undefined {
+  const at = showEndpoint(endpoint);
+  if (words.includes("database space exceeded")) {
+    return new EmpusaError(
+      `etcd at ${at} cannot write: its database is full (NOSPACE alarm); ` +
+        "compact and defragment it, then: etcdctl alarm disarm",
+      { cause },
+    );
+  }
+  if (words.includes("request is too large") || words.includes("received message larger than max")) {
+    return new EmpusaError(
+      `etcd at ${at} cannot write: the request is too large; check etcd's --max-request-bytes`,
+      { cause },
+    );
+  }
+}
+
+const statusCancelled = 1;
+const statusUnknown = 2;
+const statusDeadlineExceeded = 4;
+const statusUnimplemented = 12;
+const statusInternal = 13;
+const statusUnavailable = 14;
+
+async function connectionFailure(
+  code: number | undefined,
+  words: string,
+  cause: Error,
+  { endpoint, tls }: Circumstances,
+): Promise<AttemptFailure | undefined> {
+  const failure = (...[message, details]: Reason): AttemptFailure =>
+    new AttemptFailure(message, { ...details, cause });
+  if (words.startsWith("etcdserver: ")) {
+    if (code !== statusUnavailable && code !== statusUnknown) return undefined;
+    const reason = words.slice("etcdserver: ".length);
+    return failure(reason === "no leader" ? "its cluster has no leader" : reason, { check: "health" });
+  }
+  const { host } = hostAndPort(endpoint);
+  switch (code) {
+    case statusDeadlineExceeded:
+      return noAnswer(cause);
+    case statusUnimplemented:
+      return failure("it is not etcd", { check: "endpoint", lasting: true });
+    case statusCancelled:
+    case statusUnknown:
+    case statusInternal:
+    case statusUnavailable:
+      break;
+    default:
+      return undefined;
+  }
+  if (words.includes("ECONNREFUSED")) return failure("connection refused", { check: "endpoint" });
+  if (/name resolution failed|ENOTFOUND|EAI_AGAIN/i.test(words)) {
+    return failure(`the host name ${host} is unknown`, { check: "endpoint" });
+  }
+  if (/EHOSTUNREACH|ENETUNREACH/.test(words)) {
+    return failure("there is no route to it", { check: "endpoint" });
+  }
+  const handshake = handshakeFailure(words, tls?.serverName ?? host);
+  if (handshake !== undefined) return failure(...handshake);
+  if (/without gRPC status|Protocol error|HTTP status|content-type/i.test(words)) {
+    // Some servers answer a plain text request to their TLS port in plain text.
+    if (endpoint.protocol === "http" && await speaksTls(endpoint)) return failure(...wantsTls);
+    // An etcd that is about to stop answers like that too, so it is worth another try.
+    return failure("its answer is not that of an etcd", { check: "endpoint" });
+  }
+  if (certificateAlert.test(words)) return failure(...refusesCertificate(tls));
+  if (/EPIPE|ECONNRESET|ECONNABORTED|session has been destroyed|Failed to connect/.test(words)) {
+    const reason = await reasonForReset(endpoint, tls);
+    return reason === undefined
+      ? failure("it closes the connection", { check: "health" })
+      : failure(...reason);
+  }
+  return failure(shortened(words), { check: "health" });
+}
+
+type Reason = readonly [message: string, details: AttemptDetails];
+
+const wantsTls: Reason = ["it speaks TLS", { check: "protocol", lasting: true }];
+
+/** What Deno says about a TLS handshake that failed on our side. */
+function handshakeFailure(words: string, name: string): Reason | undefined {
+  if (/certificate has expired/.test(words)) {
+    return ["its certificate has expired", { check: "server-certificate", lasting: true }];
+  }
+  if (/not yet valid/.test(words)) {
+    return ["its certificate is not valid yet", { check: "server-certificate", lasting: true }];
+  }
+  const [, valid] = /(?:is not in the cert's (?:altnames|list):)\s*([^(]*)/.exec(words) ?? [];
+  if (valid !== undefined) {
+    const names = valid.trim();
+    return [
+      `its certificate is not for ${name}${names === "" ? "" : ` but for ${names}`}`,
+      { check: "server-name", lasting: true },
+    ];
+  }
+  if (/unable to verify|self.signed|unable to get|UnknownIssuer/i.test(words)) {
+    return ["its certificate is not signed by a CA that is trusted here", { check: "ca", lasting: true }];
+  }
+  if (/InvalidContentType|wrong version number/.test(words)) {
+    return ["it does not speak TLS", { check: "protocol", lasting: true }];
+  }
+  if (words.includes("before secure TLS connection")) {
+    // What an etcd without TLS does; but one that is killed in that moment does it too.
+    return ["it hangs up instead of speaking TLS", { check: "protocol" }];
+  }
+}
+
+/** Why a connection is cut right after it was made, as far as another one tells. */
+async function reasonForReset(endpoint: Endpoint, trust: Tls | undefined): Promise<Reason | undefined> {
+  if (endpoint.protocol === "http") return await speaksTls(endpoint) ? wantsTls : undefined;
+  return certificateAlert.test(await handshake(endpoint, trust) ?? "")
+    ? refusesCertificate(trust)
+    : undefined;
+}
+
+/** What a server says that is not content with the certificate it got, or got none (RFC 8446, section 6.2). */
+const certificateAlert = /fatal alert: ?(\w*Certificate\w*|UnknownC[Aa]|AccessDenied)/;
+
+function refusesCertificate(trust: Tls | undefined): Reason {
+  const message = trust?.client === undefined
+    ? "it wants a client certificate"
+    : "it refuses our client certificate";
+  return [message, { check: "client-certificate", lasting: true, refused: true }];
+}
+
+async function speaksTls(endpoint: Endpoint): Promise<boolean> {
+  return await handshake(endpoint, undefined) === undefined;
+}
+
+/** How long to wait for an alert that comes after the handshake, as TLS 1.3 has it. In milliseconds. */
+const alertTime = 200;
+
+/**
+ * Shakes hands and hangs up without a word, to find out what is wrong: nothing is sent, so nothing is trusted.
+ * @returns the error that came, or undefined if the handshake went through
+ */
+function handshake(endpoint: Endpoint, trust: Tls | undefined): Promise<string | undefined> {
+  const { host, port } = hostAndPort(endpoint);
+  return new Promise((resolve) => {
+    const options = {
+      host,
+      port,
+      servername: undefined,
+      rejectUnauthorized: false,
+      ALPNProtocols: ["h2"],
+      ...trust?.client === undefined ? {} : { cert: trust.client.certificate, key: trust.client.key },
+    };
+    const socket = tls.connect(options as unknown as tls.ConnectionOptions);
+    const timer = setTimeout(() => end("silence"), 1000);
+    const end = (result: string | undefined): void => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(result);
+    };
+    socket.on("secureConnect", () => setTimeout(() => end(undefined), alertTime));
+    socket.on("error", (error: Error) => end(error.message));
+    socket.on("close", () => end("closed"));
+  });
+}
+
+/** Without the time that grpc-js puts behind what it was told, and in one line. */
+function shortened(words: string): string {
+  return words.replace(/ \(\d{4}-[\dT:.-]+Z\)$/, "").replace(/^No connection established\. Last error: /, "")
+    .replace(/\s+/g, " ");
+}
