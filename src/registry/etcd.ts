@@ -241,14 +241,18 @@ async function logIn(
 
 type Interceptor = NonNullable<RpcOptions["interceptors"]>[number];
 
-/** The deadline of a call, and its token: etcd3's own log-in goes past the options of the channel. */
+/**
+ * The deadline of a call, and what goes along with it: the token, as etcd3's own log-in goes past the options
+ * of the channel, and the wish for a leader, without which a member that has lost its cluster says nothing
+ * until the time is over (`hasleader` in etcd's `rpctypes/metadatafields.go`).
+ */
 function rpcOptions(deadline: number, token?: string): RpcOptions {
-  if (token === undefined) return { deadline };
-  const withToken = (options: Parameters<Interceptor>[0], next: Parameters<Interceptor>[1]): unknown => {
+  const withMetadata = (options: Parameters<Interceptor>[0], next: Parameters<Interceptor>[1]): unknown => {
     const call = next(options);
     const start = call.start.bind(call);
     call.start = (metadata, listener) => {
-      metadata.set("token", token);
+      metadata.set("hasleader", "true");
+      if (token !== undefined) metadata.set("token", token);
       start(metadata, {
         onReceiveMetadata: (metadata) => listener?.onReceiveMetadata?.(metadata),
         onReceiveMessage: (message) => listener?.onReceiveMessage?.(message),
@@ -263,7 +267,7 @@ function rpcOptions(deadline: number, token?: string): RpcOptions {
     return call;
   };
   // grpc-js asks for no more than the interface, whatever its types say.
-  return { deadline, interceptors: [withToken as Interceptor] };
+  return { deadline, interceptors: [withMetadata as Interceptor] };
 }
 
 function open(endpoint: Endpoint, tls: Tls | undefined): Etcd3 {

@@ -156,7 +156,11 @@ async function connectionFailure(
     return failure("its answer is not that of an etcd", { check: "endpoint" });
   }
   if (certificateAlert.test(words)) return failure(...refusesCertificate(tls));
-  if (/EPIPE|ECONNRESET|ECONNABORTED|session has been destroyed|Failed to connect/.test(words)) {
+  if (
+    /EPIPE|ECONNRESET|ECONNABORTED|session has been destroyed|Failed to connect|Connection dropped/.test(
+      words,
+    )
+  ) {
     const reason = await reasonForReset(endpoint, tls);
     return reason === undefined
       ? failure("it closes the connection", { check: "health" })

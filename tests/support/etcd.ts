@@ -20,12 +20,15 @@ interface Place {
   readonly name: string;
   readonly client: string;
   readonly peer: string;
+  readonly metrics: string;
 }
 
 export class Etcd implements AsyncDisposable {
   readonly #folder: string;
   readonly #args: readonly string[];
   readonly #scheme: string;
+  /** Plain http, whatever clients have to speak. */
+  readonly #metrics: string;
   #process: Deno.ChildProcess;
   /** `127.0.0.1:PORT` */
   readonly endpoint: string;
@@ -34,12 +37,14 @@ export class Etcd implements AsyncDisposable {
     const { slowElections = false, tls, clientCa, args = [] } = options;
     this.#folder = folder;
     this.#scheme = tls === undefined ? "http" : "https";
+    this.#metrics = `http://${place.metrics}`;
     this.endpoint = place.client;
     this.#args = [
       `--name=${place.name}`,
       `--data-dir=${folder}/data`,
       `--listen-client-urls=${this.#scheme}://${place.client}`,
       `--advertise-client-urls=${this.#scheme}://${place.client}`,
+      `--listen-metrics-urls=${this.#metrics}`,
       `--listen-peer-urls=http://${place.peer}`,
       `--initial-advertise-peer-urls=http://${place.peer}`,
       `--initial-cluster=${cluster.map(({ name, peer }) => `${name}=http://${peer}`).join(",")}`,
@@ -52,25 +57,26 @@ export class Etcd implements AsyncDisposable {
     this.#process = this.#spawn();
   }
 
-  /** Starts one alone, and resolves when it listens. */
+  /** Starts one alone, and resolves when it answers. */
   static async start(options: EtcdOptions = {}): Promise<Etcd> {
-    const [etcd] = await Etcd.cluster(1, options) as [Etcd];
+    const [etcd] = await Etcd.startAll(1, options) as [Etcd];
     return etcd;
   }
 
-  /** Starts a cluster, and resolves when all its members listen, which they do once there is a leader. */
-  static async cluster(size: number, options: EtcdOptions = {}): Promise<Etcd[]> {
-    const ports = freePorts(2 * size);
+  /** Starts the members of a cluster, and resolves when all answer. */
+  static async startAll(size: number, options: EtcdOptions = {}): Promise<Etcd[]> {
+    const ports = freePorts(3 * size);
     const places = Array.from({ length: size }, (_, i) => ({
       name: `etcd-${i}`,
-      client: `${options.host ?? "127.0.0.1"}:${ports[2 * i]}`,
-      peer: `127.0.0.1:${ports[2 * i + 1]}`,
+      client: `${options.host ?? "127.0.0.1"}:${ports[3 * i]}`,
+      peer: `127.0.0.1:${ports[3 * i + 1]}`,
+      metrics: `127.0.0.1:${ports[3 * i + 2]}`,
     }));
     const members = await Promise.all(places.map(async (place) => {
       const folder = await Deno.makeTempDir({ prefix: "empusa-test-etcd-" });
       return new Etcd(folder, place, places, options);
     }));
-    await Promise.all(members.map((member) => member.#untilItListens()));
+    await Promise.all(members.map((member) => member.#untilItAnswers()));
     return members;
   }
 
@@ -98,7 +104,7 @@ export class Etcd implements AsyncDisposable {
   /** Starts it again, with the same data, after it was ended. */
   async restart(): Promise<void> {
     this.#process = this.#spawn();
-    await this.#untilItListens();
+    await this.#untilItAnswers();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -116,18 +122,40 @@ export class Etcd implements AsyncDisposable {
     return command.spawn();
   }
 
-  /** It listens for clients only after it has joined its cluster. */
-  async #untilItListens(): Promise<void> {
-    const [, hostname = "", port] = /^\[?(.*?)\]?:(\d+)$/.exec(this.endpoint) ?? [];
+  /** Its cluster has a leader, and it serves clients. */
+  async #untilItAnswers(): Promise<void> {
     for (const deadline = Date.now() + 20_000; Date.now() < deadline;) {
       try {
-        (await Deno.connect({ hostname, port: Number(port) })).close();
-        return;
+        const answer = await fetch(`${this.#metrics}/health`, { signal: AbortSignal.timeout(1000) });
+        if ((await answer.text()).includes('"true"')) return;
       } catch {
-        await new Promise((resolve) => setTimeout(resolve, 20));
+        // It does not listen yet.
       }
+      await new Promise((resolve) => setTimeout(resolve, 20));
     }
-    throw new Error(`etcd at ${this.endpoint} does not listen`);
+    throw new Error(`etcd at ${this.endpoint} does not answer`);
+  }
+}
+
+/** A cluster that is disposed of as a whole. */
+export class Cluster implements AsyncDisposable {
+  readonly members: readonly Etcd[];
+
+  private constructor(members: readonly Etcd[]) {
+    this.members = members;
+  }
+
+  static async start(size: number, options?: EtcdOptions): Promise<Cluster> {
+    return new Cluster(await Etcd.startAll(size, options));
+  }
+
+  /** All endpoints, as `--etcd-endpoint` takes them. */
+  get endpoints(): string {
+    return this.members.map(({ url }) => url).join(",");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.members.map((member) => member[Symbol.asyncDispose]()));
   }
 }
 
