@@ -309,7 +309,9 @@ async function status(client: Etcd3, options: RpcOptions): Promise<EndpointFacts
     version: facts.version,
     leader: facts.leader === "0" ? undefined : facts.leader === facts.header.member_id,
     databaseSize: Number(facts.dbSize),
-    alarms: alarms.filter(({ memberID }) => memberID === facts.header.member_id).map(({ alarm }) => alarm),
+    alarms: alarms.filter(({ memberID }) => memberID === facts.header.member_id).map(({ alarm }) =>
+      alarm.toUpperCase()
+    ),
   };
 }
 

@@ -1,0 +1,110 @@
+import { assert, assertEquals } from "@std/assert";
+import { Cluster, type Etcd } from "../support/etcd.ts";
+import { empusa, type Outcome } from "../support/program.ts";
+
+const registrations = 500;
+const atOnce = 3;
+const timeout = 5;
+
+/** The member that leads. */
+async function leaderOf(cluster: Cluster): Promise<Etcd> {
+  for (const deadline = Date.now() + 10_000; Date.now() < deadline;) {
+    const { stdout } = await empusa(["status", "--format", "json"], {
+      EMPUSA_ETCD_ENDPOINT: cluster.endpoints,
+      EMPUSA_TREE_ROOT: "/chaos",
+    });
+    const { endpoints } = JSON.parse(stdout);
+    const leader = endpoints.find(({ leader }: { leader: boolean | null }) => leader)?.endpoint;
+    const found = cluster.members.find(({ url }) => url === leader);
+    if (found !== undefined) return found;
+  }
+  throw new Error("the cluster finds no leader");
+}
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** One member at a time: the leader and the others in turn, killed, frozen, politely restarted. */
+async function chaos(cluster: Cluster, over: AbortSignal): Promise<number> {
+  let faults = 0;
+  for (; !over.aborted; faults++) {
+    const leader = await leaderOf(cluster);
+    const victim = faults % 2 === 0 ? leader : cluster.members.find((member) => member !== leader) as Etcd;
+    switch (faults % 3) {
+      case 0:
+        await victim.signal("SIGKILL");
+        await pause(2000);
+        await victim.restart();
+        break;
+      case 1:
+        await victim.signal("SIGSTOP");
+        await pause(3000);
+        await victim.signal("SIGCONT");
+        break;
+      case 2:
+        await victim.signal("SIGTERM");
+        await victim.restart();
+        break;
+    }
+    await pause(1000);
+  }
+  return faults;
+}
+
+Deno.test(`${registrations} registrations while nodes of a cluster are killed, frozen and restarted`, async () => {
+  await using cluster = await Cluster.start(3, { slowElections: true });
+  const outcomes = new Map<string, Outcome>();
+  const names = Array.from({ length: registrations }, (_, i) => `n${String(i).padStart(4, "0")}`).values();
+  const work = async (): Promise<void> => {
+    for (const name of names) {
+      const location = `${name}.example:80`;
+      outcomes.set(
+        name,
+        await empusa(
+          [
+            "service",
+            "register",
+            "--service-type",
+            "t",
+            "--service-name",
+            name,
+            "--service-location",
+            location,
+          ],
+          {
+            EMPUSA_ETCD_ENDPOINT: cluster.endpoints,
+            EMPUSA_TREE_ROOT: "/chaos",
+            EMPUSA_TIMEOUT: `${timeout}`,
+          },
+        ),
+      );
+    }
+  };
+  const over = new AbortController();
+  const faults = chaos(cluster, over.signal);
+  await Promise.all(Array.from({ length: atOnce }, work));
+  over.abort();
+  const done = await faults;
+  await leaderOf(cluster);
+
+  const [member] = cluster.members as [Etcd];
+  const lines = (await member.etcdctl("get", "--prefix", "/chaos/service/t/")).trimEnd().split("\n");
+  const stored = new Map<string, string>();
+  for (let i = 0; i < lines.length; i += 2) stored.set(lines[i] as string, lines[i + 1] as string);
+  let failures = 0;
+  for (const [name, { code, stderr }] of outcomes) {
+    if (code === 0) {
+      assertEquals(stored.get(`/chaos/service/t/${name}`), `${name}.example:80`);
+    } else {
+      failures++;
+      assertEquals([code, /^empusa: cannot reach etcd within 5 s: .*\n$/.test(stderr)], [3, true]);
+    }
+  }
+  const took = [...outcomes.values()].map(({ took }) => took).sort((a, b) => a - b);
+  const longest = took.at(-1) ?? 0;
+  await Deno.stdout.write(new TextEncoder().encode(
+    `${registrations - failures} succeeded, ${failures} failed, ${done} faults; ` +
+      `median ${Math.round(took[registrations / 2] ?? 0)} ms, longest ${Math.round(longest)} ms\n`,
+  ));
+  assertEquals(outcomes.size, registrations);
+  assert(longest < (timeout + 1) * 1000, `${longest} ms`);
+});

@@ -1,0 +1,114 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { Cluster, Etcd, freePorts } from "../support/etcd.ts";
+import { empusa, type Env } from "../support/program.ts";
+
+const env = (endpoints: string): Env => ({
+  EMPUSA_ETCD_ENDPOINT: endpoints,
+  EMPUSA_TREE_ROOT: "/foo",
+  EMPUSA_TIMEOUT: "2",
+});
+
+Deno.test("status of a healthy cluster", async () => {
+  await using cluster = await Cluster.start(3);
+  const [etcd] = cluster.members as [Etcd];
+  await etcd.etcdctl("put", "/foo/service/web/a", "h:1");
+  const lease = (await etcd.etcdctl("lease", "grant", "60")).split(" ")[1] ?? "";
+  await etcd.etcdctl("put", `--lease=${lease}`, "/foo/service/web/b", "h:2");
+  const json = await empusa(["status", "--format", "json"], env(cluster.endpoints));
+  assertEquals([json.code, json.stderr], [0, ""]);
+  const { endpoints, ...root } = JSON.parse(json.stdout);
+  assertEquals(root, {
+    tree_root: "/foo",
+    readable: true,
+    writable: true,
+    services: 2,
+    services_without_ttl: 1,
+  });
+  assertEquals(
+    endpoints.map(({ endpoint }: { endpoint: string }) => endpoint),
+    cluster.members.map(({ url }) => url),
+  );
+  assertEquals(endpoints.filter(({ leader }: { leader: boolean }) => leader).length, 1);
+  for (const { reachable, version, latency_ms, database_bytes, alarms, error } of endpoints) {
+    assertEquals({ reachable, alarms, error }, { reachable: true, alarms: [], error: null });
+    assertMatch(version, /^\d+\.\d+\.\d+$/);
+    assert(latency_ms > 0 && latency_ms < 1000 && database_bytes > 1000);
+  }
+
+  const table = await empusa(["status"], env(cluster.endpoints));
+  assertEquals(table.code, 0);
+  const lines = table.stdout.split("\n");
+  assertMatch(lines[0] ?? "", /^ENDPOINT +STATUS +VERSION +LEADER +LATENCY +DATABASE +ALARMS$/);
+  assertMatch(
+    lines[1] ?? "",
+    /^http:\/\/127\.0\.0\.1:\d+ +ok +3\.\d+\.\d+ +(yes|no) +\d+\.\d ms +\d+\.\d MiB +-$/,
+  );
+  assertEquals(lines.slice(5), [
+    "tree root    /foo",
+    "readable     yes",
+    "writable     yes",
+    "services     2",
+    "without TTL  1",
+    "",
+  ]);
+  assertEquals(
+    await etcd.etcdctl("get", "--prefix", "--keys-only", "/"),
+    "/foo/service/web/a\n\n/foo/service/web/b\n\n",
+  );
+});
+
+Deno.test("status with one endpoint away: a command works, and the reason is shown", async () => {
+  await using etcd = await Etcd.start();
+  const dead = `http://127.0.0.1:${freePorts(1)[0]}`;
+  const { code, stdout } = await empusa(["status"], env(`${dead},${etcd.url}`));
+  assertEquals(code, 0);
+  assertMatch(stdout.split("\n")[1] ?? "", new RegExp(`^${dead} +connection refused +- +- +- +- +-$`));
+  assertMatch(stdout.split("\n")[2] ?? "", new RegExp(`^${etcd.url} +ok +3`));
+});
+
+Deno.test("status with etcd away", async () => {
+  const dead = `http://127.0.0.1:${freePorts(1)[0]}`;
+  const { code, stdout, stderr, took } = await empusa(["status"], env(dead));
+  assertEquals(code, 3);
+  assertMatch(stdout, /readable +no\nwritable +no\nservices +unknown\nwithout TTL +unknown\n$/);
+  assertMatch(stderr, /^empusa: cannot reach etcd within 2 s: .*: connection refused; check .*\n$/);
+  assert(took < 3000, `${took} ms`);
+  const json = JSON.parse((await empusa(["status", "--format", "json"], env(dead))).stdout);
+  assertEquals([json.endpoints[0].reachable, json.endpoints[0].error], [false, "connection refused"]);
+  assertEquals([json.readable, json.writable, json.services], [false, false, null]);
+});
+
+Deno.test("status with credentials that may only read", async () => {
+  await using etcd = await Etcd.start();
+  for (
+    const command of [
+      "user add root:rootpw",
+      "user grant-role root root",
+      "user add reader:secret",
+      "role add reader",
+      "role grant-permission reader read --prefix=true /foo/",
+      "user grant-role reader reader",
+      "auth enable",
+    ]
+  ) await etcd.etcdctl(...command.split(" "));
+  const reader = { ...env(etcd.url), EMPUSA_ETCD_USERNAME: "reader", EMPUSA_ETCD_PASSWORD: "secret" };
+  const { code, stdout, stderr } = await empusa(["status"], reader);
+  assertEquals(code, 4);
+  assertMatch(stdout, /readable +yes\nwritable +no\nservices +0\n/);
+  assertMatch(stderr, /user "reader" may not write \/foo\/service\//);
+});
+
+Deno.test("status with an alarm", async () => {
+  await using etcd = await Etcd.start({ args: ["--quota-backend-bytes=200000"] });
+  for (let i = 0; i < 100; i++) {
+    try {
+      await etcd.etcdctl("put", `/fill/${i}`, "x".repeat(50_000));
+    } catch {
+      break;
+    }
+  }
+  const { code, stdout, stderr } = await empusa(["status"], env(etcd.url));
+  assertEquals(code, 1);
+  assertMatch(stdout, / NOSPACE\n[^]*readable +yes\nwritable +no\n/);
+  assertMatch(stderr, /its database is full \(NOSPACE alarm\)/);
+});
