@@ -100,6 +100,8 @@ Deno.test("what is wrong on the command line is one line, a hint and exit code 2
     ],
     [register("extra", "words"), "no arguments allowed", "empusa service register --help"],
     [["completions", "tcsh"], 'unknown command "tcsh"', "empusa completions --help"],
+    [["--", "service", "list"], 'nothing that could follow "--"', "empusa service list --help"],
+    [["service", "list", "--", "extra"], 'nothing that could follow "--"', "empusa service list --help"],
     [register("--ttl"), "--ttl needs a value", "empusa service register --help"],
     [register("--ttl="), "--ttl needs a value", "empusa service register --help"],
     [register("--ttl", ""), "--ttl needs a value", "empusa service register --help"],

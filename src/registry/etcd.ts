@@ -2,6 +2,7 @@
 import "./etcd_patch.ts";
 import { Etcd3, type IKeyValue, type IOptions } from "etcd3";
 import { Buffer } from "node:buffer";
+import { UnreachableError } from "../errors.ts";
 import { type Endpoint, showEndpoint } from "./endpoint.ts";
 import { authenticationIsOff, explain, type Right, says, tokenIsDead } from "./explain.ts";
 import { Failover, inTime } from "./failover.ts";
@@ -87,7 +88,15 @@ export class EtcdStore implements Store {
 
   async put(key: string, value: string, lease: LeaseId | undefined, limit: Limit): Promise<void> {
     const put = { key: Buffer.from(key), value: Buffer.from(value), lease: lease ?? "0" };
-    await this.#call(limit, (client, options) => client.kv.put(put, options), { verb: "write", key });
+    try {
+      await this.#call(limit, (client, options) => client.kv.put(put, options), { verb: "write", key });
+    } catch (error) {
+      if (!says(error, "requested lease not found")) throw error;
+      throw new UnreachableError(`etcd is too slow: the lease of ${key} ended before the key was stored`, {
+        cause: error,
+        checks: ["health"],
+      });
+    }
   }
 
   async create(key: string, value: string, limit: Limit): Promise<boolean> {

@@ -16,8 +16,8 @@ http2.connect = ((authority: string, options?: Options): http2.ClientHttp2Sessio
   session.emit = (event: string | symbol, ...rest: unknown[]): boolean => {
     switch (event) {
       case "goaway":
-        // Any polite restart of etcd sends one. It makes grpc-js close the session from within the callback
-        // that tells of it, which ends the process with SIGSEGV in Deno 2.9.6. So it is told a moment later.
+        // Any polite restart of etcd sends one. To close the session from within the callback that tells of it,
+        // as grpc-js does, ends the process with SIGSEGV in Deno 2.9.6. So it is told a moment later.
         setImmediate(() => emit.call(session, event, ...rest));
         return true;
       case "connect":
@@ -27,6 +27,11 @@ http2.connect = ((authority: string, options?: Options): http2.ClientHttp2Sessio
       default:
         return emit.call(session, event, ...rest);
     }
+  };
+  // Deno closes it there too, by itself.
+  const close = session.close;
+  session.close = (callback?: () => void): void => {
+    setImmediate(() => close.call(session, callback));
   };
   return session;
 }) as typeof http2.connect;

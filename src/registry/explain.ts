@@ -151,9 +151,8 @@ async function connectionFailure(
   if (handshake !== undefined) return failure(...handshake);
   if (/without gRPC status|Protocol error|HTTP status|content-type/i.test(words)) {
     // Some servers answer a plain text request to their TLS port in plain text.
-    if (endpoint.protocol === "http" && await speaksTls(endpoint)) return failure(...wantsTls);
-    // An etcd that is about to stop answers like that too, so it is worth another try.
-    return failure("its answer is not that of an etcd", { check: "endpoint" });
+    const secret = endpoint.protocol === "http" && await shakeHands(endpoint, undefined) === undefined;
+    return failure(...secret ? wantsTls : notEtcd);
   }
   if (certificateAlert.test(words)) return failure(...refusesCertificate(tls));
   if (
@@ -171,7 +170,13 @@ async function connectionFailure(
 
 type Reason = readonly [message: string, details: AttemptDetails];
 
+/** An etcd that is about to stop may answer like that too, so it is worth another try. */
+const notEtcd: Reason = ["its answer is not that of an etcd", { check: "endpoint" }];
+
 const wantsTls: Reason = ["it speaks TLS", { check: "protocol", lasting: true }];
+
+/** What Deno says when a server answers to a TLS handshake with something else. */
+const notTls = /InvalidContentType|wrong version number/;
 
 /** What Deno says about a TLS handshake that failed on our side. */
 function handshakeFailure(words: string, name: string): Reason | undefined {
@@ -192,7 +197,7 @@ function handshakeFailure(words: string, name: string): Reason | undefined {
   if (/unable to verify|self.signed|unable to get|UnknownIssuer/i.test(words)) {
     return ["its certificate is not signed by a CA that is trusted here", { check: "ca", lasting: true }];
   }
-  if (/InvalidContentType|wrong version number/.test(words)) {
+  if (notTls.test(words)) {
     return ["it does not speak TLS", { check: "protocol", lasting: true }];
   }
   if (words.includes("before secure TLS connection")) {
@@ -203,8 +208,11 @@ function handshakeFailure(words: string, name: string): Reason | undefined {
 
 /** Why a connection is cut right after it was made, as far as another one tells. */
 async function reasonForReset(endpoint: Endpoint, trust: Tls | undefined): Promise<Reason | undefined> {
-  if (endpoint.protocol === "http") return await speaksTls(endpoint) ? wantsTls : undefined;
-  return certificateAlert.test(await handshake(endpoint, trust) ?? "")
+  if (endpoint.protocol === "http") {
+    const answer = await shakeHands(endpoint, undefined);
+    return answer === undefined ? wantsTls : notTls.test(answer) ? notEtcd : undefined;
+  }
+  return certificateAlert.test(await shakeHands(endpoint, trust) ?? "")
     ? refusesCertificate(trust)
     : undefined;
 }
@@ -219,10 +227,6 @@ function refusesCertificate(trust: Tls | undefined): Reason {
   return [message, { check: "client-certificate", lasting: true, refused: true }];
 }
 
-async function speaksTls(endpoint: Endpoint): Promise<boolean> {
-  return await handshake(endpoint, undefined) === undefined;
-}
-
 /** How long to wait for an alert that comes after the handshake, as TLS 1.3 has it. In milliseconds. */
 const alertTime = 200;
 
@@ -230,7 +234,7 @@ const alertTime = 200;
  * Shakes hands and hangs up without a word, to find out what is wrong: nothing is sent, so nothing is trusted.
  * @returns the error that came, or undefined if the handshake went through
  */
-function handshake(endpoint: Endpoint, trust: Tls | undefined): Promise<string | undefined> {
+function shakeHands(endpoint: Endpoint, trust: Tls | undefined): Promise<string | undefined> {
   const { host, port } = hostAndPort(endpoint);
   return new Promise((resolve) => {
     const options = {

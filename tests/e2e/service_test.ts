@@ -1,6 +1,7 @@
 /** The program as people use it: a process, its environment, a real etcd. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Etcd, freePorts } from "../support/etcd.ts";
+import { projectFile } from "../support/project.ts";
 import { empusa, type Env, type Outcome, type Running, start } from "../support/program.ts";
 
 const root = "/foo";
@@ -250,6 +251,50 @@ Deno.test("a refresher that cannot unregister says how long its key will stay, a
   );
 });
 
+Deno.test("a refresher that is interrupted before it has registered stops at once, and leaves no key", async () => {
+  await using etcd = await Etcd.start();
+  await etcd.signal("SIGSTOP");
+  const args = [
+    "service",
+    "register",
+    ...named,
+    "--service-location",
+    "h:1",
+    "--ttl",
+    "60",
+    "--refresh-every",
+    "20",
+  ];
+  await using refresher = start([...args, "--timeout", "2", "--log-level", "debug"], connect(etcd));
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  refresher.signal("SIGTERM");
+  setTimeout(() => etcd.signal("SIGCONT"), 500);
+  const { code, stderr } = await refresher.outcome;
+  assertEquals([code, stderr], [
+    0,
+    "empusa: interrupted before type-of-service/name-of-the-service-instance was registered\n",
+  ]);
+  await until(
+    "its lease is gone",
+    async () => (await etcd.etcdctl("lease", "list")).startsWith("found 0 leases"),
+  );
+  assertEquals(await keys(etcd), "");
+});
+
+Deno.test("what cannot be logged changes nothing", async () => {
+  await using etcd = await Etcd.start();
+  const shell = async (command: string): Promise<number> => {
+    const program = projectFile("scripts/empusa");
+    const args = ["-c", `"$0" ${command} 2>/dev/full`, program];
+    return (await new Deno.Command("bash", { args, env: connect(etcd) }).output()).code;
+  };
+  const register = `service register ${named.join(" ")} --service-location h:1`;
+  assertEquals(await shell(register), 0);
+  assertEquals(await shell(`${register} --ttl x`), 2);
+  assertEquals(await shell("service list >/dev/full"), 1);
+  assertEquals(await shell(`${register} --ttl 2 --refresh-every 1 & sleep 3; kill -TERM $!; wait $!`), 0);
+});
+
 Deno.test("a second signal leaves at once", async () => {
   await using etcd = await Etcd.start();
   await using refresher = await refreshing(etcd, "--ttl", "60", "--refresh-every", "20", "--timeout", "60");
@@ -295,7 +340,7 @@ Deno.test("a reader that goes away is no failure", async () => {
   await using etcd = await Etcd.start();
   await etcd.etcdctl("put", "/foo/service/web/a", "x".repeat(100_000));
   const script = 'set -o pipefail; "$0" service list --format json | head -c 10';
-  const program = new URL("../../scripts/empusa", import.meta.url).pathname;
+  const program = projectFile("scripts/empusa");
   const { code, stderr } = await new Deno.Command("bash", {
     args: ["-c", script, program],
     env: connect(etcd),
@@ -305,7 +350,7 @@ Deno.test("a reader that goes away is no failure", async () => {
 
 Deno.test("colour is for terminals without NO_COLOR", async () => {
   await using etcd = await Etcd.start();
-  const program = new URL("../../scripts/empusa", import.meta.url).pathname;
+  const program = projectFile("scripts/empusa");
   const seen = async (args: string, env: Record<string, string>): Promise<string> => {
     // script(1) runs a command on a terminal of its own.
     const { stdout } = await new Deno.Command("script", {
@@ -332,7 +377,7 @@ Deno.test("completion scripts are printed for each shell", async () => {
 });
 
 Deno.test("bash completes commands, options and values", async () => {
-  const program = new URL("../../scripts/empusa", import.meta.url).pathname;
+  const program = projectFile("scripts/empusa");
   const complete = async (...words: string[]): Promise<string[]> => {
     const script = `
       empusa() { "$0" "$@"; }

@@ -33,6 +33,7 @@ Deno.test("a name that is no segment of a key is refused", () => {
     "a\u007f",
     "a\u0085",
     "\ud800",
+    "a\ufffd",
   ];
   for (const name of [...wrong, "x".repeat(256), "ö".repeat(128)]) {
     assertThrows(() => parseName(name), RuleViolation, "be 1 to 255 bytes of UTF-8");

@@ -114,6 +114,18 @@ Deno.test("a package that is not the pinned one is refused", async () => {
   assertStringIncludes(new TextDecoder().decode(stderr), "the SHA-512 differs from the pinned one");
 });
 
+Deno.test("the scripts find their place through links, and whatever CDPATH says", async () => {
+  await using clone = await copy();
+  await Deno.symlink(`${clone.folder}/scripts/setup`, `${clone.folder}/linked`);
+  const found = await clone.shell(
+    "true; source ./linked; echo $root; CDPATH=$PWD source scripts/setup; echo $root",
+    {
+      CDPATH: clone.folder,
+    },
+  );
+  assertEquals(found, { code: 0, stdout: `${clone.folder}\n${clone.folder}\n`, stderr: "" });
+});
+
 Deno.test("a Deno on PATH is used if it is recent enough", async () => {
   await using clone = await copy();
   const used = async (version: string): Promise<boolean> => {
