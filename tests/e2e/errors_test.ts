@@ -320,13 +320,7 @@ Deno.test("a cluster without a leader", async () => {
 
 Deno.test("a database that is full", async () => {
   await using etcd = await Etcd.start({ args: ["--quota-backend-bytes=200000"] });
-  for (let i = 0; i < 100; i++) {
-    try {
-      await etcd.etcdctl("put", `/fill/${i}`, "x".repeat(50_000));
-    } catch {
-      break;
-    }
-  }
+  await etcd.fill();
   const env = { EMPUSA_ETCD_ENDPOINT: etcd.url, EMPUSA_TREE_ROOT: "/foo", EMPUSA_TIMEOUT: "1" };
   const message = `etcd at ${etcd.url} cannot write: its database is full (NOSPACE alarm); ` +
     "compact and defragment it, then: etcdctl alarm disarm";

@@ -274,10 +274,8 @@ Deno.test("a refresher that is interrupted before it has registered stops at onc
     0,
     "empusa: interrupted before type-of-service/name-of-the-service-instance was registered\n",
   ]);
-  await until(
-    "its lease is gone",
-    async () => (await etcd.etcdctl("lease", "list")).startsWith("found 0 leases"),
-  );
+  // What was on its way to the frozen etcd may come through after the thaw; the key may not.
+  await new Promise((resolve) => setTimeout(resolve, 1000));
   assertEquals(await keys(etcd), "");
 });
 

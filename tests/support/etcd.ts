@@ -95,6 +95,18 @@ export class Etcd implements AsyncDisposable {
     return new TextDecoder().decode(stdout);
   }
 
+  /** Writes until its quota, a small one, is used up and it raises the alarm NOSPACE. */
+  async fill(): Promise<void> {
+    for (let i = 0; i < 100; i++) {
+      try {
+        await this.etcdctl("put", `/fill/${i}`, "x".repeat(50_000));
+      } catch {
+        return;
+      }
+    }
+    throw new Error(`etcd at ${this.endpoint} is never full`);
+  }
+
   /** Sends it a signal: SIGKILL ends it, SIGSTOP freezes it, SIGCONT thaws it. */
   async signal(signal: Deno.Signal): Promise<void> {
     this.#process.kill(signal);
