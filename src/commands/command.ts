@@ -4,7 +4,8 @@ import type { ExitCode } from "../errors.ts";
 import { Log } from "../log.ts";
 import { openRegistry, type Registry } from "../registry/mod.ts";
 import type { System } from "../system.ts";
-import { connectionOf, connectionSettings } from "./connection.ts";
+import { connectionOf } from "./access.ts";
+import { connectionSettings } from "./connection.ts";
 import { type AnyCommand, declare, read, type Settings, type Values } from "./settings.ts";
 
 /** What a command is given to work with. */

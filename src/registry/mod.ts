@@ -15,14 +15,7 @@ import { type EndpointStatus, type Entry, type LeaseId, type Limit, limitOf, typ
 import type { Tls } from "./tls.ts";
 
 export { type Endpoint, parseEndpoints, protocols, showEndpoint } from "./endpoint.ts";
-export {
-  type Instance,
-  parseLocation,
-  parseName,
-  parseTreeRoot,
-  type RegisteredInstance,
-} from "./instance.ts";
-export { parseCaBundle, parseClientCertificate, parseClientKey, type Tls } from "./tls.ts";
+export { type Instance, parseLocation, parseName, parseTreeRoot } from "./instance.ts";
 export type { EndpointStatus } from "./store.ts";
 export type { RefreshEvent } from "./refresh.ts";
 export type { Registration } from "./registration.ts";
@@ -61,6 +54,11 @@ export interface RegistryStatus {
 
 /** How many leases are asked after at the same time. */
 const leasesAtOnce = 100;
+
+/** The rules for certificates and keys. They cost a few milliseconds to load, and few need them. */
+export function tlsRules(): Promise<typeof import("./tls.ts")> {
+  return import("./tls.ts");
+}
 
 /** Opens the registry. It loads the client and connects to nothing yet. */
 export async function openRegistry(connection: Connection): Promise<Registry> {

@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { connectionOf, connectionSettings, wholeSeconds } from "../../src/commands/connection.ts";
+import { connectionOf } from "../../src/commands/access.ts";
+import { connectionSettings, wholeSeconds } from "../../src/commands/connection.ts";
 import { oneOf, optional, read, required, withDefault } from "../../src/commands/settings.ts";
 import { fakeSystem } from "../support/system.ts";
 import { ExitCode, RuleViolation, UsageError } from "../../src/errors.ts";
