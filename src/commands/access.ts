@@ -84,7 +84,10 @@ async function loginOf(
   }
   if (source === undefined) throw new UsageError(`${named(user)} needs ${named(word)} or ${named(file)} too`);
   const password = etcdPassword ??
-    new TextDecoder().decode(await readFile(file, etcdPasswordFile as string, system)).replace(/\r?\n$/, "");
+    new TextDecoder().decode(await readFile(file, etcdPasswordFile as string, system)).replace(
+      /[\r\n]+$/,
+      "",
+    );
   if (password === "") throw broken(file, "hold a password", etcdPasswordFile as string);
   return { username: etcdUsername, password };
 }

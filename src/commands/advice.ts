@@ -4,7 +4,7 @@ import { connectionSettings } from "./connection.ts";
 import { named } from "./settings.ts";
 
 const { etcdEndpoint, etcdProtocol, caBundle, etcdCert, etcdKey, etcdServerName } = connectionSettings;
-const { etcdUsername, etcdPassword } = connectionSettings;
+const { etcdUsername, etcdPassword, etcdPasswordFile } = connectionSettings;
 
 const advice: Readonly<Record<Check, string>> = {
   endpoint: `${named(etcdEndpoint)} and whether etcd runs there`,
@@ -14,7 +14,7 @@ const advice: Readonly<Record<Check, string>> = {
   "server-certificate": "etcd's certificate, and the clock of this machine",
   "server-name": `${named(etcdEndpoint)}, or give ${named(etcdServerName)}`,
   "client-certificate": `${named(etcdCert)} and ${named(etcdKey)}`,
-  credentials: `${named(etcdUsername)} and ${named(etcdPassword)}`,
+  credentials: `${named(etcdUsername)} and ${named(etcdPassword)} or ${named(etcdPasswordFile)}`,
 };
 
 /** The message with what to look at behind it. */

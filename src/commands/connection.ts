@@ -1,7 +1,7 @@
 /** The settings that every command has: where the registry is, and how to talk about it. */
 import { RuleViolation } from "../errors.ts";
 import { logLevels } from "../log.ts";
-import { parseTreeRoot, protocols } from "../registry/mod.ts";
+import { parseName, parseTreeRoot, protocols } from "../registry/mod.ts";
 import { oneOf, optional, required, withDefault } from "./settings.ts";
 
 /** The longest time that is waited for, in seconds: no timer counts further than 2^31 milliseconds. */
@@ -58,14 +58,14 @@ export const connectionSettings = {
     placeholder: "NAME",
     env: "EMPUSA_ETCD_SERVER_NAME",
     meaning: "The name that etcd's certificate is for, where that is not the endpoint's host.",
-    parse: (text) => text,
+    parse: parseName,
   }),
   etcdUsername: optional({
     flag: "--etcd-username",
     placeholder: "NAME",
     env: "EMPUSA_ETCD_USERNAME",
     meaning: "Who we are to etcd.",
-    parse: (text) => text,
+    parse: parseName,
   }),
   etcdPassword: optional({
     flag: "--etcd-password",

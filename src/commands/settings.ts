@@ -146,9 +146,9 @@ export function broken(setting: Setting<unknown>, rule: string, text: string): U
   return new UsageError(`${named(setting)} must ${rule}, not ${JSON.stringify(shown)}`);
 }
 
-/** A setting by both of its names. */
-export function named({ flag, env }: Pick<Setting<unknown>, "flag" | "env">): string {
-  return `${flag} (${env})`;
+/** A setting by all of its names. */
+export function named({ flag, env, envOfOthers = [] }: Setting<unknown>): string {
+  return `${flag} (${[env, ...envOfOthers].join(", ")})`;
 }
 
 function camelCase(text: string, separator: string): string {

@@ -1,4 +1,4 @@
-import { EmpusaError, ExitCode } from "../errors.ts";
+import { EmpusaError, ExitCode, RefusedError } from "../errors.ts";
 import { columns } from "../formats/columns.ts";
 import { type EndpointStatus, type RegistryStatus, showEndpoint } from "../registry/mod.ts";
 import { withAdvice } from "./advice.ts";
@@ -47,7 +47,7 @@ function json({ endpoints, treeRoot, read, write, services, permanent }: Registr
   const result = {
     endpoints: endpoints.map(({ endpoint, facts, error }) => ({
       endpoint: showEndpoint(endpoint),
-      reachable: facts !== undefined,
+      reachable: facts !== undefined || error instanceof RefusedError,
       version: facts?.version ?? null,
       leader: facts?.leader ?? null,
       latency_ms: facts === undefined ? null : Math.round(facts.latency * 10) / 10,

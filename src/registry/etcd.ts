@@ -2,10 +2,10 @@
 import "./etcd_patch.ts";
 import { Etcd3, type IKeyValue, type IOptions } from "etcd3";
 import { Buffer } from "node:buffer";
-import { UnreachableError } from "../errors.ts";
+import { RefusedError, UnreachableError } from "../errors.ts";
 import { type Endpoint, showEndpoint } from "./endpoint.ts";
 import { authenticationIsOff, explain, type Right, says, tokenIsDead } from "./explain.ts";
-import { Failover, inTime } from "./failover.ts";
+import { AttemptFailure, Failover, inTime } from "./failover.ts";
 import type { EndpointFacts, EndpointStatus, Entry, LeaseId, Limit, Store } from "./store.ts";
 import type { Tls } from "./tls.ts";
 
@@ -154,24 +154,37 @@ export class EtcdStore implements Store {
     return seconds < 0 ? undefined : seconds;
   }
 
-  async mayWrite(key: string, limit: Limit): Promise<void> {
-    const at = Buffer.from(key);
-    // The comparison never holds, so nothing is written; etcd asks for the right all the same.
-    await this.#call(
-      limit,
-      (client, options) =>
-        client.kv.txn({
-          compare: [{ key: at, target: "Create", result: "Less", create_revision: "0" }],
-          success: [{ request_put: { key: at, value: Buffer.of() } }],
-        }, options),
-      { verb: "write", key },
-    );
+  async mayWrite(prefix: string, limit: Limit): Promise<void> {
+    const key = Buffer.from(prefix);
+    // The comparison never holds, so nothing is done; but etcd asks for the right to all of it, and for space.
+    for (
+      const request of [
+        { request_delete_range: { key, range_end: endOfPrefix(prefix) } },
+        { request_put: { key, value: Buffer.of() } },
+      ]
+    ) {
+      await this.#call(
+        limit,
+        (client, options) =>
+          client.kv.txn({
+            compare: [{ key, target: "Create", result: "Less", create_revision: "0" }],
+            success: [request],
+          }, options),
+        { verb: "write", key: prefix, prefix: true },
+      );
+    }
   }
 
   statuses(limit: Limit): Promise<EndpointStatus[]> {
     return Promise.all(this.#members.map(async (member) => {
+      const ask = (anonymous: boolean): Promise<EndpointFacts> =>
+        inTime(this.#ask(member, limit.deadline, status, { anonymous }), limit);
       try {
-        const facts = await inTime(this.#ask(member, limit.deadline, status), limit);
+        // Most etcds tell it to everybody, and whoever has a wrong password wants to know most.
+        const facts = await ask(true).catch((error) => {
+          if (!(error instanceof RefusedError)) throw error;
+          return ask(false);
+        });
         return { endpoint: member.endpoint, facts };
       } catch (error) {
         limit.signal?.throwIfAborted();
@@ -203,17 +216,25 @@ export class EtcdStore implements Store {
     member: Member,
     deadline: number,
     rpc: Rpc<T>,
-    { right, repeated = false }: { right?: Right | undefined; repeated?: boolean } = {},
+    { right, repeated = false, anonymous = false }: {
+      readonly right?: Right | undefined;
+      readonly repeated?: boolean;
+      /** Without a token, which not all need. */
+      readonly anonymous?: boolean;
+    } = {},
   ): Promise<T> {
     const { tls, login } = this.#access;
     try {
-      const token = await this.#token(member, deadline);
+      if (login === undefined || anonymous) return await rpc(member.client, rpcOptions(deadline), repeated);
+      const token = this.#token(member, login, deadline);
       try {
-        return await rpc(member.client, rpcOptions(deadline, token), repeated);
+        return await rpc(member.client, rpcOptions(deadline, await token), repeated);
       } catch (error) {
         if (!tokenIsDead(error)) throw error;
-        if (member.token !== undefined && await member.token === token) member.token = undefined;
-        return await rpc(member.client, rpcOptions(deadline, await this.#token(member, deadline)), repeated);
+        // Of many that find it dead at the same time only one makes room for a new one.
+        if (member.token === token) member.token = undefined;
+        const next = await this.#token(member, login, deadline);
+        return await rpc(member.client, rpcOptions(deadline, next), repeated);
       }
     } catch (cause) {
       throw await explain(cause, { endpoint: member.endpoint, tls, username: login?.username, right });
@@ -221,9 +242,7 @@ export class EtcdStore implements Store {
   }
 
   /** The token to call with, for which it logs in where there is none; undefined where none is needed. */
-  #token(member: Member, deadline: number): Promise<string | undefined> {
-    const { login } = this.#access;
-    if (login === undefined) return Promise.resolve(undefined);
+  #token(member: Member, login: Login, deadline: number): Promise<string | undefined> {
     if (member.token === undefined) {
       const token = logIn(member.client, login, deadline);
       member.token = token;
@@ -330,7 +349,7 @@ async function keepAliveOnce(client: Etcd3, id: LeaseId, options: RpcOptions): P
   const answer = new Promise<number>((resolve, reject) => {
     stream.on("data", ({ TTL }) => resolve(Number(TTL)));
     stream.on("error", reject);
-    stream.on("end", () => reject(new Error("the keep-alive stream ended without an answer")));
+    stream.on("end", () => reject(new AttemptFailure("it ends the keep-alive stream", { check: "health" })));
   });
   stream.write({ ID: id });
   try {

@@ -28,9 +28,13 @@ function status(cause: Error): { readonly code: number | undefined; readonly wor
   return { code: code === undefined ? undefined : Number(code), words: (words ?? cause.message).trim() };
 }
 
-/** The token of the log-in is no longer good; a new one may be. Words of etcd's `rpctypes/error.go`. */
+/**
+ * The token of the log-in is no longer good, or was none because nobody had to log in then; a new one may be.
+ * Words of etcd's `rpctypes/error.go`.
+ */
 export function tokenIsDead(cause: unknown): boolean {
-  return cause instanceof Error && /invalid auth token|revision of auth store is old/.test(cause.message);
+  return cause instanceof Error &&
+    /invalid auth token|revision of auth store is old|user name is empty/.test(cause.message);
 }
 
 /** etcd lets everybody in, so nobody can log in. */
@@ -48,11 +52,12 @@ export function says(error: unknown, words: string): boolean {
  * Where the cause is hidden it may ask the endpoint itself, for as long as the attempt lasts.
  */
 export async function explain(cause: unknown, circumstances: Circumstances): Promise<Error> {
+  if (cause instanceof AttemptFailure) return cause;
   if (!(cause instanceof Error)) return new EmpusaError(`etcd3 failed: ${cause}`, { cause });
   const { code, words } = status(cause);
   return refusal(words, cause, circumstances) ?? limitation(words, cause, circumstances) ??
     await connectionFailure(code, words, cause, circumstances) ??
-    new EmpusaError(`etcd at ${showEndpoint(circumstances.endpoint)} failed: ${words}`, { cause });
+    new EmpusaError(`etcd at ${showEndpoint(circumstances.endpoint)} failed: ${shortened(words)}`, { cause });
 }
 
 function refusal(
@@ -74,7 +79,7 @@ function refusal(
     });
   }
   if (tokenIsDead(cause)) {
-    return new RefusedError(`${at} refused: it does not accept its own token`, { cause });
+    return new AttemptFailure("it does not accept its own token", { cause, check: "health" });
   }
   if (words.includes("permission denied")) {
     const who = username === undefined ? "we" : `user "${username}"`;
@@ -140,18 +145,20 @@ async function connectionFailure(
     default:
       return undefined;
   }
-  if (words.includes("ECONNREFUSED")) return failure("connection refused", { check: "endpoint" });
+  if (words.includes("ECONNREFUSED")) {
+    return failure("connection refused", { check: "endpoint", untouched: true });
+  }
   if (/name resolution failed|ENOTFOUND|EAI_AGAIN/i.test(words)) {
-    return failure(`the host name ${host} is unknown`, { check: "endpoint" });
+    return failure(`the host name ${host} is unknown`, { check: "endpoint", untouched: true });
   }
   if (/EHOSTUNREACH|ENETUNREACH/.test(words)) {
-    return failure("there is no route to it", { check: "endpoint" });
+    return failure("there is no route to it", { check: "endpoint", untouched: true });
   }
   const handshake = handshakeFailure(words, tls?.serverName ?? host);
-  if (handshake !== undefined) return failure(...handshake);
+  if (handshake !== undefined) return failure(handshake[0], { ...handshake[1], untouched: true });
   if (/without gRPC status|Protocol error|HTTP status|content-type/i.test(words)) {
     // Some servers answer a plain text request to their TLS port in plain text.
-    const secret = endpoint.protocol === "http" && await shakeHands(endpoint, undefined) === undefined;
+    const secret = endpoint.protocol === "http" && speaksTls(await shakeHands(endpoint, undefined));
     return failure(...secret ? wantsTls : notEtcd);
   }
   if (certificateAlert.test(words)) return failure(...refusesCertificate(tls));
@@ -210,11 +217,16 @@ function handshakeFailure(words: string, name: string): Reason | undefined {
 async function reasonForReset(endpoint: Endpoint, trust: Tls | undefined): Promise<Reason | undefined> {
   if (endpoint.protocol === "http") {
     const answer = await shakeHands(endpoint, undefined);
-    return answer === undefined ? wantsTls : notTls.test(answer) ? notEtcd : undefined;
+    return speaksTls(answer) ? wantsTls : notTls.test(answer ?? "") ? notEtcd : undefined;
   }
   return certificateAlert.test(await shakeHands(endpoint, trust) ?? "")
     ? refusesCertificate(trust)
     : undefined;
+}
+
+/** Whether that is how a TLS server takes a handshake: it goes through, or is refused by the rules of TLS. */
+function speaksTls(answer: string | undefined): boolean {
+  return answer === undefined || answer.includes("fatal alert");
 }
 
 /** What a server says that is not content with the certificate it got, or got none (RFC 8446, section 6.2). */

@@ -17,12 +17,15 @@ export class AttemptFailure extends Error {
   readonly lasting: boolean;
   /** It is the endpoint that would not have us. */
   readonly refused: boolean;
+  /** It did not come to the point where anything could have been done. */
+  readonly untouched: boolean;
 
   constructor(message: string, details: ErrorOptions & AttemptDetails) {
     super(message, details);
     this.check = details.check;
     this.lasting = details.lasting ?? false;
     this.refused = details.refused ?? false;
+    this.untouched = details.untouched ?? false;
   }
 }
 
@@ -128,9 +131,9 @@ function nextTurn<M, T>(turns: readonly Turn<M, T>[], now: number): Turn<M, T> |
     );
 }
 
-/** Who refuses a connection has done nothing; of all others nobody knows. */
+/** Of an attempt that got as far as the endpoint nobody knows what it did. */
 function mayHaveComeThrough({ running, failure }: Turn<unknown, unknown>): boolean {
-  return running !== undefined || failure?.check === "health";
+  return running !== undefined || failure?.untouched === false;
 }
 
 async function settle<T>(promise: Promise<T>): Promise<Settled<T>> {
@@ -194,7 +197,8 @@ function inAll(turns: readonly Turn<Member, unknown>[], timeout: number): Unreac
   }
   const reasons = failed.map(({ name, failure }) => `${name}: ${failure.message}`).join("; ");
   const checks = [...new Set(failed.map(({ failure }) => failure.check))];
-  const details = { cause: failed.at(-1)?.failure, checks };
+  const causes = failed.map(({ failure }) => failure);
+  const details = { cause: causes.length === 1 ? causes[0] : new AggregateError(causes), checks };
   if (failed.every(({ failure }) => failure.refused)) {
     return new RefusedError(`etcd refused: ${reasons}`, details);
   }

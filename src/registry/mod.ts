@@ -104,20 +104,15 @@ export class Registry implements Disposable {
     const limit = limitOf(this.#timeout);
     const entries = await this.#store.list(instancePrefix(this.#treeRoot, type), limit);
     const ttls = await this.#remaining(entries, limit);
-    const instances: RegisteredInstance[] = [];
-    const strays: Stray[] = [];
-    for (const { key, value, lease } of entries) {
-      const ttl = lease === undefined ? null : ttls.get(lease);
-      // Its lease ended after the keys were read, and took the key along.
-      if (ttl === undefined) continue;
-      try {
-        instances.push({ ...readInstance(this.#treeRoot, key, value), ttl });
-      } catch (error) {
-        if (!(error instanceof RuleViolation)) throw error;
-        strays.push({ key: new TextDecoder().decode(key), rule: error.message });
-      }
-    }
-    return { instances: instances.sort(compareInstances), strays };
+    const { instances, strays } = this.#read(entries);
+    return {
+      instances: instances.flatMap(({ instance, lease }) => {
+        const ttl = lease === undefined ? null : ttls.get(lease);
+        // Where there is none, the lease ended after the keys were read, and took the key along.
+        return ttl === undefined ? [] : [{ ...instance, ttl }];
+      }).sort(compareInstances),
+      strays,
+    };
   }
 
   /**
@@ -126,23 +121,42 @@ export class Registry implements Disposable {
    */
   async status(): Promise<RegistryStatus> {
     const limit = limitOf(this.#timeout);
+    const prefix = instancePrefix(this.#treeRoot);
     const [endpoints, read, write] = await Promise.all([
       this.#store.statuses(limit),
-      settled(this.#store.list(instancePrefix(this.#treeRoot), limit)),
-      settled(this.#store.mayWrite(instancePrefix(this.#treeRoot), limit)),
+      settled(this.#store.list(prefix, limit)),
+      settled(this.#store.mayWrite(prefix, limit)),
     ]);
+    const instances = read.value === undefined ? undefined : this.#read(read.value).instances;
     return {
       endpoints,
       treeRoot: this.#treeRoot,
       read: read.error,
       write: write.error,
-      services: read.value?.length,
-      permanent: read.value?.filter(({ lease }) => lease === undefined).length,
+      services: instances?.length,
+      permanent: instances?.filter(({ lease }) => lease === undefined).length,
     };
   }
 
   [Symbol.dispose](): void {
     this.#store.close();
+  }
+
+  /** The instances among the entries, and what is none. */
+  #read(
+    entries: readonly Entry[],
+  ): { instances: { instance: Instance; lease: LeaseId | undefined }[]; strays: Stray[] } {
+    const instances: { instance: Instance; lease: LeaseId | undefined }[] = [];
+    const strays: Stray[] = [];
+    for (const { key, value, lease } of entries) {
+      try {
+        instances.push({ instance: readInstance(this.#treeRoot, key, value), lease });
+      } catch (error) {
+        if (!(error instanceof RuleViolation)) throw error;
+        strays.push({ key: new TextDecoder().decode(key), rule: error.message });
+      }
+    }
+    return { instances, strays };
   }
 
   async #remaining(entries: readonly Entry[], limit: Limit): Promise<Map<LeaseId, number>> {

@@ -21,6 +21,9 @@ interface LeasedRecord {
   readonly ttl: number;
 }
 
+/** What a registration that failed gets to clean up, however late it is, in milliseconds. */
+const leastTimeToLeave = 500;
+
 /**
  * Registers the record on a lease of its own. The lease comes first, so whatever happens in between, no key
  * is left without it.
@@ -35,7 +38,8 @@ export async function registerUnderLease(
     await registration.register(limit);
   } catch (error) {
     // Whoever is not to wait any longer, or was refused, leaves nothing behind. Without etcd, the TTL sees to it.
-    if (!(error instanceof UnreachableError)) await registration.leave(limit.timeout).catch(() => {});
+    const left = Math.max(limit.deadline - Date.now(), leastTimeToLeave);
+    if (!(error instanceof UnreachableError)) await registration.leave(left).catch(() => {});
     throw error;
   }
   return registration;

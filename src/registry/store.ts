@@ -74,8 +74,8 @@ export interface Store {
   revoke(id: LeaseId, limit: Limit): Promise<void>;
   /** Seconds until the lease ends, or undefined where it is gone. */
   remaining(id: LeaseId, limit: Limit): Promise<number | undefined>;
-  /** Resolves if the key could be written now, without writing it. */
-  mayWrite(key: string, limit: Limit): Promise<void>;
+  /** Resolves if all that begins with `prefix` could be written now, without writing it. */
+  mayWrite(prefix: string, limit: Limit): Promise<void>;
   /** What each endpoint tells of itself; one that does not answer is no failure of the whole. */
   statuses(limit: Limit): Promise<EndpointStatus[]>;
   /** Ends all connections. Nothing may be asked of the store after it. */

@@ -13,7 +13,9 @@ export interface Tls {
   readonly serverName?: string;
 }
 
-const block = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+// A file may hold other things beside them, such as the certificate and its key together.
+const certificateBlock = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+const keyBlock = /-----BEGIN [A-Z ]*PRIVATE KEY-----[^]+?-----END [A-Z ]*PRIVATE KEY-----/;
 
 /**
  * The certificates of a CA bundle.
@@ -42,19 +44,20 @@ export function parseClientCertificate(pem: Uint8Array): Buffer {
  */
 export function parseClientKey(pem: Uint8Array, certificatePem: Uint8Array): Buffer {
   const [certificate] = certificates(certificatePem) as [X509Certificate];
+  const [block = ""] = keyBlock.exec(new TextDecoder().decode(pem)) ?? [];
   let key: KeyObject;
   try {
-    key = createPrivateKey(Buffer.from(pem));
+    key = createPrivateKey(block);
   } catch (error) {
     throw new RuleViolation("hold a private key in PEM, without a passphrase", { cause: error });
   }
   if (!certificate.checkPrivateKey(key)) throw new RuleViolation("hold the key of the client certificate");
-  return Buffer.from(pem);
+  return Buffer.from(block);
 }
 
 function certificates(pem: Uint8Array): X509Certificate[] {
   try {
-    const found = new TextDecoder().decode(pem).match(block) ?? [];
+    const found = new TextDecoder().decode(pem).match(certificateBlock) ?? [];
     if (found.length > 0) return found.map((text) => new X509Certificate(text));
   } catch (error) {
     throw new RuleViolation("hold certificates in PEM that can be read", { cause: error });

@@ -71,7 +71,7 @@ Deno.test("certificates that cannot be used are usage errors, before anything is
   const other = await ca.sign("other", "DNS:other");
   const old = await ca.sign("old", "DNS:old", -1);
   const [cert, key] = ["--etcd-cert (EMPUSA_ETCD_CERT)", "--etcd-key (EMPUSA_ETCD_KEY)"];
-  const bundle = "--ca-bundle (EMPUSA_CA_BUNDLE)";
+  const bundle = "--ca-bundle (EMPUSA_CA_BUNDLE, SSL_CERT_FILE, REQUESTS_CA_BUNDLE)";
   const wrong: [Env, RegExp][] = [
     [
       { EMPUSA_CA_BUNDLE: "/no/such/file" },
@@ -106,6 +106,10 @@ Deno.test("certificates that cannot be used are usage errors, before anything is
     [
       { EMPUSA_ETCD_USERNAME: "a" },
       /^--etcd-username .* needs --etcd-password .* or --etcd-password-file .* too$/,
+    ],
+    [
+      { EMPUSA_ETCD_USERNAME: "a\nb", EMPUSA_ETCD_PASSWORD: "a" },
+      /^--etcd-username .* must be .*, not "a\\nb"$/,
     ],
     [{ EMPUSA_ETCD_PASSWORD: "a" }, /^--etcd-password .* needs --etcd-username .* too$/],
     [
@@ -187,9 +191,7 @@ Deno.test("a refresher goes on with the endpoint that works", async () => {
 
 Deno.test("a refresher lives on over many lifetimes of its token", async () => {
   await using etcd = await Etcd.start({ args: ["--auth-token-ttl=2"] });
-  for (const command of ["user add root:rootpw", "user grant-role root root", "auth enable"]) {
-    await etcd.etcdctl(...command.split(" "));
-  }
+  await etcd.guard();
   const env = {
     ...common,
     EMPUSA_ETCD_ENDPOINT: etcd.url,
@@ -213,6 +215,32 @@ Deno.test("a refresher lives on over many lifetimes of its token", async () => {
     assertEquals(code, 0);
     assert(!stderr.includes("cannot"), stderr);
   }
+});
+
+Deno.test("a process with credentials lives on when etcd begins to ask for them", async () => {
+  await using etcd = await Etcd.start();
+  const env = {
+    ...common,
+    EMPUSA_ETCD_ENDPOINT: etcd.url,
+    EMPUSA_ETCD_USERNAME: "root",
+    EMPUSA_ETCD_PASSWORD: "rootpw",
+  };
+  await using refresher = start([...register, "--refresh-every", "1"], env);
+  await refresher.said("registered");
+  await etcd.guard();
+  await etcd.etcdctl("--user=root:rootpw", "del", "/foo/service/web/a");
+  await refresher.said("was gone: registered again");
+  refresher.signal("SIGTERM");
+  assertEquals((await refresher.outcome).code, 0);
+});
+
+Deno.test("a certificate and its key may share a file", async () => {
+  await using ca = await CertificateAuthority.make();
+  await using etcd = await Etcd.start({ tls: await ca.sign("etcd", "IP:127.0.0.1"), clientCa: ca.cert });
+  const { cert, key } = await ca.sign("client", "DNS:client");
+  await Deno.writeTextFile(key, `words of somebody's\n${await Deno.readTextFile(cert)}`, { append: true });
+  const env = { EMPUSA_ETCD_ENDPOINT: etcd.url, EMPUSA_CA_BUNDLE: ca.cert };
+  await works({ ...env, EMPUSA_ETCD_CERT: key, EMPUSA_ETCD_KEY: key });
 });
 
 Deno.test("no proxy variable captures what goes to etcd", async () => {

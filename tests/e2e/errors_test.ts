@@ -10,7 +10,8 @@ const protocolCheck =
   "check --etcd-protocol (EMPUSA_ETCD_PROTOCOL), or the scheme of --etcd-endpoint (EMPUSA_ETCD_ENDPOINT)";
 const certificateCheck = "check --etcd-cert (EMPUSA_ETCD_CERT) and --etcd-key (EMPUSA_ETCD_KEY)";
 const credentialsCheck =
-  "check --etcd-username (EMPUSA_ETCD_USERNAME) and --etcd-password (EMPUSA_ETCD_PASSWORD)";
+  "check --etcd-username (EMPUSA_ETCD_USERNAME) and --etcd-password (EMPUSA_ETCD_PASSWORD) " +
+  "or --etcd-password-file (EMPUSA_ETCD_PASSWORD_FILE)";
 
 const register = [
   "service",
@@ -150,7 +151,11 @@ Deno.test("what is wrong with the server's certificate", async () => {
   const untrusted = "its certificate is not signed by a CA that is trusted here";
   for (const wrong of [otherCa.cert, ""]) {
     const outcome = await list(good.url, { EMPUSA_CA_BUNDLE: wrong });
-    failed(outcome, 3, reason(good, untrusted, "--ca-bundle (EMPUSA_CA_BUNDLE)"));
+    failed(
+      outcome,
+      3,
+      reason(good, untrusted, "--ca-bundle (EMPUSA_CA_BUNDLE, SSL_CERT_FILE, REQUESTS_CA_BUNDLE)"),
+    );
   }
   const nameCheck =
     "--etcd-endpoint (EMPUSA_ETCD_ENDPOINT), or give --etcd-server-name (EMPUSA_ETCD_SERVER_NAME)";
@@ -200,6 +205,9 @@ Deno.test("plain text to TLS, and TLS to plain text", async () => {
   await using plain = await Etcd.start();
   const toTls = `http://${secure.endpoint}`;
   failed(await list(toTls), 3, `cannot reach etcd: ${toTls}: it speaks TLS; ${protocolCheck}`);
+  await using mutual = await Etcd.start({ tls: await ca.sign("mutual", "IP:127.0.0.1"), clientCa: ca.cert });
+  const toMutual = `http://${mutual.endpoint}`;
+  failed(await list(toMutual), 3, `cannot reach etcd: ${toMutual}: it speaks TLS; ${protocolCheck}`);
   const toPlain = `https://${plain.endpoint}`;
   const { code, stderr } = await list(toPlain, { EMPUSA_CA_BUNDLE: ca.cert });
   assertEquals(code, 3);
@@ -213,17 +221,12 @@ Deno.test("plain text to TLS, and TLS to plain text", async () => {
 });
 
 /** An etcd with a user "writer" of everything below /foo, and a "reader"; the password of both is "secret". */
-async function guarded(...args: string[]): Promise<Etcd> {
-  const etcd = await Etcd.start({ args });
-  await etcd.etcdctl("user", "add", "root:rootpw");
-  await etcd.etcdctl("user", "grant-role", "root", "root");
-  for (const [user, right] of [["writer", "readwrite"], ["reader", "read"]] as const) {
-    await etcd.etcdctl("user", "add", `${user}:secret`);
-    await etcd.etcdctl("role", "add", user);
-    await etcd.etcdctl("role", "grant-permission", user, right, "--prefix=true", "/foo/");
-    await etcd.etcdctl("user", "grant-role", user, user);
-  }
-  await etcd.etcdctl("auth", "enable");
+async function guarded(): Promise<Etcd> {
+  const etcd = await Etcd.start();
+  await etcd.guard({
+    writer: { password: "secret", right: "readwrite", prefix: "/foo/" },
+    reader: { password: "secret", right: "read", prefix: "/foo/" },
+  });
   return etcd;
 }
 

@@ -14,6 +14,7 @@ Deno.test("status of a healthy cluster", async () => {
   await etcd.etcdctl("put", "/foo/service/web/a", "h:1");
   const lease = (await etcd.etcdctl("lease", "grant", "60")).split(" ")[1] ?? "";
   await etcd.etcdctl("put", `--lease=${lease}`, "/foo/service/web/b", "h:2");
+  await etcd.etcdctl("put", "/foo/service/stray", "none of ours");
   const json = await empusa(["status", "--format", "json"], env(cluster.endpoints));
   assertEquals([json.code, json.stderr], [0, ""]);
   const { endpoints, ...root } = JSON.parse(json.stdout);
@@ -53,7 +54,7 @@ Deno.test("status of a healthy cluster", async () => {
   ]);
   assertEquals(
     await etcd.etcdctl("get", "--prefix", "--keys-only", "/"),
-    "/foo/service/web/a\n\n/foo/service/web/b\n\n",
+    "/foo/service/stray\n\n/foo/service/web/a\n\n/foo/service/web/b\n\n",
   );
 });
 
@@ -80,22 +81,20 @@ Deno.test("status with etcd away", async () => {
 
 Deno.test("status with credentials that may only read", async () => {
   await using etcd = await Etcd.start();
-  for (
-    const command of [
-      "user add root:rootpw",
-      "user grant-role root root",
-      "user add reader:secret",
-      "role add reader",
-      "role grant-permission reader read --prefix=true /foo/",
-      "user grant-role reader reader",
-      "auth enable",
-    ]
-  ) await etcd.etcdctl(...command.split(" "));
+  await etcd.guard({ reader: { password: "secret", right: "read", prefix: "/foo/" } });
+  // To write the one key that all others begin with is not to write them.
+  await etcd.etcdctl("--user=root:rootpw", "role", "grant-permission", "reader", "write", "/foo/service/");
   const reader = { ...env(etcd.url), EMPUSA_ETCD_USERNAME: "reader", EMPUSA_ETCD_PASSWORD: "secret" };
   const { code, stdout, stderr } = await empusa(["status"], reader);
   assertEquals(code, 4);
   assertMatch(stdout, /readable +yes\nwritable +no\nservices +0\n/);
-  assertMatch(stderr, /user "reader" may not write \/foo\/service\//);
+  const wrong = await empusa(["status"], { ...reader, EMPUSA_ETCD_PASSWORD: "wrong" });
+  assertEquals(wrong.code, 4);
+  assertMatch(wrong.stdout, / ok +3\.\d+\.\d+ [^]*readable +no\nwritable +no\n/);
+  assertMatch(
+    stderr,
+    /user "reader" may not write what is below \/foo\/service\/; .* --prefix=true write \/foo\/service\//,
+  );
 });
 
 Deno.test("status with an alarm", async () => {

@@ -6,7 +6,7 @@ import { AttemptFailure, Failover, type Member } from "../../src/registry/failov
 
 const members = ["a", "b", "c"].map((name) => ({ name }));
 const refused = (): Promise<never> =>
-  Promise.reject(new AttemptFailure("connection refused", { check: "endpoint" }));
+  Promise.reject(new AttemptFailure("connection refused", { check: "endpoint", untouched: true }));
 const silent = (): Promise<never> => new Promise(() => {});
 
 /** Lets fake time pass until the promise is settled, and says how much. */

@@ -156,6 +156,24 @@ test("thousands are listed in order, each with its own TTL", async () => {
   }
 });
 
+test("of many calls that find their token dead, one logs in again", async () => {
+  await using etcd = await Etcd.start({ args: ["--auth-token-ttl=1"] });
+  await etcd.guard();
+  using registry = await openRegistry({
+    endpoints: parseEndpoints(etcd.endpoint, "http"),
+    login: { username: "root", password: "rootpw" },
+    treeRoot: "/foo",
+    timeout: 5000,
+  });
+  await registry.list();
+  assertEquals(await etcd.calls("Authenticate"), 1);
+  await new Promise((resolve) => setTimeout(resolve, 3000));
+  const before = await etcd.calls("Authenticate");
+  await Promise.all(Array.from({ length: 50 }, () => registry.list()));
+  const after = await etcd.calls("Authenticate");
+  assert(after > before && after <= before + 2, `${after - before} log-ins for 50 calls`);
+});
+
 test("an etcd that is away is unreachable within the timeout", async () => {
   const endpoint = `127.0.0.1:${freePorts(1)[0]}`;
   using registry = await openRegistry({

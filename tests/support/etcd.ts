@@ -95,6 +95,28 @@ export class Etcd implements AsyncDisposable {
     return new TextDecoder().decode(stdout);
   }
 
+  /** How often an RPC was called, by the name of its method. */
+  async calls(method: string): Promise<number> {
+    const metrics = await (await fetch(`${this.#metrics}/metrics`)).text();
+    const started = new RegExp(`^grpc_server_started_total\\{grpc_method="${method}".*\\} (\\d+)$`, "m");
+    return Number(started.exec(metrics)?.[1] ?? 0);
+  }
+
+  /** Adds the user "root", with the password "rootpw", and the named ones, and asks everybody for a password. */
+  async guard(
+    users: Readonly<Record<string, { password: string; right: string; prefix: string }>> = {},
+  ): Promise<void> {
+    await this.etcdctl("user", "add", "root:rootpw");
+    await this.etcdctl("user", "grant-role", "root", "root");
+    for (const [user, { password, right, prefix }] of Object.entries(users)) {
+      await this.etcdctl("user", "add", `${user}:${password}`);
+      await this.etcdctl("role", "add", user);
+      await this.etcdctl("role", "grant-permission", user, right, "--prefix=true", prefix);
+      await this.etcdctl("user", "grant-role", user, user);
+    }
+    await this.etcdctl("auth", "enable");
+  }
+
   /** Writes until its quota, a small one, is used up and it raises the alarm NOSPACE. */
   async fill(): Promise<void> {
     for (let i = 0; i < 100; i++) {
