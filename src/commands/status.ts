@@ -1,4 +1,4 @@
-import { EmpusaError, ExitCode, RefusedError } from "../errors.ts";
+import { ExitCode } from "../errors.ts";
 import { columns } from "../formats/columns.ts";
 import { type EndpointStatus, type RegistryStatus, showEndpoint } from "../registry/mod.ts";
 import { withAdvice } from "./advice.ts";
@@ -47,13 +47,13 @@ function json({ endpoints, treeRoot, read, write, services, permanent }: Registr
   const result = {
     endpoints: endpoints.map(({ endpoint, facts, error }) => ({
       endpoint: showEndpoint(endpoint),
-      reachable: facts !== undefined || error instanceof RefusedError,
+      reachable: facts !== undefined,
       version: facts?.version ?? null,
       leader: facts?.leader ?? null,
       latency_ms: facts === undefined ? null : Math.round(facts.latency * 10) / 10,
       database_bytes: facts?.databaseSize ?? null,
       alarms: facts?.alarms ?? [],
-      error: error === undefined ? null : told(error),
+      error: error === undefined ? null : withAdvice(error.message, error.checks),
     })),
     tree_root: treeRoot === "" ? "/" : treeRoot,
     readable: read === undefined,
@@ -92,8 +92,4 @@ function row({ endpoint, facts, error }: EndpointStatus): string[] {
     `${(databaseSize / 2 ** 20).toFixed(1)} MiB`,
     alarms.length === 0 ? "-" : alarms.join(" "),
   ];
-}
-
-function told(error: Error): string {
-  return error instanceof EmpusaError ? withAdvice(error.message, error.checks) : error.message;
 }

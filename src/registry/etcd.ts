@@ -2,7 +2,7 @@
 import "./etcd_patch.ts";
 import { Etcd3, type IKeyValue, type IOptions } from "etcd3";
 import { Buffer } from "node:buffer";
-import { RefusedError, UnreachableError } from "../errors.ts";
+import { EmpusaError, RefusedError, UnreachableError } from "../errors.ts";
 import { type Endpoint, showEndpoint } from "./endpoint.ts";
 import { authenticationIsOff, explain, type Right, says, tokenIsDead } from "./explain.ts";
 import { AttemptFailure, Failover, inTime } from "./failover.ts";
@@ -188,7 +188,13 @@ export class EtcdStore implements Store {
         return { endpoint: member.endpoint, facts };
       } catch (error) {
         limit.signal?.throwIfAborted();
-        return { endpoint: member.endpoint, error: error instanceof Error ? error : new Error(`${error}`) };
+        if (error instanceof EmpusaError) return { endpoint: member.endpoint, error };
+        if (!(error instanceof AttemptFailure)) throw error;
+        const { message, check } = error;
+        return {
+          endpoint: member.endpoint,
+          error: new UnreachableError(message, { cause: error, checks: [check] }),
+        };
       }
     }));
   }

@@ -1,5 +1,6 @@
 /** What the domain needs of a key-value store with leases. */
 
+import type { EmpusaError } from "../errors.ts";
 import type { Endpoint } from "./endpoint.ts";
 
 /** A key and what lies there. */
@@ -41,7 +42,7 @@ export type EndpointStatus =
   & { readonly endpoint: Endpoint }
   & (
     | { readonly facts: EndpointFacts; readonly error?: never }
-    | { readonly facts?: never; readonly error: Error }
+    | { readonly facts?: never; readonly error: EmpusaError }
   );
 
 /** The limit of what begins now. */

@@ -75,7 +75,10 @@ Deno.test("status with etcd away", async () => {
   assertMatch(stderr, /^empusa: cannot reach etcd within 2 s: .*: connection refused; check .*\n$/);
   assert(took < 3000, `${took} ms`);
   const json = JSON.parse((await empusa(["status", "--format", "json"], env(dead))).stdout);
-  assertEquals([json.endpoints[0].reachable, json.endpoints[0].error], [false, "connection refused"]);
+  assertEquals([json.endpoints[0].reachable, json.endpoints[0].error], [
+    false,
+    "connection refused; check --etcd-endpoint (EMPUSA_ETCD_ENDPOINT) and whether etcd runs there",
+  ]);
   assertEquals([json.readable, json.writable, json.services], [false, false, null]);
 });
 
