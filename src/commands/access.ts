@@ -53,20 +53,14 @@ async function tlsOf(
   const ca = caBundle === undefined
     ? undefined
     : await readPem(connectionSettings.caBundle, caBundle, parseCaBundle, system);
-  const client = etcdCert === undefined || etcdKey === undefined ? undefined : {
-    certificate: await readPem(certSetting, etcdCert, parseClientCertificate, system),
-    key: await readPem(
-      keySetting,
-      etcdKey,
-      async (pem) => parseClientKey(pem, await system.readFile(etcdCert)),
-      system,
-    ),
-  };
-  return {
+  const trust = {
     ...ca === undefined ? {} : { ca },
-    ...client === undefined ? {} : { client },
     ...etcdServerName === undefined ? {} : { serverName: etcdServerName },
   };
+  if (etcdCert === undefined || etcdKey === undefined) return trust;
+  const certificate = await readPem(certSetting, etcdCert, parseClientCertificate, system);
+  const key = await readPem(keySetting, etcdKey, (pem) => parseClientKey(pem, certificate), system);
+  return { ...trust, client: { certificate, key } };
 }
 
 async function loginOf(
@@ -113,12 +107,12 @@ async function readFile(
 async function readPem(
   setting: Setting<unknown>,
   path: string,
-  parse: (pem: Uint8Array) => Pem | Promise<Pem>,
+  parse: (pem: Uint8Array) => Pem,
   system: Pick<System, "readFile">,
 ): Promise<Pem> {
   const pem = await readFile(setting, path, system);
   try {
-    return await parse(pem);
+    return parse(pem);
   } catch (error) {
     if (!(error instanceof RuleViolation)) throw error;
     throw new UsageError(`${named(setting)} must ${error.message}, which ${JSON.stringify(path)} does not`, {

@@ -3,17 +3,10 @@ import { columns } from "../formats/columns.ts";
 import { type EndpointStatus, type RegistryStatus, showEndpoint } from "../registry/mod.ts";
 import { withAdvice } from "./advice.ts";
 import { type Context, leaf, type Program } from "./command.ts";
-import { type AnyCommand, oneOf, withDefault } from "./settings.ts";
+import { formatSetting } from "./format.ts";
+import type { AnyCommand } from "./settings.ts";
 
-const settings = {
-  format: withDefault("table", {
-    flag: "--format",
-    placeholder: "FORMAT",
-    env: "EMPUSA_FORMAT",
-    meaning: "How to print it.",
-    ...oneOf(["table", "json"]),
-  }),
-} as const;
+const settings = { format: formatSetting(["table", "json"]) } as const;
 
 export interface StatusOptions {
   readonly format: "table" | "json";
@@ -55,7 +48,7 @@ function json({ endpoints, treeRoot, read, write, services, permanent }: Registr
       alarms: facts?.alarms ?? [],
       error: error === undefined ? null : withAdvice(error.message, error.checks),
     })),
-    tree_root: treeRoot === "" ? "/" : treeRoot,
+    tree_root: shown(treeRoot),
     readable: read === undefined,
     writable: write === undefined,
     services: services ?? null,
@@ -70,7 +63,7 @@ function table(
 ): string {
   const header = ["ENDPOINT", "STATUS", "VERSION", "LEADER", "LATENCY", "DATABASE", "ALARMS"];
   const root = [
-    ["tree root", treeRoot === "" ? "/" : treeRoot],
+    ["tree root", shown(treeRoot)],
     ["readable", read === undefined ? "yes" : "no"],
     ["writable", write === undefined ? "yes" : "no"],
     ["services", `${services ?? "unknown"}`],
@@ -92,4 +85,9 @@ function row({ endpoint, facts, error }: EndpointStatus): string[] {
     `${(databaseSize / 2 ** 20).toFixed(1)} MiB`,
     alarms.length === 0 ? "-" : alarms.join(" "),
   ];
+}
+
+/** The tree root as a person would type it. */
+function shown(treeRoot: string): string {
+  return treeRoot === "" ? "/" : treeRoot;
 }

@@ -17,6 +17,7 @@ export interface Login {
 
 /** How to talk to the endpoints. */
 export interface Access {
+  /** For endpoints that speak https. */
   readonly tls?: Tls;
   readonly login?: Login;
 }

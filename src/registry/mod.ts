@@ -10,9 +10,8 @@ import {
 } from "./instance.ts";
 import { RuleViolation } from "../errors.ts";
 import { permanentRegistration, registerUnderLease, type Registration } from "./registration.ts";
-import type { Login } from "./etcd.ts";
+import type { Access } from "./etcd.ts";
 import { type EndpointStatus, type Entry, type LeaseId, type Limit, limitOf, type Store } from "./store.ts";
-import type { Tls } from "./tls.ts";
 
 export { type Endpoint, parseEndpoints, protocols, showEndpoint } from "./endpoint.ts";
 export { type Instance, parseLocation, parseName, parseTreeRoot } from "./instance.ts";
@@ -21,11 +20,8 @@ export type { RefreshEvent } from "./refresh.ts";
 export type { Registration } from "./registration.ts";
 
 /** Where the registry lies, and how long one operation on it may take. */
-export interface Connection {
+export interface Connection extends Access {
   readonly endpoints: readonly Endpoint[];
-  /** For endpoints that speak https. */
-  readonly tls?: Tls;
-  readonly login?: Login;
   /** As `parseTreeRoot` gives it. */
   readonly treeRoot: string;
   /** Milliseconds for each operation of the registry, connecting included. */

@@ -2,22 +2,10 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { CertificateAuthority } from "../support/certificates.ts";
 import { Cluster, Etcd, freePorts } from "../support/etcd.ts";
-import { empusa, type Env, start } from "../support/program.ts";
+import { empusa, type Env, registerWeb, start } from "../support/program.ts";
 
 const empty = "TYPE  NAME  LOCATION  TTL\n";
-const register = [
-  "service",
-  "register",
-  "--service-type",
-  "web",
-  "--service-name",
-  "a",
-  "--service-location",
-  "h:1",
-];
-
-/** Variables of other programs may be set on this machine. */
-const common: Env = { EMPUSA_TREE_ROOT: "/foo", SSL_CERT_FILE: "", REQUESTS_CA_BUNDLE: "" };
+const common: Env = { EMPUSA_TREE_ROOT: "/foo" };
 
 async function works(env: Env): Promise<number> {
   const { code, stdout, stderr, took } = await empusa(["service", "list"], { ...common, ...env });
@@ -57,7 +45,7 @@ Deno.test("mutual TLS, streams included", async () => {
     EMPUSA_ETCD_KEY: key,
   };
   await works(env);
-  await using refresher = start([...register, "--ttl", "2", "--refresh-every", "1"], env);
+  await using refresher = start([...registerWeb, "--ttl", "2", "--refresh-every", "1"], env);
   await refresher.said("registered");
   await new Promise((resolve) => setTimeout(resolve, 4000));
   refresher.signal("SIGTERM");
@@ -176,7 +164,7 @@ Deno.test("a refresher goes on with the endpoint that works", async () => {
   await using cluster = await Cluster.start(3);
   const [first, second] = cluster.members as [Etcd, Etcd, Etcd];
   const env = { ...common, EMPUSA_ETCD_ENDPOINT: cluster.endpoints };
-  await using refresher = start([...register, "--ttl", "5", "--refresh-every", "1"], env);
+  await using refresher = start([...registerWeb, "--ttl", "5", "--refresh-every", "1"], env);
   await refresher.said("registered");
   await first.signal("SIGSTOP");
   for (const end = Date.now() + 8000; Date.now() < end;) {
@@ -199,9 +187,9 @@ Deno.test("a refresher lives on over many lifetimes of its token", async () => {
     EMPUSA_ETCD_PASSWORD: "rootpw",
   };
   // Refreshed less often than the token lives, so that every refresh finds it dead.
-  await using refresher = start([...register, "--ttl", "6", "--refresh-every", "3"], env);
+  await using refresher = start([...registerWeb, "--ttl", "6", "--refresh-every", "3"], env);
   // One without a TTL writes with its token instead of talking through a stream.
-  const permanent = register.with(register.indexOf("a"), "b");
+  const permanent = registerWeb.with(registerWeb.indexOf("a"), "b");
   await using writer = start([...permanent, "--refresh-every", "3"], env);
   await Promise.all([refresher.said("registered"), writer.said("registered")]);
   await new Promise((resolve) => setTimeout(resolve, 11_000));
@@ -225,7 +213,7 @@ Deno.test("a process with credentials lives on when etcd begins to ask for them"
     EMPUSA_ETCD_USERNAME: "root",
     EMPUSA_ETCD_PASSWORD: "rootpw",
   };
-  await using refresher = start([...register, "--refresh-every", "1"], env);
+  await using refresher = start([...registerWeb, "--refresh-every", "1"], env);
   await refresher.said("registered");
   await etcd.guard();
   await etcd.etcdctl("--user=root:rootpw", "del", "/foo/service/web/a");

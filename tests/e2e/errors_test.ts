@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { CertificateAuthority } from "../support/certificates.ts";
 import { Cluster, Etcd, freePorts } from "../support/etcd.ts";
-import { empusa, type Env, type Outcome } from "../support/program.ts";
+import { empusa, type Env, type Outcome, registerWeb } from "../support/program.ts";
 
 const endpointCheck = "check --etcd-endpoint (EMPUSA_ETCD_ENDPOINT) and whether etcd runs there";
 const healthCheck = "check whether etcd and the network to it are well";
@@ -13,22 +13,9 @@ const credentialsCheck =
   "check --etcd-username (EMPUSA_ETCD_USERNAME) and --etcd-password (EMPUSA_ETCD_PASSWORD) " +
   "or --etcd-password-file (EMPUSA_ETCD_PASSWORD_FILE)";
 
-const register = [
-  "service",
-  "register",
-  "--service-type",
-  "web",
-  "--service-name",
-  "a",
-  "--service-location",
-  "h:1",
-];
-
 function list(endpoint: string, env: Env = {}): Promise<Outcome> {
-  // The variables of other programs may be set on this machine.
-  const others = { SSL_CERT_FILE: "", REQUESTS_CA_BUNDLE: "" };
   const ours = { EMPUSA_ETCD_ENDPOINT: endpoint, EMPUSA_TREE_ROOT: "/foo", EMPUSA_TIMEOUT: "1" };
-  return empusa(["service", "list"], { ...others, ...ours, ...env });
+  return empusa(["service", "list"], { ...ours, ...env });
 }
 
 function failed({ code, stdout, stderr, took }: Outcome, expected: number, message: string): void {
@@ -258,8 +245,8 @@ Deno.test("authentication and permission", async () => {
   );
   const write = `${at}: user "reader" may not write /foo/service/web/a; ` +
     "grant it with: etcdctl role grant-permission ROLE write /foo/service/web/a";
-  failed(await empusa(register, { ...common, ...as("reader") }), 4, write);
-  failed(await empusa([...register, "--ttl", "30"], { ...common, ...as("reader") }), 4, write);
+  failed(await empusa(registerWeb, { ...common, ...as("reader") }), 4, write);
+  failed(await empusa([...registerWeb, "--ttl", "30"], { ...common, ...as("reader") }), 4, write);
   assertEquals((await etcd.etcdctl("--user=root:rootpw", "lease", "list")).split("\n")[0], "found 0 leases");
   const unregister = ["service", "unregister", "--service-type", "web", "--service-name", "a"];
   failed(await empusa(unregister, { ...common, ...as("reader") }), 4, write);
@@ -327,13 +314,13 @@ Deno.test("a database that is full", async () => {
   const env = { EMPUSA_ETCD_ENDPOINT: etcd.url, EMPUSA_TREE_ROOT: "/foo", EMPUSA_TIMEOUT: "1" };
   const message = `etcd at ${etcd.url} cannot write: its database is full (NOSPACE alarm); ` +
     "compact and defragment it, then: etcdctl alarm disarm";
-  failed(await empusa(register, env), 1, message);
+  failed(await empusa(registerWeb, env), 1, message);
   assertEquals((await list(etcd.url)).code, 0);
 });
 
 Deno.test("a request that is too large", async () => {
   await using etcd = await Etcd.start({ args: ["--max-request-bytes=1000"] });
-  const large = [...register.slice(0, -1), "x".repeat(3000)];
+  const large = [...registerWeb.slice(0, -1), "x".repeat(3000)];
   const env = { EMPUSA_ETCD_ENDPOINT: etcd.url, EMPUSA_TREE_ROOT: "/foo" };
   failed(
     await empusa(large, env),

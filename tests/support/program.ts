@@ -14,7 +14,11 @@ export interface Outcome {
 
 export type Env = Readonly<Record<string, string>>;
 
-/** Runs `empusa ARGS` to its end, with nothing of our own `EMPUSA_…` variables but what `env` says. */
+/** A registration of web/a at h:1, to be told where, and for how long. */
+export const registerWeb: readonly string[] =
+  "service register --service-type web --service-name a --service-location h:1".split(" ");
+
+/** Runs `empusa ARGS` to its end, with none of the variables that it reads but what `env` says. */
 export async function empusa(args: readonly string[], env: Env = {}): Promise<Outcome> {
   await using running = start(args, env);
   return await running.outcome;
@@ -64,7 +68,7 @@ export function start(args: readonly string[], env: Env = {}): Running {
 function inherited(): Record<string, string> {
   return Object.fromEntries(
     Object.entries(Deno.env.toObject()).filter(([name]) =>
-      !name.startsWith("EMPUSA_") || name === "EMPUSA_PACKAGES"
+      !/^(EMPUSA_|SSL_CERT_FILE$|REQUESTS_CA_BUNDLE$)/.test(name) || name === "EMPUSA_PACKAGES"
     ),
   );
 }

@@ -2,18 +2,13 @@ import { ExitCode } from "../../errors.ts";
 import { type FormatName, formatNames, formats } from "../../formats/mod.ts";
 import { visible } from "../../formats/visible.ts";
 import { type Context, leaf, type Program } from "../command.ts";
-import { type AnyCommand, oneOf, withDefault } from "../settings.ts";
+import { formatSetting } from "../format.ts";
+import type { AnyCommand } from "../settings.ts";
 import { selection } from "./settings.ts";
 
 const settings = {
   ...selection,
-  format: withDefault<FormatName>("table", {
-    flag: "--format",
-    placeholder: "FORMAT",
-    env: "EMPUSA_FORMAT",
-    meaning: "How to print it.",
-    ...oneOf(formatNames),
-  }),
+  format: formatSetting(formatNames),
 } as const;
 
 export interface ListOptions {
