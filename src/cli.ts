@@ -16,7 +16,7 @@ import type { System } from "./system.ts";
 
 /** Carries out what `args` say, and resolves to the exit code. It never rejects. */
 export async function run(args: readonly string[], system: System): Promise<number> {
-  const program: Program = { system, log: new Log(system.stderr, "info"), exitCode: ExitCode.done };
+  const program: Program = { system, log: new Log(system.stderr), exitCode: ExitCode.done };
   const root = rootCommand(program);
   // "empusa help service" is what many would type first.
   const line = args[0] === "help" ? [...args.slice(1), "--help"] : args;

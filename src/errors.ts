@@ -10,6 +10,8 @@ export const ExitCode = {
   unreachable: 3,
   /** etcd refused: authentication or permission. */
   refused: 4,
+  /** Somebody else holds the name. */
+  conflict: 5,
 } as const;
 
 export type ExitCode = typeof ExitCode[keyof typeof ExitCode];

@@ -5,14 +5,31 @@ export const logLevels = ["error", "warn", "info", "debug"] as const;
 
 export type LogLevel = typeof logLevels[number];
 
-/** Lines for the person who runs the program, on stderr: results never go through here. */
+export const logFormats = ["text", "json"] as const;
+
+export interface LogOptions {
+  readonly level: LogLevel;
+  readonly format: typeof logFormats[number];
+}
+
+/** How long a line is waited for that nobody reads, in milliseconds, and how many such lines are kept. */
+const patience = 1000;
+const maxWaiting = 100;
+
+/**
+ * Lines for the person who runs the program, on stderr: results never go through here. Whoever does not read
+ * them, or cannot store them, does not keep the program from its work.
+ */
 export class Log {
   readonly #output: Output;
-  readonly #level: LogLevel;
+  readonly #options: LogOptions;
+  /** Lines that are being written, in order. */
+  #last: Promise<void> = Promise.resolve();
+  #waiting = 0;
 
-  constructor(output: Output, level: LogLevel) {
+  constructor(output: Output, options: LogOptions = { level: "info", format: "text" }) {
     this.#output = output;
-    this.#level = level;
+    this.#options = options;
   }
 
   /** What ends the command, and what to do about it. */
@@ -22,7 +39,7 @@ export class Log {
   }
 
   warn(message: string): Promise<void> {
-    return this.#write("warn", `warning: ${message}`);
+    return this.#write("warn", message);
   }
 
   info(message: string): Promise<void> {
@@ -30,15 +47,35 @@ export class Log {
   }
 
   debug(message: string): Promise<void> {
-    return this.#write("debug", `debug: ${message}`);
+    return this.#write("debug", message);
   }
 
   async #write(level: LogLevel, message: string): Promise<void> {
-    if (logLevels.indexOf(level) > logLevels.indexOf(this.#level)) return;
-    try {
-      await this.#output.write(`empusa: ${message}\n`);
-    } catch {
-      // A full disk or a terminal that is gone must not end what the line is about.
+    if (logLevels.indexOf(level) > logLevels.indexOf(this.#options.level) || this.#waiting > maxWaiting) {
+      return;
     }
+    const line = this.#options.format === "json" ? jsonLine(level, message) : textLine(level, message);
+    this.#waiting++;
+    this.#last = this.#last.then(() => this.#output.write(line)).catch(() => {}).finally(() =>
+      this.#waiting--
+    );
+    let late: ReturnType<typeof setTimeout> | undefined;
+    await Promise.race([this.#last, new Promise<void>((resolve) => late = setTimeout(resolve, patience))]);
+    clearTimeout(late);
   }
+}
+
+const prefixes: Readonly<Record<LogLevel, string>> = {
+  error: "",
+  warn: "warning: ",
+  info: "",
+  debug: "debug: ",
+};
+
+function textLine(level: LogLevel, message: string): string {
+  return `empusa: ${prefixes[level]}${message}\n`;
+}
+
+function jsonLine(level: LogLevel, message: string): string {
+  return `${JSON.stringify({ time: new Date().toISOString(), level, message })}\n`;
 }

@@ -1,3 +1,5 @@
+import { sendDatagram } from "./datagram.ts";
+
 /** A stream that text is written to. */
 export interface Output {
   /** Whether a person is looking at it. */
@@ -19,9 +21,18 @@ export interface System {
   wantsColor(output: Output): boolean;
   /** @throws {Deno.errors} where it cannot be read */
   readFile(path: string): Promise<Uint8Array>;
+  /** An environment variable, or undefined where it is not set. */
+  env(name: string): string | undefined;
+  readonly pid: number;
   /**
-   * From now until it is disposed of, SIGINT and SIGTERM abort the signal instead of ending the process. A
-   * second one leaves at once, with 128 and the number of the signal.
+   * Sends a datagram to a Unix socket: a path, or an abstract address that begins with `@`.
+   * @throws {Error} where it cannot be sent
+   */
+  sendDatagram(socket: string, message: string): void;
+  /**
+   * From now until it is disposed of, SIGINT, SIGTERM and SIGHUP abort the signal instead of ending the process.
+   * A second one leaves at once, with 128 and the number of the signal. Whoever ignores SIGHUP from the start, as
+   * nohup(1) has it, goes on doing so.
    */
   interruption(): Interruption;
 }
@@ -33,6 +44,9 @@ export function system(): System {
     stderr: output(Deno.stderr),
     wantsColor: (output) => output.isTerminal && !Deno.noColor,
     readFile: (path) => Deno.readFile(path),
+    env: (name) => Deno.env.get(name),
+    pid: Deno.pid,
+    sendDatagram,
     interruption,
   };
 }
@@ -57,16 +71,32 @@ function output(stream: typeof Deno.stdout): Output {
   };
 }
 
-const stopSignals = Deno.build.os === "windows"
-  ? { SIGINT: 2 } as const
-  : { SIGINT: 2, SIGTERM: 15 } as const;
+const stopSignals = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
+
+type StopSignal = keyof typeof stopSignals;
+
+/** What a person, a service manager or a terminal that closes asks us to stop with. */
+function heededSignals(): StopSignal[] {
+  if (Deno.build.os === "windows") return ["SIGINT"];
+  return ignoresHangUp() ? ["SIGINT", "SIGTERM"] : ["SIGHUP", "SIGINT", "SIGTERM"];
+}
+
+/** Whether we were started with SIGHUP ignored; only Linux tells (proc(5)). */
+function ignoresHangUp(): boolean {
+  try {
+    const [, ignored = "0"] = /^SigIgn:\s*([0-9a-f]+)$/m.exec(Deno.readTextFileSync("/proc/self/status")) ??
+      [];
+    return (BigInt(`0x${ignored}`) & 1n) === 1n;
+  } catch {
+    return false;
+  }
+}
 
 function interruption(): Interruption {
   const controller = new AbortController();
-  const listeners = Object.entries(stopSignals).map(([name, number]) => {
-    const signal = name as keyof typeof stopSignals;
+  const listeners = heededSignals().map((signal) => {
     const listener = (): void => {
-      if (controller.signal.aborted) Deno.exit(128 + number);
+      if (controller.signal.aborted) Deno.exit(128 + stopSignals[signal]);
       controller.abort(signal);
     };
     Deno.addSignalListener(signal, listener);

@@ -52,10 +52,12 @@ export function leaf<S extends Settings, Options>(
   declare(command, settings);
   examplesOf.set(command, examples);
   return command.action(async (given: Record<string, unknown>) => {
+    // First, so that errors in the others are told as they are to be told.
+    const { logLevel: level, logFormat: format } = connectionSettings;
+    program.log = new Log(program.system.stderr, read({ level, format }, given));
     // Read together, so that everything that is missing is named at once.
     const all = { ...connectionSettings, ...settings };
     const typed = read(all, given) as Values<typeof connectionSettings> & Values<S>;
-    program.log = new Log(program.system.stderr, typed.logLevel);
     const connection = await connectionOf(typed, program.system);
     program.exitCode = await run(options(typed), {
       system: program.system,

@@ -1,6 +1,6 @@
 /** The settings that every command has: where the registry is, and how to talk about it. */
 import { RuleViolation } from "../errors.ts";
-import { logLevels } from "../log.ts";
+import { logFormats, logLevels } from "../log.ts";
 import { parseName, parseTreeRoot, protocols } from "../registry/mod.ts";
 import { oneOf, optional, required, withDefault } from "./settings.ts";
 
@@ -94,6 +94,13 @@ export const connectionSettings = {
     env: "EMPUSA_LOGLEVEL",
     meaning: "What is told on standard error.",
     ...oneOf(logLevels),
+  }),
+  logFormat: withDefault("text", {
+    flag: "--log-format",
+    placeholder: "FORMAT",
+    env: "EMPUSA_LOG_FORMAT",
+    meaning: "How it is told: as lines of text, or as JSON with time, level and message.",
+    ...oneOf(logFormats),
   }),
 } as const;
 

@@ -13,8 +13,8 @@ export type AnyCommand = Command<any>;
 export interface Setting<T> {
   /** `--ttl` */
   readonly flag: `--${string}`;
-  /** `SECONDS` */
-  readonly placeholder: string;
+  /** `SECONDS`; undefined where the option takes no value, and is on or off. */
+  readonly placeholder: string | undefined;
   /** `EMPUSA_SERVICE_TTL` */
   readonly env: `EMPUSA_${string}`;
   /** Variables of other programs that count where ours is not set, in this order. */
@@ -56,6 +56,17 @@ export function withDefault<T>(fallback: string, declaration: Declaration<T>): S
   return { ...declaration, fallback };
 }
 
+/** Something that is off unless it is switched on. */
+export function flag(declaration: Omit<Declaration<boolean>, "placeholder" | "parse">): Setting<boolean> {
+  return { ...declaration, placeholder: undefined, fallback: "no", parse: parseYesOrNo };
+}
+
+function parseYesOrNo(text: string): boolean {
+  if (/^(yes|true|on|1)$/i.test(text)) return true;
+  if (/^(no|false|off|0)$/i.test(text)) return false;
+  throw new RuleViolation("be yes or no");
+}
+
 /** One of a few words. */
 export function oneOf<const T extends string>(
   choices: readonly T[],
@@ -74,11 +85,12 @@ export function oneOf<const T extends string>(
 export function declare(command: AnyCommand, settings: Settings, { global = false } = {}): void {
   for (const setting of Object.values(settings)) {
     const { flag, placeholder, env, envOfOthers = [], choices, repeatable } = setting;
-    const name = placeholder.toLowerCase();
+    const name = placeholder?.toLowerCase() ?? "yes-or-no";
     const completion = choices === undefined ? "string" : `string:${name}`;
     const option = { collect: repeatable ?? false, global };
     if (choices !== undefined) command.complete(name, () => [...choices], { global });
-    command.option(`${flag} <${name}:${completion}>`, help(setting), option);
+    const value = placeholder === undefined ? "" : ` <${name}:${completion}>`;
+    command.option(`${flag}${value}`, help(setting), option);
     // Without a prefix, so that what the variable says is kept apart from what the option says.
     command.env(`${[env, ...envOfOthers].join(", ")}=<${name}:string>`, `The same as ${flag}.`, {
       global,
@@ -89,14 +101,14 @@ export function declare(command: AnyCommand, settings: Settings, { global = fals
 
 /** The sentence of the help, and what else there is to know. */
 export function help(
-  { meaning, env, envOfOthers = [], required, repeatable, choices, fallback }: Setting<unknown>,
+  { meaning, placeholder, env, envOfOthers = [], required, repeatable, choices, fallback }: Setting<unknown>,
 ): string {
   const notes = [
     [env, ...envOfOthers].join(", then "),
     required ? "required" : "",
     repeatable ? "repeatable" : "",
     choices === undefined ? "" : choices.join("|"),
-    fallback === undefined ? "" : `default ${fallback}`,
+    fallback === undefined || placeholder === undefined ? "" : `default ${fallback}`,
   ].filter((note) => note !== "");
   return `${meaning} (${notes.join(", ")})`;
 }
@@ -126,8 +138,8 @@ export function read<S extends Settings>(settings: S, given: Readonly<Record<str
 function find(setting: Setting<unknown>, given: Readonly<Record<string, unknown>>): string | undefined {
   const typed = given[camelCase(setting.flag.slice(2), "-")] ??
     given[camelCase(setting.env.toLowerCase(), "_")];
-  const text = Array.isArray(typed) ? typed.join(",") : typed as string | undefined;
-  return text ?? setting.fallback;
+  const text = Array.isArray(typed) ? typed.join(",") : typed;
+  return text === undefined ? setting.fallback : `${text}`;
 }
 
 /** What `parse` makes of a setting's text, with the setting named where that breaks a rule. */

@@ -7,7 +7,18 @@ export function delay(ms: number, signal?: AbortSignal): Promise<void> {
       signal?.removeEventListener("abort", done);
       resolve();
     };
-    const timer = setTimeout(done, ms);
+    const timer = setTimeout(done, Math.max(ms, 0));
     signal?.addEventListener("abort", done);
   });
+}
+
+/** The first pause after a failure, in milliseconds. It doubles with each. */
+const firstPause = 100;
+
+/**
+ * How long to wait after so many failures in a row: longer each time, but at most `longest` milliseconds. Up to
+ * half of it is left to chance, so that many who failed together do not come back together.
+ */
+export function backOff(failures: number, longest: number): number {
+  return Math.min(firstPause * 2 ** (failures - 1), longest) * (1 - Math.random() / 2);
 }

@@ -6,7 +6,20 @@ import { EmpusaError, RefusedError, UnreachableError } from "../errors.ts";
 import { type Endpoint, showEndpoint } from "./endpoint.ts";
 import { authenticationIsOff, explain, type Right, says, tokenIsDead } from "./explain.ts";
 import { AttemptFailure, Failover, inTime } from "./failover.ts";
-import type { EndpointFacts, EndpointStatus, Entry, LeaseId, Limit, Store } from "./store.ts";
+import {
+  type Change,
+  type Claim,
+  type EndpointFacts,
+  type EndpointStatus,
+  type Entry,
+  LeaseEnded,
+  type LeaseId,
+  type Limit,
+  type Record,
+  type Store,
+  type Watch,
+} from "./store.ts";
+import { Pulse, WatchCanceled, WatchStream } from "./streams.ts";
 import type { Tls } from "./tls.ts";
 
 /** Who we are to etcd. */
@@ -43,13 +56,24 @@ type RpcOptions = NonNullable<Parameters<Etcd3["kv"]["range"]>[1]>;
 interface Member {
   readonly name: string;
   readonly endpoint: Endpoint;
-  readonly client: Etcd3;
+  client: Etcd3;
   /** Shared by all who need one at the same time; missing until then, and after it was found to be dead. */
   token: Promise<string | undefined> | undefined;
+  /** The stream on which leases are refreshed, since the first was. */
+  pulse: Promise<Pulse> | undefined;
+  /** What is followed there. */
+  readonly watches: Set<WatchStream>;
 }
 
-/** @param repeated an earlier try may have come through */
-type Rpc<T> = (client: Etcd3, options: RpcOptions, repeated: boolean) => Promise<T>;
+/** One call to a member, with what belongs to it: its deadline, and whether an earlier try may have come through. */
+interface Call {
+  readonly member: Member;
+  readonly deadline: number;
+  readonly token: string | undefined;
+  readonly repeated: boolean;
+}
+
+type Rpc<T> = (client: Etcd3, options: RpcOptions, call: Call) => Promise<T>;
 
 export class EtcdStore implements Store {
   readonly #members: readonly Member[];
@@ -64,8 +88,10 @@ export class EtcdStore implements Store {
       endpoint,
       client: open(endpoint, access.tls),
       token: undefined,
+      pulse: undefined,
+      watches: new Set(),
     }));
-    this.#failover = new Failover(this.#members);
+    this.#failover = new Failover(this.#members, (member) => this.#reconnect(member));
   }
 
   async list(prefix: string, limit: Limit): Promise<Entry[]> {
@@ -92,53 +118,76 @@ export class EtcdStore implements Store {
     try {
       await this.#call(limit, (client, options) => client.kv.put(put, options), { verb: "write", key });
     } catch (error) {
-      if (!says(error, "requested lease not found")) throw error;
-      throw new UnreachableError(`etcd is too slow: the lease of ${key} ended before the key was stored`, {
-        cause: error,
-        checks: ["health"],
-      });
+      throw leaseEnded(error, key);
     }
   }
 
-  async create(key: string, value: string, limit: Limit): Promise<boolean> {
+  async claim({ key, value, lease }: Record, ours: ReadonlySet<LeaseId>, limit: Limit): Promise<Claim> {
     const at = Buffer.from(key);
-    const { succeeded } = await this.#call(
-      limit,
-      (client, options) =>
-        client.kv.txn({
-          compare: [{ key: at, target: "Create", result: "Equal", create_revision: "0" }],
-          success: [{ request_put: { key: at, value: Buffer.from(value) } }],
-        }, options),
-      { verb: "write", key },
-    );
-    return succeeded;
+    const put = { request_put: { key: at, value: Buffer.from(value), lease: lease ?? "0" } };
+    const get = { request_range: { key: at } };
+    // Compared with what was seen, so that nobody who comes in between is overwritten. At 0 there is no key.
+    for (let seen = "0";;) {
+      const compare = [{ key: at, target: "Mod", result: "Equal", mod_revision: seen } as const];
+      const { succeeded, responses } = await this.#call(
+        limit,
+        (client, options) => client.kv.txn({ compare, success: [put], failure: [get] }, options),
+        { verb: "readwrite", key },
+      ).catch((error) => {
+        throw leaseEnded(error, key);
+      });
+      if (succeeded) return { outcome: "stored" };
+      const [found] = responses[0]?.response_range?.kvs ?? [];
+      if (found !== undefined) {
+        const holder = entry(found);
+        if (holder.lease === lease && found.value.toString() === value) return { outcome: "held" };
+        if (holder.lease === undefined || !ours.has(holder.lease)) return { outcome: "taken", holder };
+      }
+      seen = found?.mod_revision ?? "0";
+    }
   }
 
   async delete(key: string, limit: Limit): Promise<boolean> {
     return await this.#call(
       limit,
-      async (client, options, repeated) =>
+      async (client, options, { repeated }) =>
         (await client.kv.deleteRange({ key: Buffer.from(key) }, options)).deleted !== "0" || repeated,
       { verb: "write", key },
     );
   }
 
   async grant(id: LeaseId, ttl: number, limit: Limit): Promise<number> {
-    try {
-      const granted = await this.#call(
-        limit,
-        (client, options) => client.leaseClient.leaseGrant({ ID: id, TTL: ttl }, options),
-      );
-      return Number(granted.TTL);
-    } catch (error) {
-      if (!says(error, "lease already exists")) throw error;
-      // An earlier try of ours came through and only its answer was lost.
-      return Number((await this.#timeToLive(id, limit)).grantedTTL);
+    for (;;) {
+      try {
+        const granted = await this.#call(
+          limit,
+          (client, options) => client.leaseClient.leaseGrant({ ID: id, TTL: ttl }, options),
+        );
+        return Number(granted.TTL);
+      } catch (error) {
+        if (!says(error, "lease already exists")) throw error;
+        // An earlier try of ours came through and only its answer was lost. If it ends just now, it is made again.
+        const left = await this.keepAlive(id, limit);
+        if (left !== undefined) return left;
+      }
     }
   }
 
   async keepAlive(id: LeaseId, limit: Limit): Promise<number | undefined> {
-    const ttl = await this.#call(limit, (client, options) => keepAliveOnce(client, id, options));
+    const ttl = await this.#call(limit, async (client, _, { member, deadline, token }) => {
+      const pulse = member.pulse ??
+        client.leaseClient.leaseKeepAlive(streamOptions(token)).then((stream) => new Pulse(stream));
+      member.pulse = pulse;
+      try {
+        return await (await pulse).beat(id, deadline);
+      } catch (error) {
+        if (member.pulse === pulse) member.pulse = undefined;
+        throw error;
+      } finally {
+        // A slow answer on a connection that was given up meanwhile is an answer too, but the last one.
+        if (member.pulse !== pulse) stop(pulse);
+      }
+    });
     return ttl > 0 ? ttl : undefined;
   }
 
@@ -176,6 +225,34 @@ export class EtcdStore implements Store {
     }
   }
 
+  async watch(
+    keys: readonly string[],
+    onChanges: (changes: readonly Change[]) => void,
+    limit: Limit,
+  ): Promise<Watch> {
+    let wanted = true;
+    try {
+      const watch = await this.#call(
+        limit,
+        async (client, _, { member, deadline, token }) => {
+          const watch = new WatchStream(await client.watchClient.watch(streamOptions(token)), keys);
+          await watch.created(deadline);
+          if (wanted) member.watches.add(watch);
+          // Several may have been asked for one.
+          else watch[Symbol.dispose]();
+          wanted = false;
+          watch.ended.then(() => member.watches.delete(watch));
+          return watch;
+        },
+        { verb: "read", key: keys[0] ?? "" },
+      );
+      watch.deliver(onChanges);
+      return watch;
+    } finally {
+      wanted = false;
+    }
+  }
+
   statuses(limit: Limit): Promise<EndpointStatus[]> {
     return Promise.all(this.#members.map(async (member) => {
       const ask = (anonymous: boolean): Promise<EndpointFacts> =>
@@ -201,7 +278,20 @@ export class EtcdStore implements Store {
   }
 
   close(): void {
-    for (const { client } of this.#members) client.close();
+    for (const member of this.#members) {
+      stop(member.pulse);
+      endWatches(member, "it was closed");
+      member.client.close();
+    }
+  }
+
+  /** A connection on which an answer did not come may be dead without anybody saying so: the next is a new one. */
+  #reconnect(member: Member): void {
+    endWatches(member, "it is silent");
+    // What is under way there goes on, in case it is only slow.
+    member.pulse = undefined;
+    member.client.close();
+    member.client = open(member.endpoint, this.#access.tls);
   }
 
   #timeToLive(id: LeaseId, limit: Limit): Promise<{ TTL: string; grantedTTL: string }> {
@@ -211,11 +301,16 @@ export class EtcdStore implements Store {
     );
   }
 
-  #call<T>(limit: Limit, rpc: Rpc<T>, right?: Right): Promise<T> {
-    return this.#failover.run(
+  async #call<T>(limit: Limit, rpc: Rpc<T>, right?: Right): Promise<T> {
+    const answer = await this.#failover.run(
       limit,
       (member, repeated) => this.#ask(member, limit.deadline, rpc, { right, repeated }),
     );
+    // What is followed moves along to the member that answers: the others may be out of order without a word.
+    for (const member of this.#members) {
+      if (member !== this.#failover.preferred) endWatches(member, "another one answers");
+    }
+    return answer;
   }
 
   /** Asks one endpoint; with a new token where the old one had expired. */
@@ -232,16 +327,17 @@ export class EtcdStore implements Store {
   ): Promise<T> {
     const { tls, login } = this.#access;
     try {
-      if (login === undefined || anonymous) return await rpc(member.client, rpcOptions(deadline), repeated);
+      const once = (token?: string): Promise<T> =>
+        rpc(member.client, { ...streamOptions(token), deadline }, { member, deadline, token, repeated });
+      if (login === undefined || anonymous) return await once();
       const token = this.#token(member, login, deadline);
       try {
-        return await rpc(member.client, rpcOptions(deadline, await token), repeated);
+        return await once(await token);
       } catch (error) {
-        if (!tokenIsDead(error)) throw error;
+        if (!tokenIsDead(error) && !(error instanceof WatchCanceled)) throw error;
         // Of many that find it dead at the same time only one makes room for a new one.
         if (member.token === token) member.token = undefined;
-        const next = await this.#token(member, login, deadline);
-        return await rpc(member.client, rpcOptions(deadline, next), repeated);
+        return await once(await this.#token(member, login, deadline));
       }
     } catch (cause) {
       throw await explain(cause, { endpoint: member.endpoint, tls, username: login?.username, right });
@@ -267,7 +363,8 @@ async function logIn(
   deadline: number,
 ): Promise<string | undefined> {
   try {
-    return (await client.auth.authenticate({ name: username, password }, rpcOptions(deadline))).token;
+    const options = { ...streamOptions(), deadline };
+    return (await client.auth.authenticate({ name: username, password }, options)).token;
   } catch (error) {
     if (authenticationIsOff(error)) return undefined;
     throw error;
@@ -277,11 +374,11 @@ async function logIn(
 type Interceptor = NonNullable<RpcOptions["interceptors"]>[number];
 
 /**
- * The deadline of a call, and what goes along with it: the token, as etcd3's own log-in goes past the options
- * of the channel, and the wish for a leader, without which a member that has lost its cluster says nothing
- * until the time is over (`hasleader` in etcd's `rpctypes/metadatafields.go`).
+ * What goes along with a call: the token, as etcd3's own log-in goes past the options of the channel, and the
+ * wish for a leader, without which a member that has lost its cluster says nothing (`hasleader` in etcd's
+ * `rpctypes/metadatafields.go`). A stream has no deadline; all else needs one besides.
  */
-function rpcOptions(deadline: number, token?: string): RpcOptions {
+function streamOptions(token?: string): RpcOptions {
   const withMetadata = (options: Parameters<Interceptor>[0], next: Parameters<Interceptor>[1]): unknown => {
     const call = next(options);
     const start = call.start.bind(call);
@@ -302,7 +399,7 @@ function rpcOptions(deadline: number, token?: string): RpcOptions {
     return call;
   };
   // grpc-js asks for no more than the interface, whatever its types say.
-  return { deadline, interceptors: [withMetadata as Interceptor] };
+  return { interceptors: [withMetadata as Interceptor] };
 }
 
 function open(endpoint: Endpoint, tls: Tls | undefined): Etcd3 {
@@ -327,7 +424,8 @@ function open(endpoint: Endpoint, tls: Tls | undefined): Etcd3 {
       "grpc.keepalive_time_ms": 10_000,
       "grpc.keepalive_timeout_ms": 2_000,
       "grpc.initial_reconnect_backoff_ms": 100,
-      "grpc.max_reconnect_backoff_ms": 1_000,
+      // The pauses between attempts are ours; these must not come on top.
+      "grpc.max_reconnect_backoff_ms": 200,
       ...serverName === undefined ? {} : { "grpc.ssl_target_name_override": serverName },
     },
   });
@@ -350,20 +448,21 @@ async function status(client: Etcd3, options: RpcOptions): Promise<EndpointFacts
   };
 }
 
-/** One round of the keep-alive stream; the seconds that are left, 0 where the lease is gone. */
-async function keepAliveOnce(client: Etcd3, id: LeaseId, options: RpcOptions): Promise<number> {
-  const stream = await client.leaseClient.leaseKeepAlive(options);
-  const answer = new Promise<number>((resolve, reject) => {
-    stream.on("data", ({ TTL }) => resolve(Number(TTL)));
-    stream.on("error", reject);
-    stream.on("end", () => reject(new AttemptFailure("it ends the keep-alive stream", { check: "health" })));
+function stop(pulse: Promise<Pulse> | undefined): void {
+  pulse?.then((pulse) => pulse[Symbol.dispose](), () => {});
+}
+
+function endWatches({ watches }: Member, reason: string): void {
+  for (const watch of watches) watch.end(new AttemptFailure(reason, { check: "health" }));
+}
+
+/** The error for a key that was not stored: that its lease had ended, if that is what etcd says. */
+function leaseEnded(error: unknown, key: string): unknown {
+  if (!says(error, "requested lease not found")) return error;
+  return new LeaseEnded(`etcd is too slow: the lease of ${key} ended before the key was stored`, {
+    cause: error,
+    checks: ["health"],
   });
-  stream.write({ ID: id });
-  try {
-    return await answer;
-  } finally {
-    stream.end();
-  }
 }
 
 function entry({ key, value, lease }: IKeyValue): Entry {

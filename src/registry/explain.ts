@@ -7,7 +7,7 @@ import type { Tls } from "./tls.ts";
 
 /** What an operation needs to be allowed. */
 export interface Right {
-  readonly verb: "read" | "write";
+  readonly verb: "read" | "write" | "readwrite";
   readonly key: string;
   /** All that begins with the key. */
   readonly prefix?: boolean;
@@ -87,7 +87,9 @@ function refusal(
     const { verb, key, prefix = false } = right;
     const flag = prefix ? " --prefix=true" : "";
     return new RefusedError(
-      `${at} refused: ${who} may not ${verb} ${prefix ? `what is below ${key}` : key}; ` +
+      `${at} refused: ${who} may not ${verb.replace("dw", "d and w")} ${
+        prefix ? `what is below ${key}` : key
+      }; ` +
         `grant it with: etcdctl role grant-permission ROLE${flag} ${verb} ${key}`,
       { cause },
     );
@@ -145,6 +147,8 @@ async function connectionFailure(
     default:
       return undefined;
   }
+  // It was silent for so long that its connection was given up for a new one.
+  if (words.includes("Channel closed before call started")) return noAnswer(cause);
   if (words.includes("ECONNREFUSED")) {
     return failure("connection refused", { check: "endpoint", untouched: true });
   }

@@ -1,6 +1,6 @@
 /** One operation, several endpoints, one deadline. */
 import { type Check, RefusedError, UnreachableError } from "../errors.ts";
-import { delay } from "./delay.ts";
+import { backOff, delay } from "./delay.ts";
 import type { Limit } from "./store.ts";
 
 /** What is known of a failed attempt; all that is not said is false. */
@@ -34,22 +34,21 @@ export interface Member {
   readonly name: string;
 }
 
-/** How long an endpoint is waited for before the next is asked beside it, in milliseconds at most. */
-const patience = 1000;
+/** How long an endpoint is waited for before another attempt is made beside it, in milliseconds at most. */
+const patience = 750;
 
 /** What is too little for an attempt, in milliseconds. */
 const tooLittle = 20;
 
-/** How long after a failure an endpoint is left alone: the first pause, which doubles, and the longest. */
-const firstPause = 100;
-const longestPause = 1000;
+/** How long after a failure an endpoint is left alone at most, in milliseconds. */
+const longestPause = 500;
 
 /** What has become of one endpoint during an operation. */
 interface Turn<M, T> {
   readonly member: M;
   readonly index: number;
-  /** The attempt that is under way. */
-  running?: Promise<Settled<T>> | undefined;
+  /** The attempts that are under way. */
+  readonly running: Promise<Settled<T>>[];
   /** The last failure, and how many there were. */
   failure?: AttemptFailure;
   failures: number;
@@ -61,16 +60,24 @@ type Settled<T> = { readonly value: T } | { readonly error: unknown };
 
 /**
  * Asks the endpoint that worked last. One that fails makes room for the next at once; one that is silent is
- * waited for, but after a moment the next is asked beside it. Those that failed are asked again after a pause.
- * The first answer counts. So a dead endpoint costs little, a slow one is not given up, and one that comes
- * back in time is found.
+ * waited for, but after a moment the next is asked beside it. Those that failed are asked again after a pause,
+ * and where all are silent one of them is asked once more, over a new connection. The first answer counts. So a
+ * dead endpoint or connection costs little, a slow one is not given up, and one that comes back in time is found.
  */
 export class Failover<M extends Member> {
   readonly #members: readonly M[];
+  readonly #onSilence: (member: M) => void;
   #preferred = 0;
 
-  constructor(members: readonly M[]) {
+  /** @param onSilence is told of each member that is not waited for alone any longer: its connection may be dead */
+  constructor(members: readonly M[], onSilence: (member: M) => void = () => {}) {
     this.#members = members;
+    this.#onSilence = onSilence;
+  }
+
+  /** The member that answered last. */
+  get preferred(): M {
+    return this.#members[this.#preferred] as M;
   }
 
   /**
@@ -83,57 +90,88 @@ export class Failover<M extends Member> {
     const turns: Turn<M, T>[] = this.#members.map((member, index) => ({
       member,
       index,
+      running: [],
       failures: 0,
       ready: 0,
     }));
     turns.push(...turns.splice(0, this.#preferred));
-    const wait = Math.min(patience, limit.timeout / (turns.length + 1));
+    try {
+      return await this.#run(turns, limit, attempt);
+    } finally {
+      if (!limit.signal?.aborted) {
+        for (const { member, running } of turns) if (running.length > 0) this.#onSilence(member);
+      }
+    }
+  }
+
+  async #run<T>(
+    turns: readonly Turn<M, T>[],
+    limit: Limit,
+    attempt: (member: M, repeated: boolean) => Promise<T>,
+  ): Promise<T> {
+    let wait = Math.min(patience, limit.timeout / (turns.length + 1));
     let nextAt = 0;
     for (;;) {
       const now = Date.now();
       if (limit.deadline - now <= tooLittle) break;
       const next = now >= nextAt ? nextTurn(turns, now) : undefined;
       if (next !== undefined) {
-        next.running = settle(attempt(next.member, turns.some(mayHaveComeThrough)));
+        if (next.running.length > 0) {
+          this.#onSilence(next.member);
+          // etcd may be slow because it has too much to do.
+          wait *= 2;
+        }
+        next.running.push(settle(attempt(next.member, turns.some(mayHaveComeThrough))));
         nextAt = now + wait;
         continue;
       }
-      const running = turns.filter((turn) => turn.running !== undefined);
-      const resting = turns.filter((turn) => turn.running === undefined && !turn.failure?.lasting);
+      const running = turns.flatMap((turn) => turn.running.map((attempt) => ({ turn, attempt })));
+      const resting = turns.filter((turn) => turn.running.length === 0 && !turn.failure?.lasting);
       if (running.length === 0 && resting.length === 0) break;
-      const wake = Math.min(limit.deadline, ...resting.map(({ ready }) => Math.max(ready, nextAt)));
-      const attempts = running.map((turn) => turn.running as Promise<Settled<T>>);
-      const first = await firstOf(attempts, wake - now, limit.signal);
+      const wakes = [
+        ...running.length > 0 ? [nextAt] : [],
+        ...resting.map(({ ready }) => Math.max(ready, nextAt)),
+      ];
+      const wake = Math.min(limit.deadline, ...wakes);
+      const first = await firstOf(running.map(({ attempt }) => attempt), wake - now, limit.signal);
       if (first === undefined) continue;
-      const turn = running[first.place] as Turn<M, T>;
+      const { turn, attempt: ended } = running[first.place] as typeof running[number];
       const { settled } = first;
-      turn.running = undefined;
+      turn.running.splice(turn.running.indexOf(ended), 1);
       if ("value" in settled) {
         this.#preferred = turn.index;
         return settled.value;
       }
       if (!(settled.error instanceof AttemptFailure)) throw settled.error;
       turn.failure = settled.error;
-      turn.ready = Date.now() + Math.min(firstPause * 2 ** turn.failures++, longestPause);
+      turn.ready = Date.now() + backOff(++turn.failures, longestPause);
       nextAt = 0;
     }
     throw inAll(turns, limit.timeout);
   }
 }
 
-/** The endpoint to be asked now, if there is one: of those that failed least often, the first. */
+/**
+ * The endpoint to be asked now, if there is one: of those that are not being asked, and failed least often, the
+ * first; else of those that are silent the one with the fewest attempts.
+ */
 function nextTurn<M, T>(turns: readonly Turn<M, T>[], now: number): Turn<M, T> | undefined {
-  return turns
-    .filter(({ running, failure, ready }) => running === undefined && !failure?.lasting && ready <= now)
-    .reduce<Turn<M, T> | undefined>(
-      (best, turn) => best === undefined || turn.failures < best.failures ? turn : best,
-      undefined,
-    );
+  const willing = turns.filter(({ failure, ready }) => !failure?.lasting && ready <= now);
+  return least(willing.filter(({ running }) => running.length === 0), ({ failures }) => failures) ??
+    least(willing, ({ running }) => running.length);
+}
+
+/** The first of those with the lowest figure. */
+function least<T>(all: readonly T[], figure: (one: T) => number): T | undefined {
+  return all.reduce<T | undefined>(
+    (best, one) => best === undefined || figure(one) < figure(best) ? one : best,
+    undefined,
+  );
 }
 
 /** Of an attempt that got as far as the endpoint nobody knows what it did. */
 function mayHaveComeThrough({ running, failure }: Turn<unknown, unknown>): boolean {
-  return running !== undefined || failure?.untouched === false;
+  return running.length > 0 || failure?.untouched === false;
 }
 
 async function settle<T>(promise: Promise<T>): Promise<Settled<T>> {
@@ -154,7 +192,10 @@ async function firstOf<T>(
   signal: AbortSignal | undefined,
 ): Promise<{ readonly place: number; readonly settled: Settled<T> } | undefined> {
   const over = new AbortController();
-  const time = delay(ms, signal === undefined ? over.signal : AbortSignal.any([over.signal, signal]));
+  // Not AbortSignal.any, whose signals a long-lived one would collect.
+  signal?.addEventListener("abort", () => over.abort(), { signal: over.signal });
+  if (signal?.aborted) over.abort();
+  const time = delay(ms, over.signal);
   try {
     const first = await Promise.race([
       time.then(() => undefined),
@@ -189,7 +230,7 @@ export function noAnswer(cause?: Error): AttemptFailure {
 /** What became of all the endpoints, in one error. */
 function inAll(turns: readonly Turn<Member, unknown>[], timeout: number): UnreachableError | RefusedError {
   const seconds = `${timeout / 1000} s`;
-  const failed = turns.filter(({ failure, running }) => failure !== undefined || running !== undefined)
+  const failed = turns.filter(({ failure, running }) => failure !== undefined || running.length > 0)
     .map(({ member, failure = noAnswer() }) => ({ name: member.name, failure }));
   if (failed.length === 0) {
     // The time went by with what had to be asked before.

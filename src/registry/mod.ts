@@ -9,15 +9,15 @@ import {
   type RegisteredInstance,
 } from "./instance.ts";
 import { RuleViolation } from "../errors.ts";
-import { permanentRegistration, registerUnderLease, type Registration } from "./registration.ts";
 import type { Access } from "./etcd.ts";
+import { type RegisterOptions, Session } from "./session.ts";
 import { type EndpointStatus, type Entry, type LeaseId, type Limit, limitOf, type Store } from "./store.ts";
 
 export { type Endpoint, parseEndpoints, protocols, showEndpoint } from "./endpoint.ts";
 export { type Instance, parseLocation, parseName, parseTreeRoot } from "./instance.ts";
 export type { EndpointStatus } from "./store.ts";
-export type { RefreshEvent } from "./refresh.ts";
-export type { Registration } from "./registration.ts";
+export { ConflictError, type Holder, showHolder } from "./holder.ts";
+export { conflictRules, type Session, type SessionEvent } from "./session.ts";
 
 /** Where the registry lies, and how long one operation on it may take. */
 export interface Connection extends Access {
@@ -77,17 +77,13 @@ export class Registry implements Disposable {
   /**
    * Registers the instance, replacing what was registered under its name.
    * @param ttl seconds until it disappears, or undefined if it is to stay
-   * @param signal gives up when it is aborted, and takes back what has a TTL
-   * @returns the registration, to be kept alive or left alone
+   * @returns the session that holds it, to keep it alive or to leave it alone
+   * @throws what `Session.register` throws
    */
-  async register(instance: Instance, ttl?: number, signal?: AbortSignal): Promise<Registration> {
-    const key = instanceKey(this.#treeRoot, instance.type, instance.name);
-    const limit = limitOf(this.#timeout, signal);
-    if (ttl === undefined) {
-      await this.#store.put(key, instance.location, undefined, limit);
-      return permanentRegistration(this.#store, key, instance.location);
-    }
-    return await registerUnderLease(this.#store, { key, value: instance.location, ttl }, limit);
+  async register(instance: Instance, ttl?: number, options?: RegisterOptions): Promise<Session> {
+    const session = new Session(this.#store, this.#treeRoot, { ttl, timeout: this.#timeout });
+    await session.register(instance, options);
+    return session;
   }
 
   /** Removes the instance. False if it was not registered. */

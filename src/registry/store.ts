@@ -1,6 +1,6 @@
 /** What the domain needs of a key-value store with leases. */
 
-import type { EmpusaError } from "../errors.ts";
+import { type EmpusaError, UnreachableError } from "../errors.ts";
 import type { Endpoint } from "./endpoint.ts";
 
 /** A key and what lies there. */
@@ -8,6 +8,13 @@ export interface Entry {
   readonly key: Uint8Array;
   readonly value: Uint8Array;
   /** The lease that the key dies with, or undefined where it stays. */
+  readonly lease: LeaseId | undefined;
+}
+
+/** What is to be stored, and on which lease. */
+export interface Record {
+  readonly key: string;
+  readonly value: string;
   readonly lease: LeaseId | undefined;
 }
 
@@ -45,6 +52,30 @@ export type EndpointStatus =
     | { readonly facts?: never; readonly error: EmpusaError }
   );
 
+/** Whether a key could be had. */
+export type Claim =
+  /** It was free, or on a lease of ours, and is stored now. */
+  | { readonly outcome: "stored" }
+  /** It was ours already, so nothing was written. */
+  | { readonly outcome: "held" }
+  /** Somebody else has it. */
+  | { readonly outcome: "taken"; readonly holder: Entry };
+
+/** Something happened to the key. */
+export interface Change {
+  readonly key: string;
+  readonly kind: "put" | "delete";
+}
+
+/** Keys that are followed. */
+export interface Watch extends Disposable {
+  /** Resolves when they are followed no longer, to the reason. It never rejects. */
+  readonly ended: Promise<Error>;
+}
+
+/** The lease ended before the key that it was for was stored. */
+export class LeaseEnded extends UnreachableError {}
+
 /** The limit of what begins now. */
 export function limitOf(timeout: number, signal?: AbortSignal): Limit {
   return { deadline: Date.now() + timeout, timeout, ...signal === undefined ? {} : { signal } };
@@ -61,13 +92,22 @@ export function limitOf(timeout: number, signal?: AbortSignal): Limit {
 export interface Store {
   /** All entries whose key begins with `prefix`, as they were at one revision. */
   list(prefix: string, limit: Limit): Promise<Entry[]>;
-  /** Sets the key, and ties it to the lease if one is named, untying it from any other. */
+  /**
+   * Sets the key, and ties it to the lease if one is named, untying it from any other.
+   * @throws {LeaseEnded} where there is no such lease
+   */
   put(key: string, value: string, lease: LeaseId | undefined, limit: Limit): Promise<void>;
-  /** Sets the key if it is not there. True if it was not. */
-  create(key: string, value: string, limit: Limit): Promise<boolean>;
+  /**
+   * Sets the key like `put`, but only if it is free or tied to one of the leases `ours`.
+   * @throws {LeaseEnded} where there is no such lease
+   */
+  claim(record: Record, ours: ReadonlySet<LeaseId>, limit: Limit): Promise<Claim>;
   /** Removes the key. False if it was not there, and no try of ours can have removed it. */
   delete(key: string, limit: Limit): Promise<boolean>;
-  /** Makes a lease of `ttl` seconds under an ID of the caller's. The TTL that was granted, in seconds. */
+  /**
+   * Makes a lease of `ttl` seconds under an ID of the caller's; where an earlier try has made it, its time
+   * starts anew. The TTL that was granted, in seconds.
+   */
   grant(id: LeaseId, ttl: number, limit: Limit): Promise<number>;
   /** Starts the lease's time anew. Its TTL in seconds, or undefined where the lease is gone. */
   keepAlive(id: LeaseId, limit: Limit): Promise<number | undefined>;
@@ -77,6 +117,12 @@ export interface Store {
   remaining(id: LeaseId, limit: Limit): Promise<number | undefined>;
   /** Resolves if all that begins with `prefix` could be written now, without writing it. */
   mayWrite(prefix: string, limit: Limit): Promise<void>;
+  /** Follows some keys, from the moment in which it resolves. */
+  watch(
+    keys: readonly string[],
+    onChanges: (changes: readonly Change[]) => void,
+    limit: Limit,
+  ): Promise<Watch>;
   /** What each endpoint tells of itself; one that does not answer is no failure of the whole. */
   statuses(limit: Limit): Promise<EndpointStatus[]>;
   /** Ends all connections. Nothing may be asked of the store after it. */

@@ -194,7 +194,7 @@ Deno.test("a refresher lives on over many lifetimes of its token", async () => {
   await Promise.all([refresher.said("registered"), writer.said("registered")]);
   await new Promise((resolve) => setTimeout(resolve, 11_000));
   await etcd.etcdctl("--user=root:rootpw", "del", "/foo/service/web/b");
-  await writer.said("was gone: registered again");
+  await writer.said("registered web/b again");
   const { stdout } = await empusa(["service", "list"], env);
   assertMatch(stdout, /\nweb +a +h:1 +\ds\nweb +b +h:1 +-\n$/);
   for (const running of [refresher, writer]) {
@@ -217,7 +217,7 @@ Deno.test("a process with credentials lives on when etcd begins to ask for them"
   await refresher.said("registered");
   await etcd.guard();
   await etcd.etcdctl("--user=root:rootpw", "del", "/foo/service/web/a");
-  await refresher.said("was gone: registered again");
+  await refresher.said("registered web/a again");
   refresher.signal("SIGTERM");
   assertEquals((await refresher.outcome).code, 0);
 });

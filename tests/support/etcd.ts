@@ -135,7 +135,22 @@ export class Etcd implements AsyncDisposable {
     if (signal === "SIGKILL" || signal === "SIGTERM") await this.#process.status;
   }
 
-  /** Starts it again, with the same data, after it was ended. */
+  /** Whether it leads its cluster, as far as it knows. */
+  async leads(): Promise<boolean> {
+    try {
+      const answer = await fetch(`${this.#metrics}/metrics`, { signal: AbortSignal.timeout(500) });
+      return /^etcd_server_is_leader 1$/m.test(await answer.text());
+    } catch {
+      return false;
+    }
+  }
+
+  /** Forgets all its data, after it was ended. */
+  async wipe(): Promise<void> {
+    await Deno.remove(`${this.#folder}/data`, { recursive: true });
+  }
+
+  /** Starts it again, with the data that it has, after it was ended. */
   async restart(): Promise<void> {
     this.#process = this.#spawn();
     await this.#untilItAnswers();

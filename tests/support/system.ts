@@ -20,6 +20,9 @@ export function fakeSystem({ isTerminal = false, noColor = false } = {}): FakeSy
     stderr: output("stderr"),
     wantsColor: (output) => output.isTerminal && !noColor,
     readFile: (path) => Deno.readFile(path),
+    env: (name) => Deno.env.get(name),
+    pid: Deno.pid,
+    sendDatagram: () => {},
     interruption: () => ({ signal: new AbortController().signal, [Symbol.dispose]: () => {} }),
   };
 }

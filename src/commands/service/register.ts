@@ -1,9 +1,10 @@
-import { EmpusaError, ExitCode, UsageError } from "../../errors.ts";
-import { type Instance, parseLocation, type RefreshEvent, type Registration } from "../../registry/mod.ts";
+import { EmpusaError, ExitCode, RuleViolation, UsageError } from "../../errors.ts";
+import { conflictRules, type Instance, parseLocation, type Session } from "../../registry/mod.ts";
 import { type Context, leaf, type Program } from "../command.ts";
 import { maxSeconds, wholeSeconds } from "../connection.ts";
-import { type AnyCommand, named, optional, required, type Values } from "../settings.ts";
+import { type AnyCommand, flag, named, oneOf, optional, required, type Values } from "../settings.ts";
 import { identity } from "./settings.ts";
+import { Announcer, label } from "./staying.ts";
 
 /** The longest TTL that etcd grants (`MaxLeaseTTL` in its `lease/lessor.go`), in seconds. */
 const maxTtl = 9_000_000_000;
@@ -28,17 +29,51 @@ const settings = {
     flag: "--refresh-every",
     placeholder: "SECONDS",
     env: "EMPUSA_SERVICE_REFRESH_EVERY",
-    meaning: "Stay, and refresh it at this interval until SIGINT or SIGTERM.",
-    parse: wholeSeconds(maxSeconds),
+    meaning: "Stay, and refresh it at this interval until a signal ends it; auto is a third of the TTL.",
+    parse: (text) => text === "auto" ? text : refreshInterval(text),
+  }),
+  exclusive: flag({
+    flag: "--exclusive",
+    env: "EMPUSA_EXCLUSIVE",
+    meaning: "Register only if nobody else holds the name; one who has died is waited for.",
+  }),
+  onConflict: optional({
+    flag: "--on-conflict",
+    placeholder: "RULE",
+    env: "EMPUSA_ON_CONFLICT",
+    meaning: "When somebody else registers under the name meanwhile: leave it to them, or take it back.",
+    ...oneOf(conflictRules),
+  }),
+  keepOnExit: flag({
+    flag: "--keep-on-exit",
+    env: "EMPUSA_KEEP_ON_EXIT",
+    meaning: "Leave it to its TTL on exit instead of removing it, for restarts.",
   }),
 } as const;
+
+function refreshInterval(text: string): number {
+  try {
+    return wholeSeconds(maxSeconds)(text);
+  } catch (error) {
+    if (error instanceof RuleViolation) throw new RuleViolation(`${error.message}, or auto`);
+    throw error;
+  }
+}
 
 export interface RegisterOptions {
   readonly instance: Instance;
   /** Seconds. */
   readonly ttl: number | undefined;
+  readonly exclusive: boolean;
+  /** How it is kept registered, if it is. */
+  readonly stay: Stay | undefined;
+}
+
+export interface Stay {
   /** Seconds. */
-  readonly refreshEvery: number | undefined;
+  readonly every: number | "auto";
+  readonly onConflict: typeof conflictRules[number];
+  readonly keepOnExit: boolean;
 }
 
 export function registerCommand(program: Program): AnyCommand {
@@ -56,7 +91,7 @@ export function registerCommand(program: Program): AnyCommand {
       [
         "as long as this runs",
         "service register --service-type web --service-name web-1 --service-location 10.0.0.7:80 " +
-        "--ttl 30 --refresh-every 10",
+        "--ttl 30 --refresh-every auto",
       ],
     ],
     settings,
@@ -65,59 +100,92 @@ export function registerCommand(program: Program): AnyCommand {
   });
 }
 
-/** @throws {UsageError} where a refresh would come too late */
+/** @throws {UsageError} where settings do not go together */
 export function registerOptions(typed: Values<typeof settings>): RegisterOptions {
-  const { ttl, refreshEvery } = typed;
-  if (ttl !== undefined && refreshEvery !== undefined && refreshEvery >= ttl) {
+  const { ttl, refreshEvery, exclusive, onConflict, keepOnExit } = typed;
+  const { serviceType: type, serviceName: name, serviceLocation: location } = typed;
+  const options = { instance: { type, name, location }, ttl, exclusive };
+  if (refreshEvery === undefined) {
+    for (
+      const [given, setting] of [
+        [onConflict !== undefined, settings.onConflict],
+        [keepOnExit, settings.keepOnExit],
+      ] as const
+    ) {
+      if (given) throw new UsageError(`${named(setting)} needs ${named(settings.refreshEvery)} too`);
+    }
+    return { ...options, stay: undefined };
+  }
+  if (refreshEvery === "auto" && ttl === undefined) {
+    throw new UsageError(`${named(settings.refreshEvery)} can be auto only with ${named(settings.ttl)}`);
+  }
+  if (refreshEvery !== "auto" && ttl !== undefined && refreshEvery >= ttl) {
     throw new UsageError(
       `${named(settings.refreshEvery)} must be less than ${named(settings.ttl)}, ` +
         `but ${refreshEvery} is not less than ${ttl}`,
     );
   }
-  const { serviceType: type, serviceName: name, serviceLocation: location } = typed;
-  return { instance: { type, name, location }, ttl, refreshEvery };
+  return { ...options, stay: { every: refreshEvery, onConflict: onConflict ?? "yield", keepOnExit } };
 }
 
 export async function runRegister(options: RegisterOptions, context: Context): Promise<ExitCode> {
-  const { instance, ttl, refreshEvery } = options;
-  if (refreshEvery === undefined) {
+  const { instance, ttl, exclusive, stay } = options;
+  if (stay === undefined) {
     using registry = await context.openRegistry();
-    await tell(await registry.register(instance, ttl), options, context);
+    const session = await registry.register(instance, ttl, { exclusive });
+    await context.log.info(registered(session, options));
     return ExitCode.done;
   }
   // From here on a signal lets the registration end in order.
   using interruption = context.system.interruption();
   using registry = await context.openRegistry();
-  const registration = await unlessInterrupted(
-    interruption.signal,
-    registry.register(instance, ttl, interruption.signal),
-  );
-  if (registration === undefined) {
+  const { signal } = interruption;
+  const session = await unlessInterrupted(signal, registry.register(instance, ttl, { exclusive, signal }));
+  if (session === undefined) {
     await context.log.info(`interrupted before ${label(instance)} was registered`);
     return ExitCode.done;
   }
-  await tell(registration, options, context);
+  using announcer = new Announcer(context.log, context.system);
+  await announcer.ready(registered(session, options));
+  let lost = false;
   try {
-    await registration.keep({
-      every: refreshEvery * 1000,
-      timeout: context.timeout,
-      signal: interruption.signal,
-      onEvent: (event) => tellEvent(event, instance, context),
+    await session.keep({
+      every: stay.every === "auto" ? stay.every : stay.every * 1000,
+      onConflict: stay.onConflict,
+      signal,
+      onEvent: (event) => {
+        lost ||= event.kind === "lost";
+        announcer.event(event);
+      },
     });
   } finally {
-    await leave(registration, instance, context);
+    announcer.stopping();
+    await leave(session, options, lost, context);
   }
-  return ExitCode.done;
+  return lost ? ExitCode.conflict : ExitCode.done;
 }
 
-async function leave(registration: Registration, instance: Instance, context: Context): Promise<void> {
+async function leave(
+  session: Session,
+  { instance, stay }: RegisterOptions,
+  lost: boolean,
+  { log, timeout }: Context,
+): Promise<void> {
+  const kept = stay?.keepOnExit === true && !lost;
+  if (kept || session.ttl === undefined) {
+    const ends = session.ttl === undefined ? "" : `, for ${session.ttl} s at most`;
+    if (!lost) await log.info(`left registered: ${label(instance)}${ends}`);
+    return;
+  }
   try {
-    const removed = await registration.leave(context.timeout);
-    await context.log.info(`${removed ? "unregistered" : "left registered"}: ${label(instance)}`);
+    await session.leave(timeout);
+    if (!lost) await log.info(`unregistered: ${label(instance)}`);
   } catch (error) {
     if (!(error instanceof EmpusaError)) throw error;
+    // What is left is an empty lease.
+    if (lost) return;
     throw new EmpusaError(
-      `cannot unregister ${label(instance)}, which disappears within ${registration.ttl} s: ${error.message}`,
+      `cannot unregister ${label(instance)}, which disappears within ${session.ttl} s: ${error.message}`,
       { cause: error, checks: error.checks, exitCode: error.exitCode },
     );
   }
@@ -133,30 +201,12 @@ async function unlessInterrupted<T>(signal: AbortSignal, promise: Promise<T>): P
   }
 }
 
-async function tell(
-  { ttl: granted }: Registration,
-  { instance, ttl, refreshEvery }: RegisterOptions,
-  { log }: Context,
-): Promise<void> {
+function registered({ ttl: granted }: Session, { instance, ttl, stay }: RegisterOptions): string {
+  const every = stay?.every === "auto" ? Math.round((granted ?? 0) * 100 / 3) / 100 : stay?.every;
   const terms = [
     granted === undefined ? "no TTL" : `TTL ${granted} s`,
     ...granted === ttl ? [] : [`etcd raised it from ${ttl} s`],
-    ...refreshEvery === undefined ? [] : [`refreshed every ${refreshEvery} s`],
+    ...every === undefined ? [] : [`refreshed every ${every} s`],
   ];
-  await log.info(`registered ${label(instance)} at ${instance.location}, ${terms.join(", ")}`);
-}
-
-async function tellEvent(event: RefreshEvent, instance: Instance, { log }: Context): Promise<void> {
-  switch (event.kind) {
-    case "cut-off":
-      return await log.warn(`cannot refresh ${label(instance)}: ${event.error.message}`);
-    case "back":
-      return await log.info(`etcd answers again: ${label(instance)} is refreshed`);
-    case "re-registered":
-      return await log.warn(`${label(instance)} was gone: registered again`);
-  }
-}
-
-function label({ type, name }: Instance): string {
-  return `${type}/${name}`;
+  return `registered ${label(instance)} at ${instance.location}, ${terms.join(", ")}`;
 }

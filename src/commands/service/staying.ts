@@ -1,0 +1,76 @@
+/** What a command that keeps something registered tells of it: to the log, and to the service manager. */
+import type { Log } from "../../log.ts";
+import { ServiceManager } from "../../process/notify.ts";
+import { type Instance, type SessionEvent, showHolder } from "../../registry/mod.ts";
+import type { System } from "../../system.ts";
+
+export class Announcer implements Disposable {
+  readonly #log: Log;
+  readonly #manager: ServiceManager;
+  readonly #watchdog: Disposable;
+  /** What holds while all is well. */
+  #wellKept = "";
+
+  constructor(log: Log, system: System) {
+    this.#log = log;
+    this.#manager = new ServiceManager(system, (error) => {
+      void log.warn(`cannot tell the service manager at $NOTIFY_SOCKET how it is: ${error.message}`);
+    });
+    this.#watchdog = this.#manager.watchdog();
+  }
+
+  /** It is registered for the first time. */
+  async ready(message: string): Promise<void> {
+    this.#wellKept = message;
+    this.#manager.ready(message);
+    await this.#log.info(message);
+  }
+
+  /** What happened while it was kept registered. */
+  event(event: SessionEvent): void {
+    const [level, message] = describe(event);
+    // Whether somebody reads it must not keep us from refreshing.
+    void this.#log[level](message);
+    this.#manager.status(event.kind === "cut-off" || event.kind === "lapsed" ? message : this.#wellKept);
+  }
+
+  stopping(): void {
+    this.#manager.stopping();
+  }
+
+  [Symbol.dispose](): void {
+    this.#watchdog[Symbol.dispose]();
+  }
+}
+
+function describe(event: SessionEvent): ["error" | "warn" | "info", string] {
+  switch (event.kind) {
+    case "cut-off":
+      return [
+        "warn",
+        `cut off since ${new Date(event.since).toISOString()}, and trying again: ${event.error.message}`,
+      ];
+    case "lapsed":
+      return ["warn", "cut off for longer than the TTL: what was registered is gone, or about to go"];
+    case "back":
+      return ["info", `back after ${(event.after / 1000).toFixed(1)} s: etcd answers, and it is registered`];
+    case "restored":
+      return [
+        "warn",
+        `registered ${label(event.instance)} again, because ${
+          event.because === "removed" ? "somebody had removed it" : "its lease had ended"
+        }`,
+      ];
+    case "taken-back":
+      return ["warn", `took ${label(event.instance)} back from ${showHolder(event.holder)}`];
+    case "lost":
+      return [
+        "error",
+        `${label(event.instance)} was taken over by ${showHolder(event.holder)}: it is no longer ours`,
+      ];
+  }
+}
+
+export function label({ type, name }: Instance): string {
+  return `${type}/${name}`;
+}

@@ -1,0 +1,49 @@
+/**
+ * Datagrams to a Unix socket. Deno can only send them from a socket that is bound to a path of its own, behind a
+ * flag, and not to an abstract address (denoland/deno#14214); so this asks libc, on Linux, where all of this lives.
+ */
+
+const AF_UNIX = 1;
+const SOCK_DGRAM = 2;
+const SOCK_CLOEXEC = 0o2000000;
+const MSG_DONTWAIT = 0x40;
+const MSG_NOSIGNAL = 0x4000;
+
+/** The room for a path in `struct sockaddr_un`. */
+const maxPath = 108;
+
+/**
+ * Sends one datagram, and waits for nothing.
+ * @param socket a path, or an abstract address that begins with `@`
+ * @throws {Error} where it cannot be sent
+ */
+export function sendDatagram(socket: string, message: string): void {
+  const address = addressOf(socket);
+  const payload = new TextEncoder().encode(message);
+  const libc = Deno.dlopen("libc.so.6", {
+    socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
+    sendto: { parameters: ["i32", "buffer", "usize", "i32", "buffer", "u32"], result: "isize" },
+    close: { parameters: ["i32"], result: "i32" },
+  });
+  const { socket: open, sendto, close } = libc.symbols;
+  const descriptor = open(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  try {
+    const flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+    const sent = sendto(descriptor, payload, BigInt(payload.length), flags, address, address.length);
+    if (Number(sent) !== payload.length) throw new Error(`nobody receives at ${socket}`);
+  } finally {
+    close(descriptor);
+    libc.close();
+  }
+}
+
+/** A `struct sockaddr_un`: the family in the order of this machine, then the path. */
+function addressOf(socket: string): Uint8Array<ArrayBuffer> {
+  const abstract = socket.startsWith("@");
+  const path = new TextEncoder().encode(abstract ? `\0${socket.slice(1)}` : `${socket}\0`);
+  if (path.length > maxPath) throw new Error(`${socket} is too long for a socket`);
+  const address = new Uint8Array(2 + path.length);
+  new Uint16Array(address.buffer, 0, 1)[0] = AF_UNIX;
+  address.set(path, 2);
+  return address;
+}

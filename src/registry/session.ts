@@ -1,0 +1,409 @@
+/** Keeps instances registered under one lease, whatever becomes of etcd, of the network or of us. */
+import { EmpusaError, UnreachableError } from "../errors.ts";
+import { backOff, delay } from "./delay.ts";
+import { claimAlone } from "./exclusive.ts";
+import { type Holder, holderOf } from "./holder.ts";
+import { type Instance, instanceKey } from "./instance.ts";
+import {
+  type Change,
+  LeaseEnded,
+  type LeaseId,
+  type Limit,
+  limitOf,
+  type Record,
+  type Store,
+  type Watch,
+} from "./store.ts";
+
+/** What to do when somebody else registers under a name that is ours. */
+export const conflictRules = ["yield", "takeover"] as const;
+
+export interface SessionOptions {
+  /** Seconds that the registrations live without a refresh; undefined where they are to stay. */
+  readonly ttl: number | undefined;
+  /** Milliseconds that an operation may take that somebody waits for. */
+  readonly timeout: number;
+}
+
+export interface RegisterOptions {
+  /** Only if nobody else holds the name; one who has died is waited for. */
+  readonly exclusive?: boolean;
+  /** Gives up when it is aborted, and takes back what has a TTL. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface KeepOptions {
+  /** Milliseconds from one refresh to the next, or a third of the TTL. */
+  readonly every: number | "auto";
+  readonly onConflict: typeof conflictRules[number];
+  /** Ends it. */
+  readonly signal: AbortSignal;
+  /** Must not throw, and is not waited for. */
+  readonly onEvent: (event: SessionEvent) => void;
+}
+
+/** What happens to registrations that are kept alive. Nothing is told while all is well. */
+export type SessionEvent =
+  /** etcd cannot be used; `since` is when it last could, in milliseconds since the epoch. */
+  | { readonly kind: "cut-off"; readonly since: number; readonly error: EmpusaError }
+  /** That lasts longer than the TTL: what was registered is gone, or will be as soon as etcd counts again. */
+  | { readonly kind: "lapsed" }
+  /** etcd can be used again, after so many milliseconds, and everything is registered. */
+  | { readonly kind: "back"; readonly after: number }
+  /** It was missing, and is registered again. */
+  | { readonly kind: "restored"; readonly instance: Instance; readonly because: Loss }
+  /** Somebody else had registered under the name, and was overwritten. */
+  | { readonly kind: "taken-back"; readonly instance: Instance; readonly holder: Holder }
+  /** Somebody else has registered under the name: it is no longer ours, and no longer kept. */
+  | { readonly kind: "lost"; readonly instance: Instance; readonly holder: Holder };
+
+/** Why a registration was missing: its lease had ended, or only the key was removed. */
+export type Loss = "lease-ended" | "removed";
+
+/** Nobody waits longer than this between two attempts, in milliseconds; with a short TTL, less. */
+const longestPause = 500;
+
+/** How many pauses, and how many operations, fit into a TTL at least; and what an operation gets in any case. */
+const pausesInTtl = 8;
+const operationsInTtl = 3;
+const leastPatience = 1000;
+
+/** The longest time between two refreshes, in milliseconds: no timer counts further than 2^31. */
+const longestInterval = 1_000_000_000;
+
+/** How long the pauses may grow while two fight for a name, in milliseconds. */
+const longestTruce = 5000;
+
+/** What a registration that failed gets to clean up, however late it is, in milliseconds. */
+const leastTimeToLeave = 500;
+
+/** How many leases of the past are recognised as ours, should a restored etcd bring one back. */
+const remembered = 8;
+
+/** How many keys are seen to at the same time. */
+const keysAtOnce = 50;
+
+/** What is registered under one key, and what is known of it. */
+interface Registration {
+  readonly instance: Instance;
+  /** Set where the key has to be looked at: what it must have been if it is missing. */
+  doubt: Loss | undefined;
+  /** How often in a row it was taken back, and until when that is not done again, as of `performance.now()`. */
+  fights: number;
+  truce: number;
+}
+
+export class Session {
+  readonly #store: Store;
+  readonly #treeRoot: string;
+  readonly #options: SessionOptions;
+  readonly #registrations = new Map<string, Registration>();
+  /** The lease that we have or, until it is granted, want: the ID is ours, so asking again does no harm. */
+  #lease = newLeaseId();
+  /** Seconds; undefined until there is a lease. */
+  #ttl: number | undefined;
+  /** Leases that have ended. A key that is on one of them is a ghost of ours. */
+  readonly #past: LeaseId[] = [];
+  /** When the last refresh that succeeded was sent, and when the next is due, as of `performance.now()`. */
+  #refreshed = 0;
+  #due = 0;
+  #watch: Watch | undefined;
+  /** When it was opened, as of `performance.now()`, and how often in a row it did not last. */
+  #watchedSince = 0;
+  #restarts = 0;
+  /** Resolves when there is something to do before the next refresh. */
+  #news = Promise.withResolvers<void>();
+  /** Somebody has put something of their own on our lease. */
+  #shared = false;
+
+  constructor(store: Store, treeRoot: string, options: SessionOptions) {
+    this.#store = store;
+    this.#treeRoot = treeRoot;
+    this.#options = options;
+  }
+
+  /** Seconds that the registrations live without a refresh, maybe more than was asked for; undefined: they stay. */
+  get ttl(): number | undefined {
+    return this.#ttl;
+  }
+
+  /**
+   * Registers the instance, replacing what was registered under its name.
+   * @throws {ConflictError} where it is to be exclusive, and somebody else holds the name
+   * @throws {EmpusaError} what `Store` throws; what may have been stored is taken back, or ends with its TTL
+   */
+  async register(instance: Instance, { exclusive = false, signal }: RegisterOptions = {}): Promise<void> {
+    const limit = limitOf(this.#options.timeout, signal);
+    const key = instanceKey(this.#treeRoot, instance.type, instance.name);
+    try {
+      if (!this.#leased()) await this.#grant(limit);
+      const record = this.#record(key, instance);
+      if (exclusive) await claimAlone(this.#store, record, instance, limit);
+      else await this.#store.put(key, record.value, record.lease, limit);
+    } catch (error) {
+      // Without etcd, the TTL sees to it.
+      const left = Math.max(limit.deadline - Date.now(), leastTimeToLeave);
+      const alone = this.#registrations.size === 0;
+      if (alone && !(error instanceof UnreachableError)) await this.leave(left).catch(() => {});
+      throw error;
+    }
+    this.#registrations.set(key, { instance, doubt: undefined, fights: 0, truce: 0 });
+  }
+
+  /** Keeps everything registered until the signal is aborted, or nothing is left that is ours. */
+  async keep(options: KeepOptions): Promise<void> {
+    const { signal, onEvent } = options;
+    const wake = (): void => this.#news.resolve();
+    signal.addEventListener("abort", wake);
+    const outage = new Outage(onEvent);
+    this.#due = this.#refreshed + this.#interval(options);
+    try {
+      while (!signal.aborted && this.#registrations.size > 0) {
+        const began = Date.now();
+        try {
+          await this.#attend(options);
+        } catch (error) {
+          if (signal.aborted) return;
+          if (!(error instanceof EmpusaError)) throw error;
+          const lapsed = performance.now() > this.#refreshed + this.#ttlMs();
+          outage.goesOn(began, error, lapsed);
+          // Nobody knows how much of the TTL will be left: whatever failed, the lease comes first.
+          this.#due = 0;
+          await delay(backOff(outage.failures, this.#longestPause()), signal);
+          continue;
+        }
+        outage.isOver();
+        await this.#rest();
+      }
+    } finally {
+      signal.removeEventListener("abort", wake);
+      this.#watch?.[Symbol.dispose]();
+    }
+  }
+
+  /**
+   * Removes what has a TTL, if it is still ours, within `timeout` milliseconds. What has none stays.
+   * @throws {EmpusaError} what `Store` throws; then the TTL ends it
+   */
+  async leave(timeout: number): Promise<void> {
+    if (this.#options.ttl === undefined || this.#shared) return;
+    await this.#store.revoke(this.#lease, limitOf(timeout));
+  }
+
+  /** Does all that there is to do now. */
+  async #attend(options: KeepOptions): Promise<void> {
+    const limit = (): Limit => limitOf(this.#patience(), options.signal);
+    if (performance.now() >= this.#due) await this.#refresh(limit(), options);
+    await this.#settleOnLease(limit, options);
+    if (this.#watch !== undefined) return;
+    await this.#follow(limit, options.signal);
+    // What happened before it was followed.
+    this.#doubtAll("removed");
+    await this.#settleOnLease(limit, options);
+  }
+
+  /** Starts the time of the lease anew, or gets another lease where it is gone. */
+  async #refresh(limit: Limit, options: KeepOptions): Promise<void> {
+    const sent = performance.now();
+    if (this.#options.ttl === undefined) {
+      this.#doubtAll("removed");
+      this.#refreshed = sent;
+    } else {
+      const ttl = this.#ttl === undefined ? undefined : await this.#store.keepAlive(this.#lease, limit);
+      if (ttl === undefined) await this.#replaceLease(limit);
+      else this.#renewed(sent, ttl);
+    }
+    this.#due = this.#refreshed + this.#interval(options);
+  }
+
+  /** Sees to all keys that are in doubt; once more where it turns out that the lease is gone. */
+  async #settleOnLease(limit: () => Limit, options: KeepOptions): Promise<void> {
+    try {
+      await this.#settleAll(limit, options);
+    } catch (error) {
+      if (!(error instanceof LeaseEnded)) throw error;
+      await this.#replaceLease(limit());
+      this.#due = this.#refreshed + this.#interval(options);
+      await this.#settleAll(limit, options);
+    }
+  }
+
+  async #settleAll(limit: () => Limit, options: KeepOptions): Promise<void> {
+    const doubtful = this.#registrations.entries().filter(([, { doubt }]) => doubt !== undefined);
+    const work = async (): Promise<void> => {
+      for (const [key, registration] of doubtful) await this.#settle(key, registration, limit(), options);
+    };
+    await Promise.all(Array.from({ length: keysAtOnce }, work));
+  }
+
+  /** Makes sure of one registration. */
+  async #settle(
+    key: string,
+    registration: Registration,
+    limit: Limit,
+    { onConflict, onEvent }: KeepOptions,
+  ): Promise<void> {
+    const { instance, doubt: because = "removed" } = registration;
+    const record = this.#record(key, instance);
+    // Before, so that what is heard of it meanwhile is not forgotten.
+    registration.doubt = undefined;
+    try {
+      const claim = await this.#store.claim(record, new Set([...this.#past, this.#lease]), limit);
+      if (claim.outcome === "stored") onEvent({ kind: "restored", instance, because });
+      if (claim.outcome !== "taken") return;
+      const holder = holderOf(claim.holder);
+      if (onConflict === "yield") {
+        this.#registrations.delete(key);
+        this.#shared ||= claim.holder.lease === record.lease;
+        onEvent({ kind: "lost", instance, holder });
+        return;
+      }
+      if (performance.now() < registration.truce) {
+        registration.doubt = because;
+        return;
+      }
+      await this.#store.put(key, record.value, record.lease, limit);
+      onEvent({ kind: "taken-back", instance, holder });
+      this.#beginTruce(registration);
+    } catch (error) {
+      registration.doubt = because;
+      throw error;
+    }
+  }
+
+  /** Of two who take a name back from each other each has to leave the other in peace for a while. */
+  #beginTruce(registration: Registration): void {
+    const now = performance.now();
+    if (now > registration.truce + 2 * longestTruce) registration.fights = 0;
+    registration.truce = now + backOff(++registration.fights, longestTruce);
+  }
+
+  /** Follows all keys. Where that does not last, it waits a while. */
+  async #follow(limit: () => Limit, signal: AbortSignal): Promise<void> {
+    const lasted = performance.now() - this.#watchedSince > 2 * longestPause;
+    this.#restarts = lasted ? 0 : this.#restarts + 1;
+    if (this.#restarts > 1) await delay(backOff(this.#restarts - 1, this.#longestPause()), signal);
+    const watch = await this.#store.watch(
+      [...this.#registrations.keys()],
+      (changes) => this.#hear(changes),
+      limit(),
+    );
+    this.#watch = watch;
+    this.#watchedSince = performance.now();
+    watch.ended.then(() => {
+      if (this.#watch === watch) this.#watch = undefined;
+      this.#news.resolve();
+    });
+  }
+
+  /** A key that was written is looked at too: it may have been somebody else, or nothing but we ourselves. */
+  #hear(changes: readonly Change[]): void {
+    for (const { key } of changes) {
+      const registration = this.#registrations.get(key);
+      if (registration !== undefined) registration.doubt ??= "removed";
+    }
+    this.#news.resolve();
+  }
+
+  /** Waits for the next refresh, for the end of a truce, or for news. */
+  async #rest(): Promise<void> {
+    const truces = this.#registrations.values().filter(({ doubt }) => doubt !== undefined);
+    const next = Math.min(this.#due, ...truces.map(({ truce }) => truce));
+    const awake = new AbortController();
+    await Promise.race([delay(next - performance.now(), awake.signal), this.#news.promise]);
+    awake.abort();
+    this.#news = Promise.withResolvers();
+  }
+
+  async #replaceLease(limit: Limit): Promise<void> {
+    if (this.#ttl !== undefined) {
+      this.#past.push(this.#lease);
+      if (this.#past.length > remembered) this.#past.shift();
+      this.#lease = newLeaseId();
+      this.#ttl = undefined;
+    }
+    this.#doubtAll("lease-ended");
+    await this.#grant(limit);
+  }
+
+  async #grant(limit: Limit): Promise<void> {
+    if (this.#options.ttl === undefined) return;
+    const sent = performance.now();
+    this.#renewed(sent, await this.#store.grant(this.#lease, this.#options.ttl, limit));
+  }
+
+  #renewed(sent: number, ttl: number): void {
+    this.#refreshed = sent;
+    this.#ttl = ttl;
+  }
+
+  #doubtAll(because: Loss): void {
+    for (const registration of this.#registrations.values()) registration.doubt = because;
+  }
+
+  /** Whether a lease is needed, and there. */
+  #leased(): boolean {
+    return this.#options.ttl === undefined || this.#ttl !== undefined;
+  }
+
+  #record(key: string, { location }: Instance): Record {
+    return { key, value: location, lease: this.#options.ttl === undefined ? undefined : this.#lease };
+  }
+
+  #interval({ every }: KeepOptions): number {
+    return every === "auto" ? Math.min(this.#ttlMs() / 3, longestInterval) : every;
+  }
+
+  #patience(): number {
+    const { timeout } = this.#options;
+    return Math.min(timeout, Math.max(this.#ttlMs() / operationsInTtl, leastPatience));
+  }
+
+  #longestPause(): number {
+    return Math.min(longestPause, this.#ttlMs() / pausesInTtl);
+  }
+
+  /** Milliseconds. */
+  #ttlMs(): number {
+    return (this.#ttl ?? this.#options.ttl ?? Infinity) * 1000;
+  }
+}
+
+/** Tells of an outage of the store: once that it began, once that it lasts too long, once that it is over. */
+class Outage {
+  readonly #onEvent: (event: SessionEvent) => void;
+  #since: number | undefined;
+  #lapsed = false;
+  /** How many attempts have failed. */
+  failures = 0;
+
+  constructor(onEvent: (event: SessionEvent) => void) {
+    this.#onEvent = onEvent;
+  }
+
+  /** @param began when the attempt that failed began, in milliseconds since the epoch */
+  goesOn(began: number, error: EmpusaError, lapsed: boolean): void {
+    this.failures++;
+    if (this.#since === undefined) {
+      this.#since = began;
+      this.#onEvent({ kind: "cut-off", since: began, error });
+    }
+    if (lapsed && !this.#lapsed) {
+      this.#lapsed = true;
+      this.#onEvent({ kind: "lapsed" });
+    }
+  }
+
+  isOver(): void {
+    if (this.#since !== undefined) this.#onEvent({ kind: "back", after: Date.now() - this.#since });
+    this.#since = undefined;
+    this.#lapsed = false;
+    this.failures = 0;
+  }
+}
+
+/** 63 random bits, not all zero. */
+function newLeaseId(): LeaseId {
+  const [bits = 0n] = crypto.getRandomValues(new BigUint64Array(1));
+  return String((bits >> 1n) || 1n);
+}

@@ -1,0 +1,91 @@
+/** Whether a key is there, seen by a client that has nothing in common with ours: etcd's own JSON gateway. */
+import type { Etcd } from "./etcd.ts";
+
+/** How often it looks, and how long it waits for an answer, in milliseconds. */
+export const every = 50;
+const patience = 250;
+
+/** What one look saw: the value, null where there is no key, undefined where no etcd answered. */
+interface Sample {
+  /** When it was taken, in milliseconds since the epoch. */
+  readonly at: number;
+  readonly value: string | null | undefined;
+}
+
+export class Presence implements Disposable {
+  readonly #urls: readonly string[];
+  readonly #body: string;
+  readonly #headers: Record<string, string> = {};
+  readonly #timer: ReturnType<typeof setInterval>;
+  readonly #samples: Sample[] = [];
+
+  private constructor(etcds: readonly Etcd[], key: string, token: string | undefined) {
+    this.#urls = etcds.map(({ url }) => `${url}/v3/kv/range`);
+    this.#body = JSON.stringify({ key: btoa(key) });
+    if (token !== undefined) this.#headers["Authorization"] = token;
+    this.#timer = setInterval(() => this.#look(), every);
+  }
+
+  /** @param login of a user of a guarded etcd */
+  static async of(
+    etcds: readonly Etcd[],
+    key: string,
+    login?: { readonly name: string; readonly password: string },
+  ): Promise<Presence> {
+    const token = login === undefined ? undefined : await logIn(etcds[0] as Etcd, login);
+    return new Presence(etcds, key, token);
+  }
+
+  /** The newest value; null where there is no key, undefined where no etcd answers. */
+  get now(): string | null | undefined {
+    return this.#samples.at(-1)?.value;
+  }
+
+  /** Milliseconds from `from` until a look sees what is asked for. */
+  async until(holds: (value: string | null | undefined) => boolean, from = Date.now()): Promise<number> {
+    for (const deadline = Date.now() + 30_000; Date.now() < deadline;) {
+      const sample = this.#samples.find(({ at, value }) => at >= from && holds(value));
+      if (sample !== undefined) return sample.at - from;
+      await new Promise((resolve) => setTimeout(resolve, every / 2));
+    }
+    throw new Error(`not seen within 30 s; the last was ${this.now}`);
+  }
+
+  /** Milliseconds during which the key was seen to be missing, apart from those windows. */
+  missing(except: readonly (readonly [from: number, to: number])[]): number {
+    let missing = 0;
+    for (const [i, { at, value }] of this.#samples.entries()) {
+      const excused = except.some(([from, to]) => at >= from && at < to);
+      if (value === null && !excused) missing += (this.#samples[i + 1]?.at ?? at + every) - at;
+    }
+    return missing;
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+  }
+
+  async #look(): Promise<void> {
+    const at = Date.now();
+    const answers = this.#urls.map(async (url): Promise<string | null> => {
+      const answer = await fetch(url, {
+        method: "POST",
+        body: this.#body,
+        headers: this.#headers,
+        signal: AbortSignal.timeout(patience),
+      });
+      const { kvs, error } = await answer.json();
+      if (error !== undefined) throw new Error(error);
+      return kvs === undefined ? null : atob(kvs[0].value);
+    });
+    const value = await Promise.any(answers).catch(() => undefined);
+    this.#samples.push({ at, value });
+    // Answers may overtake each other.
+    this.#samples.sort((a, b) => a.at - b.at);
+  }
+}
+
+async function logIn({ url }: Etcd, login: { name: string; password: string }): Promise<string> {
+  const answer = await fetch(`${url}/v3/auth/authenticate`, { method: "POST", body: JSON.stringify(login) });
+  return (await answer.json()).token;
+}
