@@ -34,8 +34,7 @@ export class Log {
 
   /** What ends the command, and what to do about it. */
   async error(message: string, hint?: string): Promise<void> {
-    await this.#write("error", message);
-    if (hint !== undefined) await this.#write("error", hint);
+    await Promise.all([message, ...hint === undefined ? [] : [hint]].map((line) => this.#write("error", line)));
   }
 
   warn(message: string): Promise<void> {

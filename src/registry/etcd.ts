@@ -122,7 +122,7 @@ export class EtcdStore implements Store {
     }
   }
 
-  async claim({ key, value, lease }: Record, ours: ReadonlySet<LeaseId>, limit: Limit): Promise<Claim> {
+  async claim({ key, value, lease }: Record, past: readonly LeaseId[], limit: Limit): Promise<Claim> {
     const at = Buffer.from(key);
     const put = { request_put: { key: at, value: Buffer.from(value), lease: lease ?? "0" } };
     const get = { request_range: { key: at } };
@@ -141,7 +141,7 @@ export class EtcdStore implements Store {
       if (found !== undefined) {
         const holder = entry(found);
         if (holder.lease === lease && found.value.toString() === value) return { outcome: "held" };
-        if (holder.lease === undefined || !ours.has(holder.lease)) return { outcome: "taken", holder };
+        if (holder.lease === undefined || !past.includes(holder.lease)) return { outcome: "taken", holder };
       }
       seen = found?.mod_revision ?? "0";
     }

@@ -20,9 +20,8 @@ export async function claimAlone(
 ): Promise<void> {
   /** By whom the name is held, and when that lease ends at the latest unless it is refreshed. */
   let seen: { readonly lease: string; readonly end: number } | undefined;
-  const ours = new Set(record.lease === undefined ? [] : [record.lease]);
   for (;;) {
-    const claim = await store.claim(record, ours, limit);
+    const claim = await store.claim(record, [], limit);
     if (claim.outcome !== "taken") return;
     const { lease } = claim.holder;
     const holder = holderOf(claim.holder);
@@ -30,7 +29,8 @@ export async function claimAlone(
     // etcd tells whole seconds, rounded down.
     const left = await store.remaining(lease, limit) ?? 0;
     const now = performance.now();
-    if (lease === seen?.lease && now + left * 1000 > seen.end) {
+    // A lease may be overdue for a while before etcd ends it.
+    if (lease === seen?.lease && left > 0 && now + left * 1000 > seen.end) {
       throw conflict(instance, holder, "which is alive");
     }
     const end = now + (left + 1) * 1000;

@@ -229,7 +229,7 @@ export function noAnswer(cause?: Error): AttemptFailure {
 
 /** What became of all the endpoints, in one error. */
 function inAll(turns: readonly Turn<Member, unknown>[], timeout: number): UnreachableError | RefusedError {
-  const seconds = `${timeout / 1000} s`;
+  const seconds = `${Math.round(timeout / 100) / 10} s`;
   const failed = turns.filter(({ failure, running }) => failure !== undefined || running.length > 0)
     .map(({ member, failure = noAnswer() }) => ({ name: member.name, failure }));
   if (failed.length === 0) {

@@ -63,6 +63,9 @@ export type Loss = "lease-ended" | "removed";
 /** Nobody waits longer than this between two attempts, in milliseconds; with a short TTL, less. */
 const longestPause = 500;
 
+/** Over how long those are scattered who register again after the same outage, in milliseconds. */
+const longestScatter = 400;
+
 /** How many pauses, and how many operations, fit into a TTL at least; and what an operation gets in any case. */
 const pausesInTtl = 8;
 const operationsInTtl = 3;
@@ -111,6 +114,8 @@ export class Session {
   /** When it was opened, as of `performance.now()`, and how often in a row it did not last. */
   #watchedSince = 0;
   #restarts = 0;
+  /** The connection broke, maybe that of many others too, and not all has been seen to since. */
+  #shaken = false;
   /** Resolves when there is something to do before the next refresh. */
   #news = Promise.withResolvers<void>();
   /** Somebody has put something of their own on our lease. */
@@ -158,7 +163,7 @@ export class Session {
     const outage = new Outage(onEvent);
     this.#due = this.#refreshed + this.#interval(options);
     try {
-      while (!signal.aborted && this.#registrations.size > 0) {
+      while (!signal.aborted) {
         const began = Date.now();
         try {
           await this.#attend(options);
@@ -169,10 +174,13 @@ export class Session {
           outage.goesOn(began, error, lapsed);
           // Nobody knows how much of the TTL will be left: whatever failed, the lease comes first.
           this.#due = 0;
+          this.#shaken = true;
           await delay(backOff(outage.failures, this.#longestPause()), signal);
           continue;
         }
         outage.isOver();
+        this.#shaken = false;
+        if (this.#registrations.size === 0) return;
         await this.#rest();
       }
     } finally {
@@ -193,7 +201,7 @@ export class Session {
   /** Does all that there is to do now. */
   async #attend(options: KeepOptions): Promise<void> {
     const limit = (): Limit => limitOf(this.#patience(), options.signal);
-    if (performance.now() >= this.#due) await this.#refresh(limit(), options);
+    if (performance.now() >= this.#due) await this.#refresh(limit, options);
     await this.#settleOnLease(limit, options);
     if (this.#watch !== undefined) return;
     await this.#follow(limit, options.signal);
@@ -203,14 +211,14 @@ export class Session {
   }
 
   /** Starts the time of the lease anew, or gets another lease where it is gone. */
-  async #refresh(limit: Limit, options: KeepOptions): Promise<void> {
+  async #refresh(limit: () => Limit, options: KeepOptions): Promise<void> {
     const sent = performance.now();
     if (this.#options.ttl === undefined) {
       this.#doubtAll("removed");
       this.#refreshed = sent;
     } else {
-      const ttl = this.#ttl === undefined ? undefined : await this.#store.keepAlive(this.#lease, limit);
-      if (ttl === undefined) await this.#replaceLease(limit);
+      const ttl = this.#ttl === undefined ? undefined : await this.#store.keepAlive(this.#lease, limit());
+      if (ttl === undefined) await this.#replaceLease(limit, options.signal);
       else this.#renewed(sent, ttl);
     }
     this.#due = this.#refreshed + this.#interval(options);
@@ -222,7 +230,7 @@ export class Session {
       await this.#settleAll(limit, options);
     } catch (error) {
       if (!(error instanceof LeaseEnded)) throw error;
-      await this.#replaceLease(limit());
+      await this.#replaceLease(limit, options.signal);
       this.#due = this.#refreshed + this.#interval(options);
       await this.#settleAll(limit, options);
     }
@@ -248,7 +256,7 @@ export class Session {
     // Before, so that what is heard of it meanwhile is not forgotten.
     registration.doubt = undefined;
     try {
-      const claim = await this.#store.claim(record, new Set([...this.#past, this.#lease]), limit);
+      const claim = await this.#store.claim(record, this.#past, limit);
       if (claim.outcome === "stored") onEvent({ kind: "restored", instance, because });
       if (claim.outcome !== "taken") return;
       const holder = holderOf(claim.holder);
@@ -292,6 +300,7 @@ export class Session {
     this.#watchedSince = performance.now();
     watch.ended.then(() => {
       if (this.#watch === watch) this.#watch = undefined;
+      this.#shaken = true;
       this.#news.resolve();
     });
   }
@@ -315,7 +324,8 @@ export class Session {
     this.#news = Promise.withResolvers();
   }
 
-  async #replaceLease(limit: Limit): Promise<void> {
+  /** Gets a lease for the one that has ended. Those who lost theirs with their connection do not all come at once. */
+  async #replaceLease(limit: () => Limit, signal: AbortSignal): Promise<void> {
     if (this.#ttl !== undefined) {
       this.#past.push(this.#lease);
       if (this.#past.length > remembered) this.#past.shift();
@@ -323,7 +333,10 @@ export class Session {
       this.#ttl = undefined;
     }
     this.#doubtAll("lease-ended");
-    await this.#grant(limit);
+    if (this.#shaken) {
+      await delay(Math.random() * Math.min(longestScatter, this.#ttlMs() / pausesInTtl), signal);
+    }
+    await this.#grant(limit());
   }
 
   async #grant(limit: Limit): Promise<void> {
@@ -356,7 +369,7 @@ export class Session {
 
   #patience(): number {
     const { timeout } = this.#options;
-    return Math.min(timeout, Math.max(this.#ttlMs() / operationsInTtl, leastPatience));
+    return Math.min(timeout, Math.max(Math.round(this.#ttlMs() / operationsInTtl), leastPatience));
   }
 
   #longestPause(): number {

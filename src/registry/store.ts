@@ -54,7 +54,7 @@ export type EndpointStatus =
 
 /** Whether a key could be had. */
 export type Claim =
-  /** It was free, or on a lease of ours, and is stored now. */
+  /** It was free, or on a lease that was ours, and is stored now. */
   | { readonly outcome: "stored" }
   /** It was ours already, so nothing was written. */
   | { readonly outcome: "held" }
@@ -98,10 +98,10 @@ export interface Store {
    */
   put(key: string, value: string, lease: LeaseId | undefined, limit: Limit): Promise<void>;
   /**
-   * Sets the key like `put`, but only if it is free or tied to one of the leases `ours`.
+   * Sets the key like `put`, but only if it is free, or tied to one of the leases `past`, which were ours.
    * @throws {LeaseEnded} where there is no such lease
    */
-  claim(record: Record, ours: ReadonlySet<LeaseId>, limit: Limit): Promise<Claim>;
+  claim(record: Record, past: readonly LeaseId[], limit: Limit): Promise<Claim>;
   /** Removes the key. False if it was not there, and no try of ours can have removed it. */
   delete(key: string, limit: Limit): Promise<boolean>;
   /**

@@ -96,10 +96,19 @@ export class Etcd implements AsyncDisposable {
   }
 
   /** How often an RPC was called, by the name of its method. */
-  async calls(method: string): Promise<number> {
+  calls(method: string): Promise<number> {
+    return this.#count("grpc_server_started_total", method);
+  }
+
+  /** How many messages came in for an RPC. */
+  messages(method: string): Promise<number> {
+    return this.#count("grpc_server_msg_received_total", method);
+  }
+
+  async #count(figure: string, method: string): Promise<number> {
     const metrics = await (await fetch(`${this.#metrics}/metrics`)).text();
-    const started = new RegExp(`^grpc_server_started_total\\{grpc_method="${method}".*\\} (\\d+)$`, "m");
-    return Number(started.exec(metrics)?.[1] ?? 0);
+    const count = new RegExp(`^${figure}\\{grpc_method="${method}".*\\} (\\d+)$`, "m");
+    return Number(count.exec(metrics)?.[1] ?? 0);
   }
 
   /** Adds the user "root", with the password "rootpw", and the named ones, and asks everybody for a password. */

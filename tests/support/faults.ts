@@ -30,7 +30,10 @@ export interface Fault {
   readonly end?: "yields" | "killed";
   /** More options for the refresher. */
   readonly options?: readonly string[];
+  /** etcd asks for a password, and its tokens live for a second. */
   readonly guarded?: boolean;
+  /** A new leader gives every lease its whole time again. */
+  readonly renewsTtl?: boolean;
 }
 
 /** What came of it. */
@@ -232,6 +235,7 @@ export const faults: readonly Fault[] = [
       await (await leaderOf(etcds)).signal("SIGKILL");
     },
     end: "killed",
+    renewsTtl: true,
   },
 ];
 

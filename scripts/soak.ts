@@ -1,0 +1,120 @@
+/**
+ * Keeps a service registered in a cluster of three while random faults happen, from a list that a seed makes:
+ * `scripts/soak [SECONDS [SEED]]`. Prints what it saw, and fails where the refresher ended, said something
+ * unexpected, was not back soon, or grew.
+ */
+import { Cluster, type Etcd } from "../tests/support/etcd.ts";
+import { Presence } from "../tests/support/presence.ts";
+import { registerWeb, start } from "../tests/support/program.ts";
+import { Proxy } from "../tests/support/proxy.ts";
+
+const [seconds = 600, seed = 1] = Deno.args.map(Number);
+const ttl = 5;
+/** From when on memory is compared, in seconds, and how much more is too much, in MiB. */
+const warmUp = 60;
+const maxGrowth = 10;
+
+const print = (line: string): Promise<number> => Deno.stdout.write(new TextEncoder().encode(`${line}\n`));
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** The same numbers from 0 to 1 for the same seed: a linear congruential generator (Knuth, MMIX). */
+let state = BigInt(seed);
+function random(): number {
+  state = BigInt.asUintN(64, state * 6364136223846793005n + 1442695040888963407n);
+  return Number(state >> 11n) / 2 ** 53;
+}
+const oneOf = <T>(all: readonly T[]): T => all[Math.floor(random() * all.length)] as T;
+const someTime = (): number => 200 + random() * ttl * 1500;
+
+await using things = new AsyncDisposableStack();
+const cluster = things.use(await Cluster.start(3, { slowElections: true }));
+const proxies = cluster.members.map(({ endpoint }) => things.use(new Proxy(endpoint)));
+const presence = things.use(await Presence.of(cluster.members, "/soak/service/web/a"));
+const refresher = things.use(start([...registerWeb, "--ttl", `${ttl}`, "--refresh-every", "auto"], {
+  EMPUSA_ETCD_ENDPOINT: proxies.map(({ endpoint }) => endpoint).join(),
+  EMPUSA_TREE_ROOT: "/soak",
+  EMPUSA_LOGLEVEL: "debug",
+}));
+await refresher.said("registered web/a");
+
+/** Each resolves when all is well again. */
+const faults: Record<string, () => Promise<unknown>> = {
+  "a node killed": () => hurt(oneOf(cluster.members), "SIGKILL"),
+  "a node politely restarted": () => hurt(oneOf(cluster.members), "SIGTERM"),
+  "a node frozen": () => hurt(oneOf(cluster.members), "SIGSTOP"),
+  "two nodes killed": () => {
+    const spared = oneOf(cluster.members);
+    return Promise.all(cluster.members.map((etcd) => etcd === spared ? undefined : hurt(etcd, "SIGKILL")));
+  },
+  "a connection cut": () => block([oneOf(proxies)], "cut"),
+  "all connections cut": () => block(proxies, "cut"),
+  "a connection stalled": () => block([oneOf(proxies)], "stall"),
+  "all connections stalled": () => block(proxies, "stall"),
+  "all connections half-open": () => {
+    for (const proxy of proxies) proxy.swallow();
+    return pause(someTime());
+  },
+  "the key deleted": () => cluster.members[0]?.etcdctl("del", "/soak/service/web/a") ?? pause(0),
+  "the lease revoked": async () => {
+    const [, lease = ""] =
+      await cluster.members[0]?.etcdctl("lease", "list").then((all) => all.split("\n")) ?? [];
+    if (lease !== "") await cluster.members[0]?.etcdctl("lease", "revoke", lease);
+  },
+  "our process frozen": async () => {
+    refresher.signal("SIGSTOP");
+    await pause(someTime());
+    refresher.signal("SIGCONT");
+  },
+};
+
+async function hurt(etcd: Etcd, signal: "SIGKILL" | "SIGTERM" | "SIGSTOP"): Promise<void> {
+  await etcd.signal(signal);
+  await pause(someTime());
+  if (signal === "SIGSTOP") await etcd.signal("SIGCONT");
+  else await etcd.restart();
+}
+
+async function block(some: readonly Proxy[], how: "cut" | "stall"): Promise<void> {
+  for (const proxy of some) proxy[how]();
+  await pause(someTime());
+  for (const proxy of some) proxy.open();
+}
+
+/** MiB. */
+async function memory(): Promise<number> {
+  const status = await Deno.readTextFile(`/proc/${refresher.pid}/status`);
+  return Number(/^VmRSS:\s*(\d+)/m.exec(status)?.[1]) / 1024;
+}
+
+const began = Date.now();
+const counts = new Map<string, number>();
+let early = 0;
+let late = 0;
+let longest = 0;
+while (Date.now() < began + seconds * 1000) {
+  const name = oneOf(Object.keys(faults));
+  counts.set(name, (counts.get(name) ?? 0) + 1);
+  await faults[name]?.();
+  const back = await presence.until((value) => value === "h:1");
+  longest = Math.max(longest, back);
+  const now = await memory();
+  if (Date.now() < began + warmUp * 1000) early = Math.max(early, now);
+  else late = Math.max(late, now);
+  await pause(random() * 2000);
+}
+const end = await memory();
+refresher.signal("SIGTERM");
+const { code, stderr } = await refresher.outcome;
+
+for (const [name, count] of counts) await print(`${String(count).padStart(4)} x ${name}`);
+const total = [...counts.values()].reduce((sum, count) => sum + count, 0);
+await print(`${total} faults in ${seconds} s, seed ${seed}; back after at most ${longest} ms`);
+await print(
+  `RSS: ${early.toFixed(1)} MiB at most in the first ${warmUp} s, ${
+    late.toFixed(1)
+  } MiB at most after that, ` +
+    `${end.toFixed(1)} MiB at the end; exit code ${code}; ${stderr.split("\n").length} lines of log`,
+);
+const odd = stderr.split("\n").filter((line) => line !== "" && !line.startsWith("empusa: "));
+if (odd.length > 0) await print(`unexpected: ${odd.join("\n")}`);
+Deno.exitCode = code === 0 && odd.length === 0 && late - early <= maxGrowth && longest < 3000 ? 0 : 1;
