@@ -7,7 +7,7 @@ import { system } from "../src/system.ts";
 /** The README with its tables as they should be: each lies between `<!-- options COMMAND -->` and `<!-- end -->`. */
 export function withTables(readme: string): string {
   const real = system();
-  const root = rootCommand({ system: real, log: new Log(real.stderr), exitCode: 0 });
+  const root = rootCommand({ system: real, log: new Log(real.stderr), exitCode: 0, command: [] });
   // Help and version come with Cliffy's defaults, which it adds when it first shows help.
   root.getHelp();
   return readme.replace(

@@ -38,8 +38,9 @@ const rooms: readonly { path: string; mayReach: readonly string[] }[] = [
   { path: "src/process/", mayReach: ["src/process/", "src/errors.ts", "type src/system.ts"] },
   { path: "src/formats/", mayReach: ["src/formats/", "type src/registry/instance.ts", "src/errors.ts"] },
   { path: "src/log.ts", mayReach: ["type src/system.ts"] },
-  { path: "src/system.ts", mayReach: ["src/datagram.ts"] },
+  { path: "src/system.ts", mayReach: ["src/datagram.ts", "src/replace_file.ts"] },
   { path: "src/datagram.ts", mayReach: [] },
+  { path: "src/replace_file.ts", mayReach: [] },
   { path: "src/errors.ts", mayReach: [] },
 ];
 

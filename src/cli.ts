@@ -3,11 +3,16 @@ import { ValidationError } from "@cliffy/command";
 import { CompletionsCommand } from "@cliffy/command/completions";
 import config from "../deno.json" with { type: "json" };
 import { withAdvice } from "./commands/advice.ts";
-import { group, type Program, showHelp } from "./commands/command.ts";
+import { group, type Program, showHelp, takesCommand } from "./commands/command.ts";
 import { connectionSettings } from "./commands/connection.ts";
+import { exportCommand } from "./commands/service/export.ts";
+import { getCommand } from "./commands/service/get.ts";
 import { listCommand } from "./commands/service/list.ts";
+import { pickCommand } from "./commands/service/pick.ts";
 import { registerCommand } from "./commands/service/register.ts";
 import { unregisterCommand } from "./commands/service/unregister.ts";
+import { waitCommand } from "./commands/service/wait.ts";
+import { watchCommand } from "./commands/service/watch.ts";
 import { statusCommand } from "./commands/status.ts";
 import { type AnyCommand, declare } from "./commands/settings.ts";
 import { EmpusaError, ExitCode, UsageError } from "./errors.ts";
@@ -16,15 +21,22 @@ import type { System } from "./system.ts";
 
 /** Carries out what `args` say, and resolves to the exit code. It never rejects. */
 export async function run(args: readonly string[], system: System): Promise<number> {
-  const program: Program = { system, log: new Log(system.stderr), exitCode: ExitCode.done };
+  const program: Program = {
+    system,
+    log: new Log(system.stderr),
+    exitCode: ExitCode.done,
+    command: [],
+  };
   const root = rootCommand(program);
   // "empusa help service" is what many would type first.
   const line = args[0] === "help" ? [...args.slice(1), "--help"] : args;
   try {
-    await root.parse(separateValues(line, root));
+    const { words, command } = separateValues(line, root);
+    if (command !== undefined) program.command = following(command, calledCommand(line, root));
+    await root.parse(words);
     return program.exitCode;
   } catch (error) {
-    return await report(error, `See "${commandPath(line, root)} --help"`, program.log);
+    return await report(error, `See "${calledCommand(line, root).getPath()} --help"`, program.log);
   }
 }
 
@@ -48,6 +60,11 @@ export function rootCommand(program: Program): AnyCommand {
           register: registerCommand(program),
           unregister: unregisterCommand(program),
           list: listCommand(program),
+          get: getCommand(program),
+          pick: pickCommand(program),
+          wait: waitCommand(program),
+          watch: watchCommand(program),
+          export: exportCommand(program),
         },
       }),
       status: statusCommand(program),
@@ -77,30 +94,45 @@ export function rootCommand(program: Program): AnyCommand {
 }
 
 /**
- * The line with each `--option=value` as two words. Cliffy does not know a global option by its `=`, and
+ * The line with each `--option=value` as two words, and the command behind `--` apart. Cliffy does not know a global option by its `=`, and
  * where a value was forgotten, as in `--service-name $UNSET --ttl 30` or `--ttl=`, it takes the next word.
  * @throws {UsageError} naming the option whose value is missing
  */
-function separateValues(args: readonly string[], root: AnyCommand): string[] {
+function separateValues(
+  args: readonly string[],
+  root: AnyCommand,
+): { readonly words: string[]; readonly command: readonly string[] | undefined } {
   const takesValue = options(root);
   const separated: string[] = [];
-  for (const { word, option, value } of words(args, takesValue)) {
-    if (word === "--") throw new UsageError('there is nothing that could follow "--"');
+  const end = args.indexOf("--");
+  const line = end < 0 ? args : args.slice(0, end);
+  for (const { word, option, value } of words(line, takesValue)) {
     if (option === undefined) separated.push(word);
     else if (value === undefined || value === "" || value === "--help" || takesValue.has(value)) {
       throw new UsageError(`${option} needs a value`);
     } else separated.push(option, value);
   }
-  return separated;
+  return { words: separated, command: end < 0 ? undefined : args.slice(end + 1) };
 }
 
-/** The command that a line calls, as far as it is known: `empusa service list`. */
-function commandPath(args: readonly string[], root: AnyCommand): string {
+/**
+ * What stands behind `--`, for a command that has a use for it.
+ * @throws {UsageError} for one that has none, and where nothing stands there
+ */
+function following(words: readonly string[], called: AnyCommand): readonly string[] {
+  if (!takesCommand(called)) throw new UsageError('there is nothing that could follow "--"');
+  if (words.length === 0) throw new UsageError('a command must follow "--"');
+  return words;
+}
+
+/** The command of ours that a line calls, as far as it is known. */
+function calledCommand(args: readonly string[], root: AnyCommand): AnyCommand {
   let command = root;
   for (const { word } of words(args, options(root))) {
+    if (word === "--") break;
     command = (word !== undefined && command.getCommand(word, true)) || command;
   }
-  return command.getPath();
+  return command;
 }
 
 type Words =

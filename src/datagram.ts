@@ -12,6 +12,15 @@ const MSG_NOSIGNAL = 0x4000;
 /** The room for a path in `struct sockaddr_un`. */
 const maxPath = 108;
 
+const functions = {
+  socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  sendto: { parameters: ["i32", "buffer", "usize", "i32", "buffer", "u32"], result: "isize" },
+  close: { parameters: ["i32"], result: "i32" },
+} as const;
+
+/** Opened once it is needed, and kept: to open it each time would cost a little memory each time. */
+let libc: Deno.DynamicLibrary<typeof functions> | undefined;
+
 /**
  * Sends one datagram, and waits for nothing.
  * @param socket a path, or an abstract address that begins with `@`
@@ -20,20 +29,15 @@ const maxPath = 108;
 export function sendDatagram(socket: string, message: string): void {
   const address = addressOf(socket);
   const payload = new TextEncoder().encode(message);
-  const libc = Deno.dlopen("libc.so.6", {
-    socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
-    sendto: { parameters: ["i32", "buffer", "usize", "i32", "buffer", "u32"], result: "isize" },
-    close: { parameters: ["i32"], result: "i32" },
-  });
+  libc ??= Deno.dlopen("libc.so.6", functions);
   const { socket: open, sendto, close } = libc.symbols;
   const descriptor = open(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   try {
     const flags = MSG_DONTWAIT | MSG_NOSIGNAL;
     const sent = sendto(descriptor, payload, BigInt(payload.length), flags, address, address.length);
-    if (Number(sent) !== payload.length) throw new Error(`nobody receives at ${socket}`);
+    if (Number(sent) !== payload.length) throw new Error(`nobody receives at ${socket}, or not fast enough`);
   } finally {
     close(descriptor);
-    libc.close();
   }
 }
 

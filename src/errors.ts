@@ -12,6 +12,10 @@ export const ExitCode = {
   refused: 4,
   /** Somebody else holds the name. */
   conflict: 5,
+  /** What was asked for is not there. */
+  absent: 6,
+  /** What was waited for did not come in time. */
+  timeout: 7,
 } as const;
 
 export type ExitCode = typeof ExitCode[keyof typeof ExitCode];

@@ -34,7 +34,9 @@ export class Log {
 
   /** What ends the command, and what to do about it. */
   async error(message: string, hint?: string): Promise<void> {
-    await Promise.all([message, ...hint === undefined ? [] : [hint]].map((line) => this.#write("error", line)));
+    await Promise.all(
+      [message, ...hint === undefined ? [] : [hint]].map((line) => this.#write("error", line)),
+    );
   }
 
   warn(message: string): Promise<void> {

@@ -1,9 +1,12 @@
 import { sendDatagram } from "./datagram.ts";
+import { replaceFile } from "./replace_file.ts";
 
 /** A stream that text is written to. */
 export interface Output {
   /** Whether a person is looking at it. */
   readonly isTerminal: boolean;
+  /** False once its reader has gone away. */
+  readonly open: boolean;
   /** Writes all of `text`. A reader that has gone away is no failure: what is left is dropped. */
   write(text: string): Promise<void>;
 }
@@ -11,6 +14,27 @@ export interface Output {
 /** One AbortSignal for every way in which somebody asks the process to stop. */
 export interface Interruption extends Disposable {
   readonly signal: AbortSignal;
+}
+
+/** How a program ended. */
+export interface Ended {
+  /** 128 and the number of the signal where one ended it. */
+  readonly code: number;
+}
+
+/** A program that runs. */
+export interface Child {
+  readonly ended: Promise<Ended>;
+  /** No failure where it has ended already. */
+  kill(signal: "SIGTERM" | "SIGKILL"): void;
+}
+
+/** What a program is started with. */
+export interface SpawnOptions {
+  /** What it reads on standard input. Its output is ours. */
+  readonly input: string;
+  /** Its whole environment. */
+  readonly env: Readonly<Record<string, string>>;
 }
 
 /** All that the program touches of the process around it. */
@@ -21,8 +45,19 @@ export interface System {
   wantsColor(output: Output): boolean;
   /** @throws {Deno.errors} where it cannot be read */
   readFile(path: string): Promise<Uint8Array>;
+  /**
+   * Puts the text in the place of the file in one step: whoever reads it finds either the old one or the new one,
+   * whole, even if we are killed meanwhile. It keeps its mode and owner.
+   * @returns whether there was anything to do
+   * @throws {Deno.errors} where it cannot be written
+   */
+  replaceFile(path: string, text: string): Promise<boolean>;
   /** An environment variable, or undefined where it is not set. */
   env(name: string): string | undefined;
+  /** All environment variables. */
+  allEnv(): Record<string, string>;
+  /** @throws {Deno.errors} where it cannot be started */
+  spawn(command: readonly string[], options: SpawnOptions): Child;
   readonly pid: number;
   /**
    * Sends a datagram to a Unix socket: a path, or an abstract address that begins with `@`.
@@ -44,7 +79,10 @@ export function system(): System {
     stderr: output(Deno.stderr),
     wantsColor: (output) => output.isTerminal && !Deno.noColor,
     readFile: (path) => Deno.readFile(path),
+    replaceFile,
     env: (name) => Deno.env.get(name),
+    allEnv: () => Deno.env.toObject(),
+    spawn,
     pid: Deno.pid,
     sendDatagram,
     interruption,
@@ -55,6 +93,9 @@ function output(stream: typeof Deno.stdout): Output {
   let open = true;
   return {
     isTerminal: stream.isTerminal(),
+    get open(): boolean {
+      return open;
+    },
     async write(text): Promise<void> {
       let bytes = new TextEncoder().encode(text);
       while (open && bytes.length > 0) {
@@ -66,6 +107,29 @@ function output(stream: typeof Deno.stdout): Output {
           else if (error instanceof Deno.errors.WouldBlock) await new Promise((go) => setTimeout(go, 5));
           else throw error;
         }
+      }
+    },
+  };
+}
+
+function spawn([program = "", ...args]: readonly string[], { input, env }: SpawnOptions): Child {
+  const child = new Deno.Command(program, {
+    args,
+    env: { ...env },
+    clearEnv: true,
+    stdin: "piped",
+    stdout: "inherit",
+    stderr: "inherit",
+  }).spawn();
+  // It need not read what it is given.
+  void new Response(input).body?.pipeTo(child.stdin).catch(() => {});
+  return {
+    ended: child.status,
+    kill(signal): void {
+      try {
+        child.kill(signal);
+      } catch {
+        // It has ended.
       }
     },
   };

@@ -100,8 +100,9 @@ Deno.test("what is wrong on the command line is one line, a hint and exit code 2
     ],
     [register("extra", "words"), "no arguments allowed", "empusa service register --help"],
     [["completions", "tcsh"], 'unknown command "tcsh"', "empusa completions --help"],
-    [["--", "service", "list"], 'nothing that could follow "--"', "empusa service list --help"],
+    [["--", "service", "list"], 'nothing that could follow "--"', "empusa --help"],
     [["service", "list", "--", "extra"], 'nothing that could follow "--"', "empusa service list --help"],
+    [["service", "watch", "--"], 'a command must follow "--"', "empusa service watch --help"],
     [register("--ttl"), "--ttl needs a value", "empusa service register --help"],
     [register("--ttl="), "--ttl needs a value", "empusa service register --help"],
     [register("--ttl", ""), "--ttl needs a value", "empusa service register --help"],
@@ -148,7 +149,7 @@ Deno.test("each value that breaks a rule names its option, its variable and the 
     ],
     [
       ["--refresh-every", "1.5"],
-      '--refresh-every (EMPUSA_SERVICE_REFRESH_EVERY) must be whole seconds, at least 1 and at most 1000000, not "1.5"',
+      '--refresh-every (EMPUSA_SERVICE_REFRESH_EVERY) must be whole seconds, at least 1 and at most 1000000, or auto, not "1.5"',
     ],
     [
       ["--ttl", "30", "--refresh-every", "30"],

@@ -4,7 +4,7 @@ import { Log } from "../src/log.ts";
 import type { Output } from "../src/system.ts";
 
 function output(write: (text: string) => Promise<void>): Output {
-  return { isTerminal: false, write };
+  return { isTerminal: false, open: true, write };
 }
 
 Deno.test("lines come in the order in which they were told, and only those that are asked for", async () => {

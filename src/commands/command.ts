@@ -1,6 +1,5 @@
 /** How a command of ours is made from its settings and what it does. */
 import { Command } from "@cliffy/command";
-import type { ExitCode } from "../errors.ts";
 import { Log } from "../log.ts";
 import { openRegistry, type Registry } from "../registry/mod.ts";
 import type { System } from "../system.ts";
@@ -14,6 +13,8 @@ export interface Context {
   readonly log: Log;
   /** Milliseconds for one operation. */
   readonly timeout: number;
+  /** What stands behind `--` on the command line; empty where there is nothing. */
+  readonly command: readonly string[];
   /** Loads the client of etcd and opens the registry; every operation on it has the timeout as its deadline. */
   readonly openRegistry: () => Promise<Registry>;
 }
@@ -21,14 +22,16 @@ export interface Context {
 /** The program around the commands: what it is made of, and what a command leaves behind. */
 export interface Program {
   readonly system: System;
+  /** What stands behind `--` on the command line. */
+  command: readonly string[];
   /** Talks as much as the command was told to, once that is known. */
   log: Log;
   /** How the command ended. */
   exitCode: number;
 }
 
-/** A title and a command line, after "empusa". */
-type Example = readonly [title: string, line: string];
+/** A title and a command line: after "empusa", or one of the shell's in which that is only a part. */
+type Example = readonly [title: string, line: string, of?: "shell"];
 
 /** Kept apart from Cliffy, which would break the lines: an example is there to be pasted. */
 const examplesOf = new WeakMap<AnyCommand, readonly Example[]>();
@@ -38,19 +41,30 @@ export interface Definition<S extends Settings, Options> {
   readonly description: string;
   readonly examples: readonly Example[];
   readonly settings: S;
+  /** Whether a command may follow behind `--`. */
+  readonly takesCommand?: boolean;
   /** @throws {UsageError} where values that are right by themselves do not go together */
   readonly options: (typed: Values<S>) => Options;
-  readonly run: (options: Options, context: Context) => Promise<ExitCode>;
+  readonly run: (options: Options, context: Context) => Promise<number>;
+}
+
+const takers = new WeakSet<AnyCommand>();
+
+/** Whether a command may follow this one behind `--`. */
+export function takesCommand(command: AnyCommand): boolean {
+  return takers.has(command);
 }
 
 /** A command that does something: parse, then run. */
 export function leaf<S extends Settings, Options>(
   program: Program,
-  { description, examples, settings, options, run }: Definition<S, Options>,
+  { description, examples, settings, options, run, ...more }: Definition<S, Options>,
 ): AnyCommand {
-  const command: AnyCommand = new Command().description(description).usage("[options]");
+  const usage = more.takesCommand === true ? "[options] [-- COMMAND [ARGUMENTS]]" : "[options]";
+  const command: AnyCommand = new Command().description(description).usage(usage);
   declare(command, settings);
   examplesOf.set(command, examples);
+  if (more.takesCommand === true) takers.add(command);
   return command.action(async (given: Record<string, unknown>) => {
     // First, so that errors in the others are told as they are to be told.
     const { logLevel: level, logFormat: format } = connectionSettings;
@@ -62,6 +76,7 @@ export function leaf<S extends Settings, Options>(
     program.exitCode = await run(options(typed), {
       system: program.system,
       log: program.log,
+      command: program.command,
       timeout: connection.timeout,
       openRegistry: () => openRegistry(connection),
     });
@@ -92,7 +107,10 @@ export function group(
 export async function showHelp({ system }: Program, command: AnyCommand): Promise<void> {
   const colors = system.wantsColor(system.stdout);
   const text = command.getHelp({ long: true, colors }).replace(/[^\S\n]+$/gm, "").trim();
-  const examples = examplesOf.get(command)?.map(([title, line]) => `  # ${title}\n  empusa ${line}\n`) ?? [];
+  const examples =
+    examplesOf.get(command)?.map(([title, line, of]) =>
+      `  # ${title}\n  ${of === "shell" ? "" : "empusa "}${line}\n`
+    ) ?? [];
   if (examples.length > 0) examples.unshift(colors ? "\x1b[1mExamples:\x1b[22m\n" : "Examples:\n");
   await system.stdout.write([`${text}\n`, ...examples].join("\n"));
 }

@@ -112,6 +112,24 @@ function parseSeconds(text: string): number {
   return seconds;
 }
 
+/** Whole milliseconds, at most an hour of them. */
+export function milliseconds(text: string): number {
+  const number = /^\d+$/.test(text) ? Number(text) : NaN;
+  if (!(number <= 3_600_000)) throw new RuleViolation("be whole milliseconds, at most 3600000");
+  return number;
+}
+
+/** A whole number, at least 1 and at most `max`. */
+export function wholeNumber(max: number): (text: string) => number {
+  return (text) => {
+    const number = /^\d+$/.test(text) ? Number(text) : NaN;
+    if (!(number >= 1 && number <= max)) {
+      throw new RuleViolation(`be a whole number, at least 1 and at most ${max}`);
+    }
+    return number;
+  };
+}
+
 /** Whole seconds, at least 1 and at most `max`. */
 export function wholeSeconds(max: number): (text: string) => number {
   return (text) => {

@@ -6,7 +6,7 @@ import { type Context, leaf, type Program } from "./command.ts";
 import { formatSetting } from "./format.ts";
 import type { AnyCommand } from "./settings.ts";
 
-const settings = { format: formatSetting(["table", "json"]) } as const;
+const settings = { format: formatSetting(["table", "json"], "table") } as const;
 
 export interface StatusOptions {
   readonly format: "table" | "json";

@@ -1,6 +1,6 @@
 /** `Store` over npm:etcd3, the only road to etcd. */
 import "./etcd_patch.ts";
-import { Etcd3, type IKeyValue, type IOptions } from "etcd3";
+import { Etcd3, type IOptions } from "etcd3";
 import { Buffer } from "node:buffer";
 import { EmpusaError, RefusedError, UnreachableError } from "../errors.ts";
 import { type Endpoint, showEndpoint } from "./endpoint.ts";
@@ -14,12 +14,17 @@ import {
   type Entry,
   LeaseEnded,
   type LeaseId,
+  type LeaseTime,
   type Limit,
   type Record,
+  type Revision,
+  RevisionGone,
+  type Snapshot,
   type Store,
   type Watch,
+  type Watched,
 } from "./store.ts";
-import { Pulse, WatchCanceled, WatchStream } from "./streams.ts";
+import { entry, Pulse, WatchCanceled, WatchStream } from "./streams.ts";
 import type { Tls } from "./tls.ts";
 
 /** Who we are to etcd. */
@@ -94,35 +99,39 @@ export class EtcdStore implements Store {
     this.#failover = new Failover(this.#members, (member) => this.#reconnect(member));
   }
 
-  async list(prefix: string, limit: Limit): Promise<Entry[]> {
+  async list(prefix: string, limit: Limit, revision: Revision = 0): Promise<Snapshot> {
     const entries: Entry[] = [];
     const range_end = endOfPrefix(prefix);
-    let key = Buffer.from(prefix);
-    let revision = "0";
-    for (;;) {
+    for (let key = Buffer.from(prefix), at = revision;;) {
       const page = await this.#call(
         limit,
-        (client, options) => client.kv.range({ key, range_end, revision, limit: pageSize }, options),
+        (client, options) => client.kv.range({ key, range_end, revision: at, limit: pageSize }, options),
         { verb: "read", key: prefix, prefix: true },
-      );
-      entries.push(...page.kvs.map(entry));
+      ).catch((error) => {
+        throw revisionGone(error, at);
+      });
+      if (at === 0) at = Number(page.header.revision);
+      for (const found of page.kvs) entries.push(entry(found));
       const last = page.kvs.at(-1);
-      if (!page.more || last === undefined) return entries;
-      if (revision === "0") revision = page.header.revision;
+      if (!page.more || last === undefined) return { entries, revision: at };
       key = Buffer.concat([last.key, Buffer.of(0)]);
     }
   }
 
-  async put(key: string, value: string, lease: LeaseId | undefined, limit: Limit): Promise<void> {
-    const put = { key: Buffer.from(key), value: Buffer.from(value), lease: lease ?? "0" };
-    try {
-      await this.#call(limit, (client, options) => client.kv.put(put, options), { verb: "write", key });
-    } catch (error) {
-      throw leaseEnded(error, key);
-    }
+  async get(key: string, limit: Limit): Promise<Entry | undefined> {
+    const { kvs: [found] } = await this.#call(
+      limit,
+      (client, options) => client.kv.range({ key: Buffer.from(key) }, options),
+      { verb: "read", key },
+    );
+    return found && entry(found);
   }
 
-  async claim({ key, value, lease }: Record, past: readonly LeaseId[], limit: Limit): Promise<Claim> {
+  async claim(
+    { key, value, lease }: Record,
+    takes: (holder: Entry) => boolean,
+    limit: Limit,
+  ): Promise<Claim> {
     const at = Buffer.from(key);
     const put = { request_put: { key: at, value: Buffer.from(value), lease: lease ?? "0" } };
     const get = { request_range: { key: at } };
@@ -141,10 +150,20 @@ export class EtcdStore implements Store {
       if (found !== undefined) {
         const holder = entry(found);
         if (holder.lease === lease && found.value.toString() === value) return { outcome: "held" };
-        if (holder.lease === undefined || !past.includes(holder.lease)) return { outcome: "taken", holder };
+        if (!takes(holder)) return { outcome: "taken", holder };
       }
       seen = found?.mod_revision ?? "0";
     }
+  }
+
+  async release(key: string, lease: LeaseId, limit: Limit): Promise<void> {
+    const at = Buffer.from(key);
+    const compare = [{ key: at, target: "Lease", result: "Equal", lease } as const];
+    const success = [{ request_delete_range: { key: at } }];
+    await this.#call(limit, (client, options) => client.kv.txn({ compare, success }, options), {
+      verb: "write",
+      key,
+    });
   }
 
   async delete(key: string, limit: Limit): Promise<boolean> {
@@ -199,9 +218,12 @@ export class EtcdStore implements Store {
     }
   }
 
-  async remaining(id: LeaseId, limit: Limit): Promise<number | undefined> {
-    const seconds = Number((await this.#timeToLive(id, limit)).TTL);
-    return seconds < 0 ? undefined : seconds;
+  async remaining(id: LeaseId, limit: Limit): Promise<LeaseTime | undefined> {
+    const { TTL, grantedTTL } = await this.#call(
+      limit,
+      (client, options) => client.leaseClient.leaseTimeToLive({ ID: id, keys: false }, options),
+    );
+    return Number(TTL) < 0 ? undefined : { left: Number(TTL), granted: Number(grantedTTL) };
   }
 
   async mayWrite(prefix: string, limit: Limit): Promise<void> {
@@ -226,16 +248,25 @@ export class EtcdStore implements Store {
   }
 
   async watch(
-    keys: readonly string[],
+    what: Watched,
     onChanges: (changes: readonly Change[]) => void,
     limit: Limit,
+    silence?: number,
   ): Promise<Watch> {
+    const requests = "keys" in what ? what.keys.map((key) => ({ key: Buffer.from(key) })) : [{
+      key: Buffer.from(what.prefix),
+      range_end: endOfPrefix(what.prefix),
+      start_revision: what.from,
+    }];
+    const right: Right = "keys" in what
+      ? { verb: "read", key: what.keys[0] ?? "" }
+      : { verb: "read", key: what.prefix, prefix: true };
     let wanted = true;
     try {
       const watch = await this.#call(
         limit,
         async (client, _, { member, deadline, token }) => {
-          const watch = new WatchStream(await client.watchClient.watch(streamOptions(token)), keys);
+          const watch = new WatchStream(await client.watchClient.watch(streamOptions(token)), requests);
           await watch.created(deadline);
           if (wanted) member.watches.add(watch);
           // Several may have been asked for one.
@@ -244,9 +275,10 @@ export class EtcdStore implements Store {
           watch.ended.then(() => member.watches.delete(watch));
           return watch;
         },
-        { verb: "read", key: keys[0] ?? "" },
+        right,
       );
       watch.deliver(onChanges);
+      if (silence !== undefined) watch.keepAwake(silence);
       return watch;
     } finally {
       wanted = false;
@@ -288,17 +320,11 @@ export class EtcdStore implements Store {
   /** A connection on which an answer did not come may be dead without anybody saying so: the next is a new one. */
   #reconnect(member: Member): void {
     endWatches(member, "it is silent");
-    // What is under way there goes on, in case it is only slow.
+    // What is under way there goes on, in case it is only slow, and is the last.
+    member.pulse?.then((pulse) => pulse.idle && pulse[Symbol.dispose](), () => {});
     member.pulse = undefined;
     member.client.close();
     member.client = open(member.endpoint, this.#access.tls);
-  }
-
-  #timeToLive(id: LeaseId, limit: Limit): Promise<{ TTL: string; grantedTTL: string }> {
-    return this.#call(
-      limit,
-      (client, options) => client.leaseClient.leaseTimeToLive({ ID: id, keys: false }, options),
-    );
   }
 
   async #call<T>(limit: Limit, rpc: Rpc<T>, right?: Right): Promise<T> {
@@ -328,7 +354,12 @@ export class EtcdStore implements Store {
     const { tls, login } = this.#access;
     try {
       const once = (token?: string): Promise<T> =>
-        rpc(member.client, { ...streamOptions(token), deadline }, { member, deadline, token, repeated });
+        rpc(member.client, { ...streamOptions(token), deadline: byTheClock(deadline) }, {
+          member,
+          deadline,
+          token,
+          repeated,
+        });
       if (login === undefined || anonymous) return await once();
       const token = this.#token(member, login, deadline);
       try {
@@ -363,12 +394,17 @@ async function logIn(
   deadline: number,
 ): Promise<string | undefined> {
   try {
-    const options = { ...streamOptions(), deadline };
+    const options = { ...streamOptions(), deadline: byTheClock(deadline) };
     return (await client.auth.authenticate({ name: username, password }, options)).token;
   } catch (error) {
     if (authenticationIsOff(error)) return undefined;
     throw error;
   }
+}
+
+/** A deadline as grpc-js takes it: as of `Date.now()`. */
+function byTheClock(deadline: number): number {
+  return Date.now() + deadline - performance.now();
 }
 
 type Interceptor = NonNullable<RpcOptions["interceptors"]>[number];
@@ -465,8 +501,11 @@ function leaseEnded(error: unknown, key: string): unknown {
   });
 }
 
-function entry({ key, value, lease }: IKeyValue): Entry {
-  return { key, value, lease: lease === "0" ? undefined : lease };
+/** The error for what was asked of a revision: that it is not to be had, if that is what etcd says. */
+function revisionGone(error: unknown, revision: Revision): unknown {
+  const gone = says(error, "required revision has been compacted") ||
+    says(error, "required revision is a future revision");
+  return gone ? new RevisionGone(`etcd does not know revision ${revision}`, { cause: error }) : error;
 }
 
 /** The first key behind all that begin with `prefix`, which ends in an ASCII character. */

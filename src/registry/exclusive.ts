@@ -21,13 +21,13 @@ export async function claimAlone(
   /** By whom the name is held, and when that lease ends at the latest unless it is refreshed. */
   let seen: { readonly lease: string; readonly end: number } | undefined;
   for (;;) {
-    const claim = await store.claim(record, [], limit);
+    const claim = await store.claim(record, () => false, limit);
     if (claim.outcome !== "taken") return;
     const { lease } = claim.holder;
     const holder = holderOf(claim.holder);
     if (lease === undefined) throw conflict(instance, holder, "for good");
     // etcd tells whole seconds, rounded down.
-    const left = await store.remaining(lease, limit) ?? 0;
+    const left = (await store.remaining(lease, limit))?.left ?? 0;
     const now = performance.now();
     // A lease may be overdue for a while before etcd ends it.
     if (lease === seen?.lease && left > 0 && now + left * 1000 > seen.end) {
@@ -35,7 +35,7 @@ export async function claimAlone(
     }
     const end = now + (left + 1) * 1000;
     seen = { lease, end: lease === seen?.lease ? Math.min(seen.end, end) : end };
-    const time = limit.deadline - Date.now();
+    const time = limit.deadline - performance.now();
     if (time <= 2 * every) {
       throw conflict(
         instance,

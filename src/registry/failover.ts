@@ -52,7 +52,7 @@ interface Turn<M, T> {
   /** The last failure, and how many there were. */
   failure?: AttemptFailure;
   failures: number;
-  /** When it may be asked again, as of `Date.now()`. */
+  /** When it may be asked again, as of `performance.now()`. */
   ready: number;
 }
 
@@ -112,7 +112,7 @@ export class Failover<M extends Member> {
     let wait = Math.min(patience, limit.timeout / (turns.length + 1));
     let nextAt = 0;
     for (;;) {
-      const now = Date.now();
+      const now = performance.now();
       if (limit.deadline - now <= tooLittle) break;
       const next = now >= nextAt ? nextTurn(turns, now) : undefined;
       if (next !== undefined) {
@@ -144,7 +144,7 @@ export class Failover<M extends Member> {
       }
       if (!(settled.error instanceof AttemptFailure)) throw settled.error;
       turn.failure = settled.error;
-      turn.ready = Date.now() + backOff(++turn.failures, longestPause);
+      turn.ready = performance.now() + backOff(++turn.failures, longestPause);
       nextAt = 0;
     }
     throw inAll(turns, limit.timeout);
@@ -213,7 +213,7 @@ async function firstOf<T>(
  * @throws {AttemptFailure} where that is over
  */
 export async function inTime<T>(promise: Promise<T>, limit: Limit): Promise<T> {
-  const first = await firstOf([settle(promise)], limit.deadline - Date.now(), limit.signal);
+  const first = await firstOf([settle(promise)], limit.deadline - performance.now(), limit.signal);
   if (first === undefined) throw noAnswer();
   if ("error" in first.settled) throw first.settled.error;
   return first.settled.value;

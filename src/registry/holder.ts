@@ -1,6 +1,6 @@
 /** Who holds a name, as far as the store tells. */
 import { EmpusaError, ExitCode } from "../errors.ts";
-import type { Instance } from "./instance.ts";
+import { type Instance, oneLine } from "./instance.ts";
 import type { Entry } from "./store.ts";
 
 export interface Holder {
@@ -19,7 +19,7 @@ export class ConflictError extends EmpusaError {
 
 export function holderOf({ value, lease }: Entry): Holder {
   return {
-    location: new TextDecoder().decode(value),
+    location: oneLine(new TextDecoder().decode(value)),
     lease: lease === undefined ? undefined : BigInt(lease).toString(16),
   };
 }

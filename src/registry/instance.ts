@@ -1,5 +1,6 @@
 /** The domain's one noun, and how it lies in the store: `{tree root}/service/{type}/{name}` = location. */
 import { RuleViolation } from "../errors.ts";
+import type { Entry } from "./store.ts";
 
 /** One instance of a service: somebody who can be reached at `location`. */
 export interface Instance {
@@ -10,8 +11,31 @@ export interface Instance {
 
 /** An instance as the registry knows it. */
 export interface RegisteredInstance extends Instance {
-  /** Seconds until it disappears unless it is refreshed; null where it stays until it is removed. */
-  readonly ttl: number | null;
+  /**
+   * Seconds until it disappears unless it is refreshed; null where it stays until it is removed, undefined where
+   * that was not asked.
+   */
+  readonly ttl?: number | null;
+  /** Seconds that it had in the beginning, likewise. */
+  readonly grantedTtl?: number | null;
+  /** The ID of the lease that it lives on, or undefined where it stays. */
+  readonly lease: string | undefined;
+  /** The store's revisions in which it was registered, and in which that was last changed. */
+  readonly createRevision: number;
+  readonly modifyRevision: number;
+}
+
+/** Which instances are meant. */
+export interface Selection {
+  /** Of these types; empty for all. */
+  readonly types: readonly string[];
+  /** Whose names it matches; undefined for all. */
+  readonly name?: RegExp | undefined;
+}
+
+export function isSelected({ type, name }: Instance, selection: Selection): boolean {
+  const { types, name: pattern } = selection;
+  return (types.length === 0 || types.includes(type)) && (pattern === undefined || pattern.test(name));
 }
 
 const encoder = new TextEncoder();
@@ -23,6 +47,12 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
  */
 // deno-lint-ignore no-control-regex -- control characters are what it is for
 const control = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\ufffd]/;
+
+/** What anybody may have written, as something that fits into a message. */
+export function oneLine(text: string): string {
+  const shown = text.replace(new RegExp(control, "g"), "\ufffd");
+  return shown.length > 200 ? `${shown.slice(0, 200)}…` : shown;
+}
 
 const maxNameBytes = 255;
 const maxLocationBytes = 4096;
@@ -75,6 +105,32 @@ export function parseTreeRoot(text: string): string {
   return segments.map((segment) => `/${segment}`).join("");
 }
 
+/**
+ * What a pattern for names matches: `*` is any number of characters, `?` one, `[a-z]` one of those, `[!a-z]` one of
+ * the others.
+ * @throws {RuleViolation} where a bracket is never closed
+ */
+export function parsePattern(text: string): RegExp {
+  let source = "";
+  for (let rest = text; rest !== "";) {
+    const [, negated, set] = /^\[(!?)(\]?[^\]]*)\]/.exec(rest) ?? [];
+    const [first = ""] = rest;
+    if (set !== undefined) {
+      source += `[${negated === "!" ? "^" : ""}${set.replace(/[\\\]^[]/g, "\\$&")}]`;
+      rest = rest.slice((negated as string).length + set.length + 2);
+      continue;
+    }
+    if (first === "[") throw new RuleViolation("be a pattern whose brackets are closed");
+    source += first === "*" ? ".*" : first === "?" ? "." : first.replace(/[\\^$.|+(){}\]]/, "\\$&");
+    rest = rest.slice(first.length);
+  }
+  try {
+    return new RegExp(`^${source}$`, "su");
+  } catch (error) {
+    throw new RuleViolation("be a pattern such as web-*, web-? or web-[0-9]", { cause: error });
+  }
+}
+
 /** The key under which an instance is stored. */
 export function instanceKey(treeRoot: string, type: string, name: string): string {
   return `${instancePrefix(treeRoot, type)}${name}`;
@@ -104,6 +160,12 @@ function decode(bytes: Uint8Array): string {
   } catch (error) {
     throw new RuleViolation("be UTF-8", { cause: error });
   }
+}
+
+/** An instance from what lies in the store. Throws like `readInstance`. */
+export function registeredInstance(treeRoot: string, entry: Entry): RegisteredInstance {
+  const { key, value, lease, createRevision, modifyRevision } = entry;
+  return { ...readInstance(treeRoot, key, value), lease, createRevision, modifyRevision };
 }
 
 /** By type, then by name, both by code units: the same order on every machine. */

@@ -5,16 +5,40 @@ import {
   type Instance,
   instanceKey,
   instancePrefix,
-  readInstance,
+  isSelected,
   type RegisteredInstance,
+  registeredInstance,
+  type Selection,
 } from "./instance.ts";
 import { RuleViolation } from "../errors.ts";
 import type { Access } from "./etcd.ts";
 import { type RegisterOptions, Session } from "./session.ts";
-import { type EndpointStatus, type Entry, type LeaseId, type Limit, limitOf, type Store } from "./store.ts";
+import {
+  type EndpointStatus,
+  type Entry,
+  type LeaseId,
+  type LeaseTime,
+  type Limit,
+  limitOf,
+  type Revision,
+  type Store,
+} from "./store.ts";
+import { type WatchEvent, watchInstances, type WatchOptions } from "./watch.ts";
 
 export { type Endpoint, parseEndpoints, protocols, showEndpoint } from "./endpoint.ts";
-export { type Instance, parseLocation, parseName, parseTreeRoot } from "./instance.ts";
+export {
+  compareInstances,
+  type Instance,
+  parseLocation,
+  parseName,
+  parsePattern,
+  parseTreeRoot,
+  type RegisteredInstance,
+  type Selection,
+} from "./instance.ts";
+export type { OutageEvent } from "./outage.ts";
+export { pick, strategies } from "./pick.ts";
+export { View, type WatchEvent } from "./watch.ts";
 export type { EndpointStatus } from "./store.ts";
 export { ConflictError, type Holder, showHolder } from "./holder.ts";
 export { conflictRules, type Session, type SessionEvent } from "./session.ts";
@@ -91,20 +115,51 @@ export class Registry implements Disposable {
     return this.#store.delete(instanceKey(this.#treeRoot, type, name), limitOf(this.#timeout));
   }
 
-  /** All instances, or those of one type, in order; and what lies among them and is none. */
-  async list(type?: string): Promise<{ instances: RegisteredInstance[]; strays: Stray[] }> {
+  /** The instances of a selection, in order, all as they were at one revision; and what lies among them and is none. */
+  async list(
+    selection: Selection = { types: [] },
+  ): Promise<{ instances: RegisteredInstance[]; strays: Stray[]; revision: Revision }> {
     const limit = limitOf(this.#timeout);
-    const entries = await this.#store.list(instancePrefix(this.#treeRoot, type), limit);
-    const ttls = await this.#remaining(entries, limit);
+    const entries: Entry[] = [];
+    let at: Revision | undefined;
+    for (const type of selection.types.length === 0 ? [undefined] : new Set(selection.types)) {
+      const snapshot = await this.#store.list(instancePrefix(this.#treeRoot, type), limit, at);
+      at = snapshot.revision;
+      for (const entry of snapshot.entries) entries.push(entry);
+    }
     const { instances, strays } = this.#read(entries);
     return {
-      instances: instances.flatMap(({ instance, lease }) => {
-        const ttl = lease === undefined ? null : ttls.get(lease);
-        // Where there is none, the lease ended after the keys were read, and took the key along.
-        return ttl === undefined ? [] : [{ ...instance, ttl }];
-      }).sort(compareInstances),
+      instances: instances.filter((one) => isSelected(one, selection)).sort(compareInstances),
       strays,
+      revision: at ?? 0,
     };
+  }
+
+  /** One instance, or undefined where it is not registered. */
+  async get(type: string, name: string): Promise<RegisteredInstance | undefined> {
+    const entry = await this.#store.get(instanceKey(this.#treeRoot, type, name), limitOf(this.#timeout));
+    return entry && this.#read([entry]).instances[0];
+  }
+
+  /** The same instances with the time that is left to them; without those that have ended meanwhile. */
+  async withTtl(instances: readonly RegisteredInstance[]): Promise<RegisteredInstance[]> {
+    const times = await this.#times(instances, limitOf(this.#timeout));
+    return instances.flatMap((instance): RegisteredInstance[] => {
+      if (instance.lease === undefined) return [{ ...instance, ttl: null, grantedTtl: null }];
+      const time = times.get(instance.lease);
+      return time === undefined ? [] : [{ ...instance, ttl: time.left, grantedTtl: time.granted }];
+    });
+  }
+
+  /**
+   * Follows the instances of a selection.
+   * @throws what `watchInstances` throws
+   */
+  watch(
+    selection: Selection,
+    options: Omit<WatchOptions, "timeout">,
+  ): AsyncGenerator<WatchEvent, void, void> {
+    return watchInstances(this.#store, this.#treeRoot, selection, { timeout: this.#timeout, ...options });
   }
 
   /**
@@ -119,7 +174,7 @@ export class Registry implements Disposable {
       settled(this.#store.list(prefix, limit)),
       settled(this.#store.mayWrite(prefix, limit)),
     ]);
-    const instances = read.value === undefined ? undefined : this.#read(read.value).instances;
+    const instances = read.value === undefined ? undefined : this.#read(read.value.entries).instances;
     return {
       endpoints,
       treeRoot: this.#treeRoot,
@@ -135,34 +190,33 @@ export class Registry implements Disposable {
   }
 
   /** The instances among the entries, and what is none. */
-  #read(
-    entries: readonly Entry[],
-  ): { instances: { instance: Instance; lease: LeaseId | undefined }[]; strays: Stray[] } {
-    const instances: { instance: Instance; lease: LeaseId | undefined }[] = [];
+  #read(entries: readonly Entry[]): { instances: RegisteredInstance[]; strays: Stray[] } {
+    const instances: RegisteredInstance[] = [];
     const strays: Stray[] = [];
-    for (const { key, value, lease } of entries) {
+    for (const entry of entries) {
       try {
-        instances.push({ instance: readInstance(this.#treeRoot, key, value), lease });
+        instances.push(registeredInstance(this.#treeRoot, entry));
       } catch (error) {
         if (!(error instanceof RuleViolation)) throw error;
-        strays.push({ key: new TextDecoder().decode(key), rule: error.message });
+        strays.push({ key: new TextDecoder().decode(entry.key), rule: error.message });
       }
     }
     return { instances, strays };
   }
 
-  async #remaining(entries: readonly Entry[], limit: Limit): Promise<Map<LeaseId, number>> {
-    const ttls = new Map<LeaseId, number>();
-    const waiting = new Set(entries.map(({ lease }) => lease).filter((lease) => lease !== undefined))
+  /** The time of each lease that has not ended. */
+  async #times(instances: readonly RegisteredInstance[], limit: Limit): Promise<Map<LeaseId, LeaseTime>> {
+    const times = new Map<LeaseId, LeaseTime>();
+    const waiting = new Set(instances.map(({ lease }) => lease).filter((lease) => lease !== undefined))
       .values();
     const ask = async (): Promise<void> => {
       for (const lease of waiting) {
-        const ttl = await this.#store.remaining(lease, limit);
-        if (ttl !== undefined) ttls.set(lease, ttl);
+        const time = await this.#store.remaining(lease, limit);
+        if (time !== undefined) times.set(lease, time);
       }
     };
     await Promise.all(Array.from({ length: leasesAtOnce }, ask));
-    return ttls;
+    return times;
   }
 }
 

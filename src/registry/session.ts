@@ -1,9 +1,10 @@
 /** Keeps instances registered under one lease, whatever becomes of etcd, of the network or of us. */
-import { EmpusaError, UnreachableError } from "../errors.ts";
+import { EmpusaError, RefusedError, UnreachableError } from "../errors.ts";
 import { backOff, delay } from "./delay.ts";
 import { claimAlone } from "./exclusive.ts";
 import { type Holder, holderOf } from "./holder.ts";
 import { type Instance, instanceKey } from "./instance.ts";
+import { Outage, type OutageEvent } from "./outage.ts";
 import {
   type Change,
   LeaseEnded,
@@ -14,6 +15,8 @@ import {
   type Store,
   type Watch,
 } from "./store.ts";
+
+const decoder = new TextDecoder();
 
 /** What to do when somebody else registers under a name that is ours. */
 export const conflictRules = ["yield", "takeover"] as const;
@@ -44,12 +47,9 @@ export interface KeepOptions {
 
 /** What happens to registrations that are kept alive. Nothing is told while all is well. */
 export type SessionEvent =
-  /** etcd cannot be used; `since` is when it last could, in milliseconds since the epoch. */
-  | { readonly kind: "cut-off"; readonly since: number; readonly error: EmpusaError }
-  /** That lasts longer than the TTL: what was registered is gone, or will be as soon as etcd counts again. */
+  | OutageEvent
+  /** The outage lasts longer than the TTL: what was registered is gone, or will be as soon as etcd counts again. */
   | { readonly kind: "lapsed" }
-  /** etcd can be used again, after so many milliseconds, and everything is registered. */
-  | { readonly kind: "back"; readonly after: number }
   /** It was missing, and is registered again. */
   | { readonly kind: "restored"; readonly instance: Instance; readonly because: Loss }
   /** Somebody else had registered under the name, and was overwritten. */
@@ -77,8 +77,8 @@ const longestInterval = 1_000_000_000;
 /** How long the pauses may grow while two fight for a name, in milliseconds. */
 const longestTruce = 5000;
 
-/** What a registration that failed gets to clean up, however late it is, in milliseconds. */
-const leastTimeToLeave = 500;
+/** What a registration that failed gets to clean up, in milliseconds. */
+const timeToLeave = 1000;
 
 /** How many leases of the past are recognised as ours, should a restored etcd bring one back. */
 const remembered = 8;
@@ -101,6 +101,8 @@ export class Session {
   readonly #treeRoot: string;
   readonly #options: SessionOptions;
   readonly #registrations = new Map<string, Registration>();
+  /** Keys that may be on our lease and are not to be. */
+  readonly #unwanted = new Set<string>();
   /** The lease that we have or, until it is granted, want: the ID is ours, so asking again does no harm. */
   #lease = newLeaseId();
   /** Seconds; undefined until there is a lease. */
@@ -129,7 +131,12 @@ export class Session {
 
   /** Seconds that the registrations live without a refresh, maybe more than was asked for; undefined: they stay. */
   get ttl(): number | undefined {
-    return this.#ttl;
+    return this.#ttl ?? this.#options.ttl;
+  }
+
+  /** Whether the registrations are to stay, without a TTL. */
+  get permanent(): boolean {
+    return this.#options.ttl === undefined;
   }
 
   /**
@@ -144,15 +151,17 @@ export class Session {
       if (!this.#leased()) await this.#grant(limit);
       const record = this.#record(key, instance);
       if (exclusive) await claimAlone(this.#store, record, instance, limit);
-      else await this.#store.put(key, record.value, record.lease, limit);
+      else await this.#store.claim(record, () => true, limit);
     } catch (error) {
+      if (this.#registrations.size > 0) this.#unwanted.add(key);
       // Without etcd, the TTL sees to it.
-      const left = Math.max(limit.deadline - Date.now(), leastTimeToLeave);
-      const alone = this.#registrations.size === 0;
-      if (alone && !(error instanceof UnreachableError)) await this.leave(left).catch(() => {});
+      else if (!(error instanceof UnreachableError)) await this.leave(timeToLeave).catch(() => {});
       throw error;
     }
+    this.#unwanted.delete(key);
     this.#registrations.set(key, { instance, doubt: undefined, fights: 0, truce: 0 });
+    // So that it is followed too.
+    this.#watch?.[Symbol.dispose]();
   }
 
   /** Keeps everything registered until the signal is aborted, or nothing is left that is ours. */
@@ -161,26 +170,35 @@ export class Session {
     const wake = (): void => this.#news.resolve();
     signal.addEventListener("abort", wake);
     const outage = new Outage(onEvent);
+    let lapsed = false;
+    let wasWell = false;
     this.#due = this.#refreshed + this.#interval(options);
     try {
       while (!signal.aborted) {
-        const began = Date.now();
+        const began = performance.now();
         try {
           await this.#attend(options);
         } catch (error) {
           if (signal.aborted) return;
           if (!(error instanceof EmpusaError)) throw error;
-          const lapsed = performance.now() > this.#refreshed + this.#ttlMs();
-          outage.goesOn(began, error, lapsed);
+          // What it may do it has to be able to do once.
+          if (!wasWell && error instanceof RefusedError) throw error;
+          outage.goesOn(began, error);
+          if (!lapsed && performance.now() > this.#refreshed + this.#ttlMs()) {
+            lapsed = true;
+            onEvent({ kind: "lapsed" });
+          }
           // Nobody knows how much of the TTL will be left: whatever failed, the lease comes first.
           this.#due = 0;
           this.#shaken = true;
           await delay(backOff(outage.failures, this.#longestPause()), signal);
           continue;
         }
-        outage.isOver();
-        this.#shaken = false;
         if (this.#registrations.size === 0) return;
+        outage.isOver();
+        lapsed = false;
+        wasWell = true;
+        this.#shaken = false;
         await this.#rest();
       }
     } finally {
@@ -203,7 +221,7 @@ export class Session {
     const limit = (): Limit => limitOf(this.#patience(), options.signal);
     if (performance.now() >= this.#due) await this.#refresh(limit, options);
     await this.#settleOnLease(limit, options);
-    if (this.#watch !== undefined) return;
+    if (this.#watch !== undefined || this.#registrations.size === 0) return;
     await this.#follow(limit, options.signal);
     // What happened before it was followed.
     this.#doubtAll("removed");
@@ -237,6 +255,10 @@ export class Session {
   }
 
   async #settleAll(limit: () => Limit, options: KeepOptions): Promise<void> {
+    for (const key of this.#unwanted) {
+      if (this.#options.ttl !== undefined) await this.#store.release(key, this.#lease, limit());
+      this.#unwanted.delete(key);
+    }
     const doubtful = this.#registrations.entries().filter(([, { doubt }]) => doubt !== undefined);
     const work = async (): Promise<void> => {
       for (const [key, registration] of doubtful) await this.#settle(key, registration, limit(), options);
@@ -256,7 +278,7 @@ export class Session {
     // Before, so that what is heard of it meanwhile is not forgotten.
     registration.doubt = undefined;
     try {
-      const claim = await this.#store.claim(record, this.#past, limit);
+      const claim = await this.#store.claim(record, ({ lease }) => this.#wasOurs(lease), limit);
       if (claim.outcome === "stored") onEvent({ kind: "restored", instance, because });
       if (claim.outcome !== "taken") return;
       const holder = holderOf(claim.holder);
@@ -270,7 +292,7 @@ export class Session {
         registration.doubt = because;
         return;
       }
-      await this.#store.put(key, record.value, record.lease, limit);
+      await this.#store.claim(record, () => true, limit);
       onEvent({ kind: "taken-back", instance, holder });
       this.#beginTruce(registration);
     } catch (error) {
@@ -292,7 +314,7 @@ export class Session {
     this.#restarts = lasted ? 0 : this.#restarts + 1;
     if (this.#restarts > 1) await delay(backOff(this.#restarts - 1, this.#longestPause()), signal);
     const watch = await this.#store.watch(
-      [...this.#registrations.keys()],
+      { keys: [...this.#registrations.keys()] },
       (changes) => this.#hear(changes),
       limit(),
     );
@@ -307,8 +329,9 @@ export class Session {
 
   /** A key that was written is looked at too: it may have been somebody else, or nothing but we ourselves. */
   #hear(changes: readonly Change[]): void {
-    for (const { key } of changes) {
-      const registration = this.#registrations.get(key);
+    for (const change of changes) {
+      const key = change.kind === "put" ? change.entry.key : change.key;
+      const registration = this.#registrations.get(decoder.decode(key));
       if (registration !== undefined) registration.doubt ??= "removed";
     }
     this.#news.resolve();
@@ -354,6 +377,10 @@ export class Session {
     for (const registration of this.#registrations.values()) registration.doubt = because;
   }
 
+  #wasOurs(lease: LeaseId | undefined): boolean {
+    return lease !== undefined && this.#past.includes(lease);
+  }
+
   /** Whether a lease is needed, and there. */
   #leased(): boolean {
     return this.#options.ttl === undefined || this.#ttl !== undefined;
@@ -379,39 +406,6 @@ export class Session {
   /** Milliseconds. */
   #ttlMs(): number {
     return (this.#ttl ?? this.#options.ttl ?? Infinity) * 1000;
-  }
-}
-
-/** Tells of an outage of the store: once that it began, once that it lasts too long, once that it is over. */
-class Outage {
-  readonly #onEvent: (event: SessionEvent) => void;
-  #since: number | undefined;
-  #lapsed = false;
-  /** How many attempts have failed. */
-  failures = 0;
-
-  constructor(onEvent: (event: SessionEvent) => void) {
-    this.#onEvent = onEvent;
-  }
-
-  /** @param began when the attempt that failed began, in milliseconds since the epoch */
-  goesOn(began: number, error: EmpusaError, lapsed: boolean): void {
-    this.failures++;
-    if (this.#since === undefined) {
-      this.#since = began;
-      this.#onEvent({ kind: "cut-off", since: began, error });
-    }
-    if (lapsed && !this.#lapsed) {
-      this.#lapsed = true;
-      this.#onEvent({ kind: "lapsed" });
-    }
-  }
-
-  isOver(): void {
-    if (this.#since !== undefined) this.#onEvent({ kind: "back", after: Date.now() - this.#since });
-    this.#since = undefined;
-    this.#lapsed = false;
-    this.failures = 0;
   }
 }
 

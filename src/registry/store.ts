@@ -1,6 +1,6 @@
 /** What the domain needs of a key-value store with leases. */
 
-import { type EmpusaError, UnreachableError } from "../errors.ts";
+import { EmpusaError, UnreachableError } from "../errors.ts";
 import type { Endpoint } from "./endpoint.ts";
 
 /** A key and what lies there. */
@@ -9,6 +9,18 @@ export interface Entry {
   readonly value: Uint8Array;
   /** The lease that the key dies with, or undefined where it stays. */
   readonly lease: LeaseId | undefined;
+  /** In which revision it was made, and in which it was last written. */
+  readonly createRevision: Revision;
+  readonly modifyRevision: Revision;
+}
+
+/** Counts the changes of the whole store. It would take etcd ages to get beyond 2^53. */
+export type Revision = number;
+
+/** Entries as they were at one revision. */
+export interface Snapshot {
+  readonly entries: readonly Entry[];
+  readonly revision: Revision;
 }
 
 /** What is to be stored, and on which lease. */
@@ -23,7 +35,7 @@ export type LeaseId = string;
 
 /** How long an operation may take, all tries and endpoints together. */
 export interface Limit {
-  /** Milliseconds since the epoch, as of `Date.now()`. */
+  /** As of `performance.now()`, which no change of the clock moves. */
   readonly deadline: number;
   /** How long that was from the beginning of what a person is waiting for, in milliseconds: for messages. */
   readonly timeout: number;
@@ -54,18 +66,31 @@ export type EndpointStatus =
 
 /** Whether a key could be had. */
 export type Claim =
-  /** It was free, or on a lease that was ours, and is stored now. */
+  /** It was free, or could be taken, and is stored now. */
   | { readonly outcome: "stored" }
   /** It was ours already, so nothing was written. */
   | { readonly outcome: "held" }
   /** Somebody else has it. */
   | { readonly outcome: "taken"; readonly holder: Entry };
 
-/** Something happened to the key. */
-export interface Change {
-  readonly key: string;
-  readonly kind: "put" | "delete";
+/** A lease, in seconds. */
+export interface LeaseTime {
+  /** Until it ends unless it is refreshed. */
+  readonly left: number;
+  /** What it had in the beginning. */
+  readonly granted: number;
 }
+
+/** Something happened to a key. */
+export type Change =
+  | { readonly kind: "put"; readonly entry: Entry }
+  | { readonly kind: "delete"; readonly key: Uint8Array; readonly revision: Revision };
+
+/** What is followed: some keys from now on, or all that begins with a prefix from a revision on. */
+export type Watched = { readonly keys: readonly string[] } | {
+  readonly prefix: string;
+  readonly from: Revision;
+};
 
 /** Keys that are followed. */
 export interface Watch extends Disposable {
@@ -76,9 +101,12 @@ export interface Watch extends Disposable {
 /** The lease ended before the key that it was for was stored. */
 export class LeaseEnded extends UnreachableError {}
 
+/** What was at a revision is not known: it was compacted away, or has never been. */
+export class RevisionGone extends EmpusaError {}
+
 /** The limit of what begins now. */
 export function limitOf(timeout: number, signal?: AbortSignal): Limit {
-  return { deadline: Date.now() + timeout, timeout, ...signal === undefined ? {} : { signal } };
+  return { deadline: performance.now() + timeout, timeout, ...signal === undefined ? {} : { signal } };
 }
 
 /**
@@ -90,18 +118,21 @@ export function limitOf(timeout: number, signal?: AbortSignal): Limit {
  * `Limit.signal` where that was aborted.
  */
 export interface Store {
-  /** All entries whose key begins with `prefix`, as they were at one revision. */
-  list(prefix: string, limit: Limit): Promise<Entry[]>;
   /**
-   * Sets the key, and ties it to the lease if one is named, untying it from any other.
+   * All entries whose key begins with `prefix`, at that revision or the newest.
+   * @throws {RevisionGone} where the revision is not to be had
+   */
+  list(prefix: string, limit: Limit, revision?: Revision): Promise<Snapshot>;
+  /** One entry, or undefined where there is none. */
+  get(key: string, limit: Limit): Promise<Entry | undefined>;
+  /**
+   * Sets the key, and ties it to the lease if one is named, where it is free or `takes` says that its holder may be
+   * overwritten. However late a try of it is carried out, it never overwrites anybody else.
    * @throws {LeaseEnded} where there is no such lease
    */
-  put(key: string, value: string, lease: LeaseId | undefined, limit: Limit): Promise<void>;
-  /**
-   * Sets the key like `put`, but only if it is free, or tied to one of the leases `past`, which were ours.
-   * @throws {LeaseEnded} where there is no such lease
-   */
-  claim(record: Record, past: readonly LeaseId[], limit: Limit): Promise<Claim>;
+  claim(record: Record, takes: (holder: Entry) => boolean, limit: Limit): Promise<Claim>;
+  /** Removes the key if it is tied to the lease. */
+  release(key: string, lease: LeaseId, limit: Limit): Promise<void>;
   /** Removes the key. False if it was not there, and no try of ours can have removed it. */
   delete(key: string, limit: Limit): Promise<boolean>;
   /**
@@ -113,15 +144,19 @@ export interface Store {
   keepAlive(id: LeaseId, limit: Limit): Promise<number | undefined>;
   /** Ends the lease, and every key that is tied to it. One that is gone already is no failure. */
   revoke(id: LeaseId, limit: Limit): Promise<void>;
-  /** Seconds until the lease ends, or undefined where it is gone. */
-  remaining(id: LeaseId, limit: Limit): Promise<number | undefined>;
+  /** How much time the lease has, or undefined where it is gone. */
+  remaining(id: LeaseId, limit: Limit): Promise<LeaseTime | undefined>;
   /** Resolves if all that begins with `prefix` could be written now, without writing it. */
   mayWrite(prefix: string, limit: Limit): Promise<void>;
-  /** Follows some keys, from the moment in which it resolves. */
+  /**
+   * Tells of each change from now on, or from the revision on that is given, in order. A connection that has gone
+   * silent is found out within `silence` milliseconds, if that is given.
+   */
   watch(
-    keys: readonly string[],
+    what: Watched,
     onChanges: (changes: readonly Change[]) => void,
     limit: Limit,
+    silence?: number,
   ): Promise<Watch>;
   /** What each endpoint tells of itself; one that does not answer is no failure of the whole. */
   statuses(limit: Limit): Promise<EndpointStatus[]>;

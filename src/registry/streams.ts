@@ -1,9 +1,7 @@
 /** etcd's streams in both directions. They have no deadlines of their own, so each wait here has one. */
-import { Buffer } from "node:buffer";
+import type { Buffer } from "node:buffer";
 import { AttemptFailure, noAnswer } from "./failover.ts";
-import type { Change, LeaseId, Watch } from "./store.ts";
-
-const decoder = new TextDecoder();
+import type { Change, Entry, LeaseId, Revision, Watch } from "./store.ts";
 
 /** A stream that may end. */
 interface Ending {
@@ -54,7 +52,7 @@ export class Pulse implements Disposable {
 
   /**
    * Refreshes a lease. A stream on which one answer failed to come is not used again.
-   * @param deadline as of `Date.now()`
+   * @param deadline as of `performance.now()`
    * @returns the seconds that it now has, 0 where it is gone
    */
   async beat(id: LeaseId, deadline: number): Promise<number> {
@@ -62,7 +60,7 @@ export class Pulse implements Disposable {
     const { promise, resolve, reject } = Promise.withResolvers<number>();
     const waiting = this.#waiting.get(id) ?? [];
     this.#waiting.set(id, [...waiting, { resolve, reject }]);
-    const late = setTimeout(() => reject(noAnswer()), Math.max(deadline - Date.now(), 0));
+    const late = setTimeout(() => reject(noAnswer()), Math.max(deadline - performance.now(), 0));
     try {
       this.#stream.write({ ID: id });
       return await promise;
@@ -72,51 +70,83 @@ export class Pulse implements Disposable {
     }
   }
 
+  /** Whether no answer is waited for. */
+  get idle(): boolean {
+    return this.#waiting.size === 0;
+  }
+
   [Symbol.dispose](): void {
     this.#ended ??= new AttemptFailure("its keep-alive stream was given up", { check: "health" });
     this.#stream.cancel();
   }
 }
 
+/** What is to be followed, as etcd takes it. */
+interface WatchCreateRequest {
+  readonly key: Buffer;
+  readonly range_end?: Buffer;
+  readonly start_revision?: Revision;
+}
+
 interface WatchRequest {
-  readonly create_request: { readonly key: Buffer };
+  readonly create_request?: WatchCreateRequest;
+  readonly progress_request?: Record<string, never>;
 }
 
 interface WatchResponse {
   readonly created: boolean;
   readonly canceled: boolean;
   readonly cancel_reason: string;
-  readonly events: readonly { readonly type: "Put" | "Delete"; readonly kv: { readonly key: Uint8Array } }[];
+  readonly events: readonly { readonly type: "Put" | "Delete"; readonly kv: KeyValue }[];
+}
+
+/** A key and what lies there, as etcd gives it. */
+export interface KeyValue {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+  readonly lease: string;
+  readonly create_revision: string;
+  readonly mod_revision: string;
+}
+
+/** An entry of the store from what etcd gives. */
+export function entry({ key, value, lease, create_revision, mod_revision }: KeyValue): Entry {
+  return {
+    key,
+    value,
+    lease: lease === "0" ? undefined : lease,
+    createRevision: Number(create_revision),
+    modifyRevision: Number(mod_revision),
+  };
 }
 
 /** etcd will not follow a key, or does so no longer; with a token that has expired it says no more than that. */
 export class WatchCanceled extends Error {}
 
-/** Some keys, followed over one stream. */
+/** Keys that are followed over one stream. */
 export class WatchStream implements Watch {
   readonly #stream: Duplex<WatchRequest, WatchResponse>;
   readonly #ended = Promise.withResolvers<Error>();
   readonly #created = Promise.withResolvers<void>();
+  #heardAt = performance.now();
+  #alarm: ReturnType<typeof setInterval> | undefined;
   /** What came before somebody wanted to know it. */
   readonly #early: Change[] = [];
   #onChanges = (changes: readonly Change[]): void => {
     this.#early.push(...changes);
   };
 
-  constructor(stream: Duplex<WatchRequest, WatchResponse>, keys: readonly string[]) {
+  constructor(stream: Duplex<WatchRequest, WatchResponse>, requests: readonly WatchCreateRequest[]) {
     this.#stream = stream;
-    let missing = keys.length;
+    let missing = requests.length;
     whenEnded(stream, "watch stream", (reason) => this.end(reason));
     stream.on("data", ({ created, canceled, cancel_reason, events }) => {
       if (canceled) return this.end(new WatchCanceled(cancel_reason));
       if (created && --missing === 0) this.#created.resolve();
-      if (events.length === 0) return;
-      this.#onChanges(events.map(({ type, kv }) => ({
-        key: decoder.decode(kv.key),
-        kind: type === "Delete" ? "delete" : "put",
-      })));
+      this.#heardAt = performance.now();
+      if (events.length > 0) this.#onChanges(events.map(change));
     });
-    for (const key of keys) stream.write({ create_request: { key: Buffer.from(key) } });
+    for (const create_request of requests) stream.write({ create_request });
   }
 
   get ended(): Promise<Error> {
@@ -125,7 +155,7 @@ export class WatchStream implements Watch {
 
   /** Resolves when all keys are followed, and rejects where that cannot be, or is not by `deadline`. */
   async created(deadline: number): Promise<void> {
-    const late = setTimeout(() => this.end(noAnswer()), Math.max(deadline - Date.now(), 0));
+    const late = setTimeout(() => this.end(noAnswer()), Math.max(deadline - performance.now(), 0));
     try {
       await this.#created.promise;
     } finally {
@@ -139,7 +169,17 @@ export class WatchStream implements Watch {
     this.#onChanges = onChanges;
   }
 
+  /** Asks for a sign of life when there was none for a while, and ends where there is none for `silence` ms. */
+  keepAwake(silence: number): void {
+    this.#alarm = setInterval(() => {
+      const quiet = performance.now() - this.#heardAt;
+      if (quiet >= silence) this.end(noAnswer());
+      else if (quiet >= silence / 2) this.#stream.write({ progress_request: {} });
+    }, silence / 8);
+  }
+
   end(reason: Error): void {
+    clearInterval(this.#alarm);
     this.#ended.resolve(reason);
     this.#created.reject(reason);
     this.#stream.cancel();
@@ -148,4 +188,10 @@ export class WatchStream implements Watch {
   [Symbol.dispose](): void {
     this.end(new AttemptFailure("its watch was given up", { check: "health" }));
   }
+}
+
+function change({ type, kv }: WatchResponse["events"][number]): Change {
+  return type === "Delete"
+    ? { kind: "delete", key: kv.key, revision: Number(kv.mod_revision) }
+    : { kind: "put", entry: entry(kv) };
 }

@@ -1,39 +1,80 @@
-import { assertEquals } from "@std/assert";
-import { json } from "../../src/formats/json.ts";
-import { table } from "../../src/formats/table.ts";
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import {
+  countEntries,
+  type FormatName,
+  formatNames,
+  formats,
+  type Rendering,
+} from "../../src/formats/mod.ts";
+import type { RegisteredInstance } from "../../src/registry/instance.ts";
 
-const web = { type: "web", name: "a", location: "10.0.0.7:80", ttl: null };
-const db = { type: "database", name: "primary", location: "[::1]:5432", ttl: 27 };
-const plain = { color: false };
+const revisions = { lease: undefined, createRevision: 3, modifyRevision: 7 };
+const web = { type: "web", name: "a", location: "10.0.0.7:80", ttl: null, grantedTtl: null, ...revisions };
+const db = {
+  ...{ type: "database", name: "primary", location: "[::1]:5432", ttl: 27, grantedTtl: 30 },
+  ...{ ...revisions, lease: "12" },
+};
+const at = (location: string, more: Partial<RegisteredInstance> = {}): RegisteredInstance => ({
+  ...web,
+  location,
+  ...more,
+});
+
+const terminal: Rendering = { color: false, terminal: true, types: [] };
+const pipe: Rendering = { ...terminal, terminal: false };
+
+/** The text, where nothing is left out. */
+function text(format: FormatName, instances: readonly RegisteredInstance[], rendering = pipe): string {
+  const printed = formats[format](instances, rendering);
+  assertEquals(printed.leftOut ?? [], []);
+  return printed.text;
+}
+
+/** The text, and the locations that are left out. */
+function some(format: FormatName, ...instances: RegisteredInstance[]): [string, string[]] {
+  const printed = formats[format](instances, pipe);
+  return [printed.text, (printed.leftOut ?? []).map(({ instance }) => instance.location)];
+}
 
 Deno.test("json: an array that newcomers and the original's scripts can read", () => {
-  assertEquals(json([]), "[]\n");
-  assertEquals(JSON.parse(json([web, db])), [
-    { service: "web/a", ...web },
-    { service: "database/primary", ...db },
+  assertEquals(text("json", []), "[]\n");
+  assertEquals(JSON.parse(text("json", [web, db])), [
+    { service: "web/a", type: "web", name: "a", location: "10.0.0.7:80", ttl: null },
+    { service: "database/primary", type: "database", name: "primary", location: "[::1]:5432", ttl: 27 },
   ]);
 });
 
-Deno.test("table: aligned columns", () => {
-  assertEquals(table([], plain), "TYPE  NAME  LOCATION  TTL\n");
+Deno.test("jsonl: an object a line", () => {
+  assertEquals(text("jsonl", []), "");
+  const lines = text("jsonl", [web, db]).trimEnd().split("\n").map((line) => JSON.parse(line));
+  assertEquals(lines, JSON.parse(text("json", [web, db])));
+});
+
+Deno.test("table: aligned columns on a terminal, tabs elsewhere", () => {
+  assertEquals(text("table", [], terminal), "TYPE  NAME  LOCATION  TTL\n");
   assertEquals(
-    table([web, db], plain),
+    text("table", [web, db], terminal),
     [
       "TYPE      NAME     LOCATION     TTL",
       "web       a        10.0.0.7:80  -",
-      "database  primary  [::1]:5432   27s",
+      "database  primary  [::1]:5432   27s / 30s",
       "",
     ].join("\n"),
+  );
+  assertEquals(
+    text("table", [web, db]),
+    "TYPE\tNAME\tLOCATION\tTTL\nweb\ta\t10.0.0.7:80\t-\ndatabase\tprimary\t[::1]:5432\t27s / 30s\n",
   );
 });
 
 Deno.test("table: the header is bold where colour is wanted", () => {
-  assertEquals(table([], { color: true }), "\x1b[1mTYPE  NAME  LOCATION  TTL\x1b[22m\n");
+  assertEquals(text("table", [], { ...terminal, color: true }), "\x1b[1mTYPE  NAME  LOCATION  TTL\x1b[22m\n");
 });
 
 Deno.test("table: wide characters take two columns, combined ones none of their own", () => {
+  const names = [{ ...web, name: "日本" }, { ...web, name: "e\u0301" }, { ...web, name: "🚀" }];
   assertEquals(
-    table([{ ...web, name: "日本" }, { ...web, name: "e\u0301" }, { ...web, name: "🚀" }], plain),
+    text("table", names, terminal),
     [
       "TYPE  NAME  LOCATION     TTL",
       "web   日本  10.0.0.7:80  -",
@@ -45,6 +86,123 @@ Deno.test("table: wide characters take two columns, combined ones none of their 
 });
 
 Deno.test("table: what could upset a terminal is shown as an escape", () => {
-  const rows = table([{ ...web, location: "\x1b[2Jh:1\n" }], plain);
-  assertEquals(rows.split("\n")[1], "web   a     \\u001b[2Jh:1\\u000a  -");
+  for (const rendering of [terminal, pipe]) {
+    const [, row] = text("table", [at("\x1b[2Jh:1\n\t")], rendering).split("\n");
+    assertStringIncludes(row ?? "", "\\u001b[2Jh:1\\u000a\\u0009");
+  }
+});
+
+Deno.test("csv: quoted where need be", () => {
+  assertEquals(text("csv", []), "type,name,location,ttl\n");
+  assertEquals(
+    text("csv", [at('a "b", c'), db]),
+    'type,name,location,ttl\nweb,a,"a ""b"", c",\ndatabase,primary,[::1]:5432,27\n',
+  );
+});
+
+Deno.test("plain: one location a line", () => {
+  assertEquals(text("plain", []), "");
+  assertEquals(some("plain", web, at("two\nlines"), db), ["10.0.0.7:80\n[::1]:5432\n", ["two\nlines"]]);
+});
+
+Deno.test("env: counted for each type, in characters that nobody has to quote", () => {
+  assertEquals(text("env", []), "");
+  const [printed, leftOut] = some(
+    "env",
+    at("h:1", { type: "my-web" }),
+    at("https://h/a?b=c&d", { type: "my-web" }),
+    at("h:2", { type: "my.web" }),
+    at("with blank", { type: "größe" }),
+    at("[::1]:5432", { type: "größe" }),
+  );
+  assertEquals(
+    printed,
+    "EMPUSA_MY_WEB_1_LOCATION=h:1\nEMPUSA_MY_WEB_2_LOCATION=h:2\nEMPUSA_GR_SSE_1_LOCATION=[::1]:5432\n",
+  );
+  assertEquals(leftOut, ["https://h/a?b=c&d", "with blank"]);
+});
+
+Deno.test("hosts: IP addresses and host names alone", () => {
+  const [printed, leftOut] = some("hosts", web, db, at("h:1"), at("10.0.0.8:1", { name: "not a host" }));
+  assertEquals([printed, leftOut], ["10.0.0.7 a\n::1 primary\n", ["h:1", "10.0.0.8:1"]]);
+});
+
+Deno.test("prometheus: groups of targets, all strings", () => {
+  assertEquals(text("prometheus", []), "[]\n");
+  const [printed, leftOut] = some(
+    "prometheus",
+    web,
+    db,
+    at("https://h/metrics"),
+    at("unix:/run/x.sock"),
+    at("h:0"),
+  );
+  assertEquals(JSON.parse(printed), [
+    { targets: ["10.0.0.7:80"], labels: { __meta_empusa_type: "web", __meta_empusa_name: "a" } },
+    { targets: ["[::1]:5432"], labels: { __meta_empusa_type: "database", __meta_empusa_name: "primary" } },
+    { targets: ["h:443"], labels: { __meta_empusa_type: "web", __meta_empusa_name: "a" } },
+  ]);
+  assertEquals(leftOut, ["unix:/run/x.sock", "h:0"]);
+});
+
+Deno.test("haproxy: a server line each, under names of its own", () => {
+  assertEquals(text("haproxy", []), "");
+  const [printed, leftOut] = some(
+    "haproxy",
+    web,
+    db,
+    at("unix:/run/x.sock", { name: "größe" }),
+    at("h:1", { name: "gr  e" }),
+    at("gr__e:1", { name: "gr**e" }),
+    at("free text"),
+  );
+  assertEquals(
+    printed,
+    "server web:a 10.0.0.7:80 check\nserver database:primary [::1]:5432 check\n" +
+      "server web:gr__e unix@/run/x.sock check\nserver web:gr__e_2 h:1 check\nserver web:gr__e_3 gr__e:1 check\n",
+  );
+  assertEquals(leftOut, ["free text"]);
+});
+
+Deno.test("nginx: an upstream for each type, also for one that is asked for and empty", () => {
+  assertEquals(text("nginx", []), "");
+  assertEquals(
+    text("nginx", [web, at("unix:/run/x.sock"), db], { ...pipe, types: ["web", "database", "my cache"] }),
+    "upstream database {\n    server [::1]:5432;\n}\n" +
+      "upstream my_cache {\n    server 127.0.0.1:65535 down;\n}\n" +
+      "upstream web {\n    server 10.0.0.7:80;\n    server unix:/run/x.sock;\n}\n",
+  );
+  const [printed, leftOut] = some("nginx", at("; include /etc/passwd;"));
+  assertEquals([printed, leftOut], ["upstream web {\n    server 127.0.0.1:65535 down;\n}\n", [
+    "; include /etc/passwd;",
+  ]]);
+});
+
+Deno.test("consul: what its catalog would answer", () => {
+  assertEquals(text("consul", []), "[]\n");
+  const [printed, leftOut] = some("consul", web, at("free text"));
+  assertEquals(JSON.parse(printed), [{
+    Node: "a",
+    Address: "10.0.0.7",
+    ServiceID: "a",
+    ServiceName: "web",
+    ServiceAddress: "10.0.0.7",
+    ServicePort: 80,
+    ServiceTags: [],
+    ServiceMeta: {},
+    ServiceWeights: { Passing: 1, Warning: 1 },
+    CreateIndex: 3,
+    ModifyIndex: 7,
+  }]);
+  assertEquals(leftOut, ["free text"]);
+});
+
+Deno.test("the entries of each format can be counted", () => {
+  for (const format of formatNames) {
+    for (const count of [0, 1, 20]) {
+      const instances = Array.from({ length: count }, (_, i) => at(`10.0.0.${i}:80`, { name: `n${i}` }));
+      const rendering = { ...pipe, types: ["web", "other"] };
+      assertEquals([format, countEntries(format, text(format, instances, rendering))], [format, count]);
+    }
+  }
 });

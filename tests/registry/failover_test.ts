@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { FakeTime } from "@std/testing/time";
 import { EmpusaError, ExitCode, RefusedError, UnreachableError } from "../../src/errors.ts";
+import { FakeClocks } from "../support/fake_time.ts";
 import { limitOf } from "../../src/registry/store.ts";
 import { AttemptFailure, Failover, type Member } from "../../src/registry/failover.ts";
 
@@ -11,7 +11,7 @@ const silent = (): Promise<never> => new Promise(() => {});
 
 /** Lets fake time pass until the promise is settled, and says how much. */
 async function settled<T>(
-  time: FakeTime,
+  time: FakeClocks,
   promise: Promise<T>,
 ): Promise<{ result: PromiseSettledResult<T>; took: number }> {
   const start = time.now;
@@ -38,7 +38,7 @@ Deno.test("the endpoint that works is asked first from then on", async () => {
 });
 
 Deno.test("an endpoint that is silent costs a moment, not the whole time", async () => {
-  using time = new FakeTime();
+  using time = new FakeClocks();
   const run = new Failover(members).run(
     limitOf(5000),
     ({ name }) => name === "b" ? Promise.resolve("done") : silent(),
@@ -49,7 +49,7 @@ Deno.test("an endpoint that is silent costs a moment, not the whole time", async
 });
 
 Deno.test("of a short time a silent endpoint takes only a part", async () => {
-  using time = new FakeTime();
+  using time = new FakeClocks();
   const run = new Failover(members).run(
     limitOf(900),
     ({ name }) => name === "c" ? Promise.resolve("done") : silent(),
@@ -60,7 +60,7 @@ Deno.test("of a short time a silent endpoint takes only a part", async () => {
 });
 
 Deno.test("a single endpoint may take all the time there is, and is asked again more and more seldom", async () => {
-  using time = new FakeTime();
+  using time = new FakeClocks();
   const began = time.now;
   const attempts: number[] = [];
   const renewed: string[] = [];
@@ -76,7 +76,7 @@ Deno.test("a single endpoint may take all the time there is, and is asked again 
 });
 
 Deno.test("a connection that has died is replaced while there is time", async () => {
-  using time = new FakeTime();
+  using time = new FakeClocks();
   let connection = "dead";
   const failover = new Failover(members.slice(0, 1), () => connection = "new");
   const run = failover.run(
@@ -89,7 +89,7 @@ Deno.test("a connection that has died is replaced while there is time", async ()
 });
 
 Deno.test("an attempt knows whether an earlier one may have come through", async () => {
-  using time = new FakeTime();
+  using time = new FakeClocks();
   const told: boolean[] = [];
   const run = new Failover(members).run(limitOf(5000), ({ name }, repeated) => {
     told.push(repeated);
@@ -101,7 +101,7 @@ Deno.test("an attempt knows whether an earlier one may have come through", async
 
 Deno.test("where no time is left to ask, it is etcd that was too slow", async () => {
   const run = (): Promise<string> =>
-    new Failover(members).run({ deadline: Date.now(), timeout: 500 }, refused);
+    new Failover(members).run({ deadline: performance.now(), timeout: 500 }, refused);
   await assertRejects(run, UnreachableError, "etcd is too slow: not done within 0.5 s");
 });
 
@@ -123,7 +123,7 @@ Deno.test("endpoints of which none can heal are asked once, whatever time there 
 });
 
 Deno.test("an endpoint that is slow is not given up while another is asked", async () => {
-  using time = new FakeTime();
+  using time = new FakeClocks();
   const attempts: string[] = [];
   const run = new Failover(members).run(limitOf(5000), ({ name }) => {
     attempts.push(name);
@@ -136,7 +136,7 @@ Deno.test("an endpoint that is slow is not given up while another is asked", asy
 });
 
 Deno.test("an endpoint that comes back is found while another is silent", async () => {
-  using time = new FakeTime();
+  using time = new FakeClocks();
   const back = Date.now() + 2000;
   const run = new Failover(members.slice(0, 2)).run(
     limitOf(5000),
@@ -148,7 +148,7 @@ Deno.test("an endpoint that comes back is found while another is silent", async 
 });
 
 Deno.test("one that comes back in time is found", async () => {
-  using time = new FakeTime();
+  using time = new FakeClocks();
   const back = Date.now() + 3000;
   const run = new Failover(members).run(
     limitOf(5000),
@@ -160,7 +160,7 @@ Deno.test("one that comes back in time is found", async () => {
 });
 
 Deno.test("when the time is over, every endpoint and its reason is named", async () => {
-  using time = new FakeTime();
+  using time = new FakeClocks();
   const run = new Failover(members.slice(0, 2)).run(
     limitOf(2000),
     ({ name }) => name === "a" ? refused() : silent(),

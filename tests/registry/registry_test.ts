@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ExitCode, UnreachableError } from "../../src/errors.ts";
-import { openRegistry, parseEndpoints, type Registry } from "../../src/registry/mod.ts";
+import { type Instance, openRegistry, parseEndpoints, type Registry } from "../../src/registry/mod.ts";
 import { Etcd, type EtcdOptions, freePorts } from "../support/etcd.ts";
 
 const web = { type: "web", name: "a", location: "10.0.0.7:80" };
@@ -35,6 +35,20 @@ async function bench(options?: EtcdOptions): Promise<Bench> {
   };
 }
 
+/** What is listed, with the seconds that are left. */
+async function listed(
+  registry: Registry,
+  ...types: string[]
+): Promise<(Instance & { ttl: number | null })[]> {
+  const { instances } = await registry.list({ types });
+  return (await registry.withTtl(instances)).map(({ type, name, location, ttl = null }) => ({
+    type,
+    name,
+    location,
+    ttl,
+  }));
+}
+
 /** The client of etcd ends its timers and sockets in its own time. */
 function test(name: string, fn: () => Promise<void>): void {
   Deno.test({ name, fn, sanitizeOps: false, sanitizeResources: false });
@@ -43,12 +57,12 @@ function test(name: string, fn: () => Promise<void>): void {
 test("what is registered is listed, and what is unregistered is not", async () => {
   await using bed = await bench();
   const { registry } = bed;
-  assertEquals(await registry.list(), { instances: [], strays: [] });
+  assertEquals(await listed(registry), []);
   await registry.register(web);
-  assertEquals(await registry.list(), { instances: [{ ...web, ttl: null }], strays: [] });
+  assertEquals(await listed(registry), [{ ...web, ttl: null }]);
   assertEquals(await registry.unregister("web", "a"), true);
   assertEquals(await registry.unregister("web", "a"), false);
-  assertEquals((await registry.list()).instances, []);
+  assertEquals(await listed(registry), []);
 });
 
 test("etcdctl reads what empusa wrote, and empusa what etcdctl wrote", async () => {
@@ -57,7 +71,7 @@ test("etcdctl reads what empusa wrote, and empusa what etcdctl wrote", async () 
   await registry.register({ type: "web", name: "größe", location: "http://日本:80/a b" });
   assertEquals(await etcd.etcdctl("get", "--prefix", "/"), "/foo/service/web/größe\nhttp://日本:80/a b\n");
   await etcd.etcdctl("put", "/foo/service/db/by hand", "unix:/run/db.sock");
-  assertEquals((await registry.list("db")).instances, [
+  assertEquals(await listed(registry, "db"), [
     { type: "db", name: "by hand", location: "unix:/run/db.sock", ttl: null },
   ]);
   await registry.unregister("web", "größe");
@@ -69,7 +83,7 @@ test("a registration with a TTL is gone when that is over", async () => {
   const { registry, etcd } = bed;
   const { ttl } = await registry.register(web, 2);
   assertEquals(ttl, 2);
-  const [instance] = (await registry.list()).instances;
+  const [instance] = await listed(registry);
   assert(instance?.ttl === 1 || instance?.ttl === 2, `${instance?.ttl}`);
   const start = Date.now();
   while (await etcd.etcdctl("get", "/foo/service/web/a") !== "") {
@@ -88,11 +102,11 @@ test("registering again replaces the location and the TTL", async () => {
   const { registry } = bed;
   await registry.register(web);
   await registry.register({ ...web, location: "other:1" }, 60);
-  const [leased] = (await registry.list()).instances;
+  const [leased] = await listed(registry);
   assertEquals(leased?.location, "other:1");
   assert(leased.ttl !== null && leased.ttl > 55);
   await registry.register(web);
-  assertEquals((await registry.list()).instances, [{ ...web, ttl: null }]);
+  assertEquals(await listed(registry), [{ ...web, ttl: null }]);
 });
 
 test("an expired lease of an earlier registration takes nothing along", async () => {
@@ -100,7 +114,7 @@ test("an expired lease of an earlier registration takes nothing along", async ()
   await bed.registry.register(web, 1);
   await bed.registry.register(web);
   await new Promise((resolve) => setTimeout(resolve, 3000));
-  assertEquals((await bed.registry.list()).instances, [{ ...web, ttl: null }]);
+  assertEquals(await listed(bed.registry), [{ ...web, ttl: null }]);
 });
 
 test("roots side by side never see each other", async () => {
@@ -109,19 +123,19 @@ test("roots side by side never see each other", async () => {
   const top = await bed.open("");
   await bed.registry.register(web);
   await other.register({ ...web, location: "other:1" });
-  assertEquals((await bed.registry.list()).instances, [{ ...web, ttl: null }]);
-  assertEquals((await other.list()).instances, [{ ...web, location: "other:1", ttl: null }]);
-  assertEquals((await top.list()).instances, []);
+  assertEquals(await listed(bed.registry), [{ ...web, ttl: null }]);
+  assertEquals(await listed(other), [{ ...web, location: "other:1", ttl: null }]);
+  assertEquals(await listed(top), []);
   assertEquals(await other.unregister("web", "b"), false);
   assertEquals(await other.unregister("web", "a"), true);
-  assertEquals((await bed.registry.list()).instances.length, 1);
+  assertEquals((await listed(bed.registry)).length, 1);
 });
 
 test("one type never sees another that begins alike", async () => {
   await using bed = await bench();
   await bed.registry.register(web);
   await bed.registry.register({ ...web, type: "web-admin" });
-  assertEquals((await bed.registry.list("web")).instances, [{ ...web, ttl: null }]);
+  assertEquals(await listed(bed.registry, "web"), [{ ...web, ttl: null }]);
 });
 
 test("what is no instance is told apart", async () => {
@@ -148,7 +162,7 @@ test("thousands are listed in order, each with its own TTL", async () => {
     for (const name of waiting) await registry.register({ ...web, name, location: `h:${name}` }, 600);
   };
   await Promise.all(Array.from({ length: 50 }, some));
-  const { instances } = await registry.list();
+  const instances = await listed(registry);
   assertEquals(instances.map(({ name }) => name), names.toSorted());
   for (const { name, location, ttl } of instances) {
     assertEquals(location, `h:${name}`);
@@ -199,5 +213,5 @@ test("an etcd that is frozen is unreachable within the timeout, and answers when
   await assertRejects(() => bed.registry.list(), UnreachableError, "no answer");
   assert(Date.now() - start < 5300, `${Date.now() - start} ms`);
   await bed.etcd.signal("SIGCONT");
-  assertEquals((await bed.registry.list()).instances.length, 1);
+  assertEquals((await listed(bed.registry)).length, 1);
 });

@@ -9,6 +9,7 @@ export function fakeSystem({ isTerminal = false, noColor = false } = {}): FakeSy
   const printed = { stdout: "", stderr: "" };
   const output = (name: keyof typeof printed): Output => ({
     isTerminal,
+    open: true,
     write(text): Promise<void> {
       printed[name] += text;
       return Promise.resolve();
@@ -20,7 +21,12 @@ export function fakeSystem({ isTerminal = false, noColor = false } = {}): FakeSy
     stderr: output("stderr"),
     wantsColor: (output) => output.isTerminal && !noColor,
     readFile: (path) => Deno.readFile(path),
+    replaceFile: () => Promise.reject(new Error("nothing is to be written")),
     env: (name) => Deno.env.get(name),
+    allEnv: () => Deno.env.toObject(),
+    spawn: () => {
+      throw new Error("nothing is to be started");
+    },
     pid: Deno.pid,
     sendDatagram: () => {},
     interruption: () => ({ signal: new AbortController().signal, [Symbol.dispose]: () => {} }),

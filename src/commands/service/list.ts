@@ -1,19 +1,14 @@
 import { ExitCode } from "../../errors.ts";
-import { type FormatName, formatNames, formats } from "../../formats/mod.ts";
 import { visible } from "../../formats/visible.ts";
+import type { Selection } from "../../registry/mod.ts";
 import { type Context, leaf, type Program } from "../command.ts";
-import { formatSetting } from "../format.ts";
 import type { AnyCommand } from "../settings.ts";
-import { selection } from "./settings.ts";
-
-const settings = {
-  ...selection,
-  format: formatSetting(formatNames),
-} as const;
+import { print, type Printing, printing } from "./printing.ts";
+import { selected, selection } from "./settings.ts";
 
 export interface ListOptions {
-  readonly type: string | undefined;
-  readonly format: FormatName;
+  readonly selection: Selection;
+  readonly printing: Printing;
 }
 
 export function listCommand(program: Program): AnyCommand {
@@ -22,20 +17,23 @@ export function listCommand(program: Program): AnyCommand {
     examples: [
       ["everything", "service list"],
       ["one type, for jq", "service list --service-type web --format json | jq -r '.[].location'"],
+      [
+        "targets for Prometheus",
+        "service list --service-type node-exporter --format prometheus > targets.json",
+      ],
     ],
-    settings,
-    options: ({ serviceType: type, format }): ListOptions => ({ type, format }),
+    settings: { ...selection, ...printing },
+    options: (typed): ListOptions => ({ selection: selected(typed), printing: typed }),
     run: runList,
   });
 }
 
-export async function runList({ type, format }: ListOptions, context: Context): Promise<ExitCode> {
+export async function runList({ selection, printing }: ListOptions, context: Context): Promise<ExitCode> {
   using registry = await context.openRegistry();
-  const { instances, strays } = await registry.list(type);
+  const { instances, strays } = await registry.list(selection);
   for (const { key, rule } of strays) {
     await context.log.warn(`left out what lies at ${visible(key)}: it must ${rule}`);
   }
-  const { stdout } = context.system;
-  await stdout.write(formats[format](instances, { color: context.system.wantsColor(stdout) }));
+  await print(instances, selection, printing, registry, context);
   return ExitCode.done;
 }

@@ -172,8 +172,8 @@ async function leave(
   { log, timeout }: Context,
 ): Promise<void> {
   const kept = stay?.keepOnExit === true && !lost;
-  if (kept || session.ttl === undefined) {
-    const ends = session.ttl === undefined ? "" : `, for ${session.ttl} s at most`;
+  if (kept || session.permanent) {
+    const ends = session.permanent ? "" : `, for ${session.ttl} s at most`;
     if (!lost) await log.info(`left registered: ${label(instance)}${ends}`);
     return;
   }
@@ -202,7 +202,9 @@ async function unlessInterrupted<T>(signal: AbortSignal, promise: Promise<T>): P
 }
 
 function registered({ ttl: granted }: Session, { instance, ttl, stay }: RegisterOptions): string {
-  const every = stay?.every === "auto" ? Math.round((granted ?? 0) * 100 / 3) / 100 : stay?.every;
+  const every = stay?.every === "auto"
+    ? Math.min(Math.round((granted ?? 0) * 100 / 3) / 100, maxSeconds)
+    : stay?.every;
   const terms = [
     granted === undefined ? "no TTL" : `TTL ${granted} s`,
     ...granted === ttl ? [] : [`etcd raised it from ${ttl} s`],

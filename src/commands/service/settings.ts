@@ -1,6 +1,6 @@
 /** The settings that say which service is meant. */
-import { parseName } from "../../registry/mod.ts";
-import { optional, required } from "../settings.ts";
+import { parseName, parsePattern, type Selection } from "../../registry/mod.ts";
+import { optional, required, type Values } from "../settings.ts";
 
 const serviceType = {
   flag: "--service-type",
@@ -22,7 +22,24 @@ export const identity = {
   }),
 } as const;
 
-/** Only the services of one type, where it is given. */
+/** Which instances are meant, where they are chosen among. */
 export const selection = {
-  serviceType: optional({ ...serviceType, meaning: "Only services of this type." }),
+  serviceType: optional({
+    ...serviceType,
+    meaning: "Only services of this type; several are separated by commas.",
+    repeatable: true,
+    parse: (text) => text.split(",").map(parseName),
+  }),
+  name: optional({
+    flag: "--name",
+    placeholder: "PATTERN",
+    env: "EMPUSA_NAME",
+    meaning: "Only instances whose name matches: * is anything, ? one character, [a-z] one of those.",
+    parse: parsePattern,
+  }),
 } as const;
+
+/** The selection that settings make. */
+export function selected({ serviceType, name }: Values<typeof selection>): Selection {
+  return { types: serviceType ?? [], name };
+}

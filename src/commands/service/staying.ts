@@ -1,7 +1,8 @@
 /** What a command that keeps something registered tells of it: to the log, and to the service manager. */
+import { RefusedError } from "../../errors.ts";
 import type { Log } from "../../log.ts";
 import { ServiceManager } from "../../process/notify.ts";
-import { type Instance, type SessionEvent, showHolder } from "../../registry/mod.ts";
+import { type Instance, type OutageEvent, type SessionEvent, showHolder } from "../../registry/mod.ts";
 import type { System } from "../../system.ts";
 
 export class Announcer implements Disposable {
@@ -40,16 +41,24 @@ export class Announcer implements Disposable {
 
   [Symbol.dispose](): void {
     this.#watchdog[Symbol.dispose]();
+    this.#manager[Symbol.dispose]();
   }
 }
 
-function describe(event: SessionEvent): ["error" | "warn" | "info", string] {
+type Line = readonly [level: "error" | "warn" | "info", message: string];
+
+/** An outage for the log. */
+export function describeOutage(event: OutageEvent): Line {
+  if (event.kind === "back") return ["info", `back after ${(event.after / 1000).toFixed(1)} s: etcd answers`];
+  const { since, error } = event;
+  const what = error instanceof RefusedError ? "refused" : "cut off";
+  return ["warn", `${what} since ${new Date(since).toISOString()}, and trying again: ${error.message}`];
+}
+
+function describe(event: SessionEvent): Line {
   switch (event.kind) {
     case "cut-off":
-      return [
-        "warn",
-        `cut off since ${new Date(event.since).toISOString()}, and trying again: ${event.error.message}`,
-      ];
+      return describeOutage(event);
     case "lapsed":
       return ["warn", "cut off for longer than the TTL: what was registered is gone, or about to go"];
     case "back":

@@ -1,0 +1,237 @@
+import { EmpusaError, ExitCode, UsageError } from "../../errors.ts";
+import { countEntries, type FormatName, formatNames, formats } from "../../formats/mod.ts";
+import { compareInstances, type Registry, type Selection } from "../../registry/mod.ts";
+import { type Context, leaf, type Program } from "../command.ts";
+import { maxSeconds, wholeNumber, wholeSeconds } from "../connection.ts";
+import { type AnyCommand, flag, named, oneOf, optional, required, type Values } from "../settings.ts";
+import { follow } from "./following.ts";
+import { hookOf, hooks, runFor } from "./hooks.ts";
+import { printing, tellLeftOut } from "./printing.ts";
+import { selected, selection } from "./settings.ts";
+import { actOnSettled, type State } from "./settled.ts";
+
+/** The table is for people, and what it says of the TTL changes every second. */
+const exported = formatNames.filter((name) => name !== "table");
+
+const settings = {
+  ...selection,
+  format: required({
+    flag: "--format",
+    placeholder: "FORMAT",
+    env: "EMPUSA_FORMAT",
+    meaning: "How to write it; without the seconds that are left.",
+    ...oneOf(exported),
+  }),
+  output: required({
+    flag: "--output",
+    placeholder: "FILE",
+    env: "EMPUSA_OUTPUT",
+    meaning: "The file, which is replaced in one step, and only when its content changes.",
+    parse: (text) => text,
+  }),
+  strict: printing.strict,
+  watch: flag({
+    flag: "--watch",
+    env: "EMPUSA_WATCH",
+    meaning: "Stay, and write it with each settled change.",
+  }),
+  ...hooks,
+  exec: { ...hooks.exec, meaning: "Run this line of shell when the file was written, likewise -- COMMAND." },
+  min: optional({
+    flag: "--min",
+    placeholder: "NUMBER",
+    env: "EMPUSA_MIN",
+    meaning: "Write nothing with fewer entries.",
+    parse: wholeNumber(1_000_000),
+  }),
+  maxDrop: optional({
+    flag: "--max-drop",
+    placeholder: "PERCENT",
+    env: "EMPUSA_MAX_DROP",
+    meaning: "Write nothing that has lost more than that of the entries that are in the file.",
+    parse: wholeNumber(100),
+  }),
+  maxDropHold: optional({
+    flag: "--max-drop-hold",
+    placeholder: "SECONDS",
+    env: "EMPUSA_MAX_DROP_HOLD",
+    meaning: "Write it all the same when that has lasted for so long.",
+    parse: wholeSeconds(maxSeconds),
+  }),
+} as const;
+
+export interface ExportOptions {
+  readonly selection: Selection;
+  readonly format: FormatName;
+  readonly output: string;
+  readonly strict: boolean;
+  readonly watch: boolean;
+  readonly hook: Pick<Values<typeof hooks>, "exec" | "settle" | "exitOnFailure">;
+  readonly min: number;
+  /** Percent. */
+  readonly maxDrop: number;
+  /** Milliseconds; without end where it is not to be written at all. */
+  readonly maxDropHold: number;
+}
+
+export function exportCommand(program: Program): AnyCommand {
+  return leaf(program, {
+    description: "Write what is registered to a file that another program reads, once or with each change.",
+    examples: [
+      [
+        "targets for Prometheus",
+        "service export --service-type node-exporter --format prometheus --output targets.json --watch",
+      ],
+      [
+        "servers for nginx, never blanked by an empty etcd",
+        "service export --service-type web --format nginx --output web.conf --watch --min 1 " +
+        "--exec 'nginx -t && nginx -s reload'",
+      ],
+    ],
+    settings,
+    takesCommand: true,
+    options: exportOptions,
+    run: runExport,
+  });
+}
+
+/** @throws {UsageError} where settings do not go together */
+export function exportOptions(typed: Values<typeof settings>): ExportOptions {
+  const { format, output, strict, watch, min, maxDrop, maxDropHold } = typed;
+  if (maxDropHold !== undefined && (maxDrop === undefined || !watch)) {
+    throw new UsageError(
+      `${named(settings.maxDropHold)} needs ${named(settings.maxDrop)} and ${named(settings.watch)}`,
+    );
+  }
+  return {
+    selection: selected(typed),
+    format,
+    output,
+    strict,
+    watch,
+    hook: typed,
+    min: min ?? 0,
+    maxDrop: maxDrop ?? 100,
+    maxDropHold: maxDropHold === undefined ? Infinity : maxDropHold * 1000,
+  };
+}
+
+export async function runExport(options: ExportOptions, context: Context): Promise<number> {
+  const command = hookOf(options.hook, context);
+  if (command === undefined && options.hook.exitOnFailure) {
+    throw new UsageError(
+      `${named(settings.exitOnFailure)} needs ${named(settings.exec)}, or a command behind "--"`,
+    );
+  }
+  using interruption = context.system.interruption();
+  using registry = await context.openRegistry();
+  const exporter = new Exporter(options, command, interruption.signal, context);
+  if (!options.watch) return await once(exporter, options, registry);
+  const { signal } = interruption;
+  let exitCode: number = ExitCode.done;
+  await actOnSettled(follow(registry, options.selection, signal, context), {
+    settle: options.hook.settle,
+    initial: true,
+    signal,
+    act: async (state) => {
+      const code = await exporter.export(state);
+      if (code === "held" || code !== 0 && !options.hook.exitOnFailure) return "failed";
+      if (code === 0 || signal.aborted) return "done";
+      exitCode = code;
+      return "give up";
+    },
+  });
+  return exitCode;
+}
+
+async function once(exporter: Exporter, { selection }: ExportOptions, registry: Registry): Promise<number> {
+  const { instances, revision } = await registry.list(selection);
+  const code = await exporter.export({ instances, revision });
+  return code === "held" ? ExitCode.failed : code;
+}
+
+/** Writes states to the file, as far as they are plausible. */
+class Exporter {
+  readonly #options: ExportOptions;
+  readonly #command: readonly string[] | undefined;
+  readonly #signal: AbortSignal;
+  readonly #context: Context;
+  /** The command has not yet seen what was written last. */
+  #owed = false;
+  /** Since when a drop is held back, as of `performance.now()`. */
+  #heldSince: number | undefined;
+  /** What was warned about last, so that it is not said with every attempt. */
+  #warned = "";
+
+  constructor(
+    options: ExportOptions,
+    command: readonly string[] | undefined,
+    signal: AbortSignal,
+    context: Context,
+  ) {
+    this.#options = options;
+    this.#command = command;
+    this.#signal = signal;
+    this.#context = context;
+  }
+
+  /** The command's exit code, 0 where there is none; or "held" where nothing was written. */
+  async export(state: State): Promise<number | "held"> {
+    const { format, output, selection: { types } } = this.#options;
+    const { system, log } = this.#context;
+    const rendering = { color: false, terminal: false, types };
+    const printed = formats[format](state.instances.toSorted(compareInstances), rendering);
+    await tellLeftOut(printed, this.#options, log);
+    const count = countEntries(format, printed.text);
+    const before = await this.#countBefore();
+    const implausible = this.#implausible(count, before);
+    if (implausible !== undefined) {
+      await this.#warn(`left ${output} as it is: ${implausible}`);
+      return "held";
+    }
+    try {
+      if (await system.replaceFile(output, printed.text)) {
+        this.#owed = true;
+        await log.info(`wrote ${output}: ${count} ${count === 1 ? "entry" : "entries"}`);
+      }
+    } catch (error) {
+      const why = error instanceof Error ? error.message : `${error}`;
+      if (!this.#options.watch) throw new EmpusaError(`cannot write ${output}: ${why}`, { cause: error });
+      await this.#warn(`cannot write ${output}, and trying again: ${why}`);
+      return "held";
+    }
+    this.#warned = "";
+    if (this.#command === undefined || !this.#owed) return 0;
+    const code = await runFor(this.#command, state, this.#signal, this.#context);
+    this.#owed = code !== 0;
+    return code;
+  }
+
+  /** Why so many entries must be wrong, or undefined where they need not be. */
+  #implausible(count: number, before: number | undefined): string | undefined {
+    const { min, maxDrop, maxDropHold } = this.#options;
+    if (count < min) return `there are ${count} entries, and ${named(settings.min)} is ${min}`;
+    if (before === undefined || before - count <= before * maxDrop / 100) {
+      this.#heldSince = undefined;
+      return undefined;
+    }
+    this.#heldSince ??= performance.now();
+    if (performance.now() - this.#heldSince >= maxDropHold) return undefined;
+    return `of ${before} entries only ${count} are left, and ${named(settings.maxDrop)} is ${maxDrop}`;
+  }
+
+  /** How many entries the file has, or undefined where there is no file. */
+  async #countBefore(): Promise<number | undefined> {
+    try {
+      const bytes = await this.#context.system.readFile(this.#options.output);
+      return countEntries(this.#options.format, new TextDecoder().decode(bytes));
+    } catch {
+      return undefined;
+    }
+  }
+
+  async #warn(message: string): Promise<void> {
+    if (message !== this.#warned) await this.#context.log.warn(message);
+    this.#warned = message;
+  }
+}

@@ -1,0 +1,65 @@
+/** Commands that are run when the registry changes. */
+import { ExitCode, UsageError } from "../../errors.ts";
+import { json } from "../../formats/json.ts";
+import { runHook, shellCommand } from "../../process/hook.ts";
+import { compareInstances } from "../../registry/mod.ts";
+import type { Context } from "../command.ts";
+import { flag, named, optional, type Values, withDefault } from "../settings.ts";
+import type { State } from "./settled.ts";
+import { milliseconds } from "../connection.ts";
+
+export const hooks = {
+  exec: optional({
+    flag: "--exec",
+    placeholder: "COMMAND",
+    env: "EMPUSA_EXEC",
+    meaning:
+      "Run this line of shell for each settled change, with all services as JSON on its standard input.",
+    parse: (text) => text,
+  }),
+  settle: withDefault("200", {
+    flag: "--settle",
+    placeholder: "MILLISECONDS",
+    env: "EMPUSA_SETTLE",
+    meaning: "How long nothing must have changed before that counts as settled.",
+    parse: milliseconds,
+  }),
+  exitOnFailure: flag({
+    flag: "--exit-on-failure",
+    env: "EMPUSA_EXIT_ON_FAILURE",
+    meaning: "End with the command's exit code when it fails, instead of running it again.",
+  }),
+} as const;
+
+/**
+ * The command that is to be run, from the option or from behind `--`; undefined where there is none.
+ * @throws {UsageError} where there are both
+ */
+export function hookOf(
+  { exec }: Pick<Values<typeof hooks>, "exec">,
+  { command }: Context,
+): readonly string[] | undefined {
+  if (exec !== undefined && command.length > 0) {
+    throw new UsageError(`${named(hooks.exec)} and a command behind "--" must not both be given`);
+  }
+  return exec !== undefined ? shellCommand(exec) : command.length > 0 ? command : undefined;
+}
+
+/** Runs the command for a state, and tells of a failure. Its exit code. */
+export async function runFor(
+  command: readonly string[],
+  { instances, revision }: State,
+  signal: AbortSignal,
+  { system, log }: Context,
+): Promise<number> {
+  const code = await runHook(command, {
+    input: json(instances.toSorted(compareInstances)).text,
+    env: { EMPUSA_EVENT_REVISION: `${revision}`, EMPUSA_SERVICE_COUNT: `${instances.length}` },
+    signal,
+  }, system);
+  if (code !== ExitCode.done && !signal.aborted) {
+    const why = code === 127 ? ": there is no such command" : code === 126 ? ": it may not be run" : "";
+    await log.warn(`the command for revision ${revision} failed with exit code ${code}${why}`);
+  }
+  return code;
+}

@@ -1,0 +1,70 @@
+import { EmpusaError, ExitCode, UsageError } from "../../errors.ts";
+import { pick, type Selection, strategies } from "../../registry/mod.ts";
+import { type Context, leaf, type Program } from "../command.ts";
+import { type AnyCommand, named, oneOf, optional, required, type Values, withDefault } from "../settings.ts";
+import { selected, selection } from "./settings.ts";
+
+const settings = {
+  serviceType: required({
+    ...selection.serviceType,
+    meaning: "Of which type; several are separated by commas.",
+  }),
+  name: selection.name,
+  strategy: withDefault("random", {
+    flag: "--strategy",
+    placeholder: "STRATEGY",
+    env: "EMPUSA_STRATEGY",
+    meaning: "Any; the first by type and name; or by --key always the same, as long as it is there.",
+    ...oneOf(strategies),
+  }),
+  key: optional({
+    flag: "--key",
+    placeholder: "KEY",
+    env: "EMPUSA_KEY",
+    meaning: "What hash goes by, such as a user or a session.",
+    parse: (text) => text,
+  }),
+} as const;
+
+export interface PickOptions {
+  readonly selection: Selection;
+  readonly strategy: typeof strategies[number];
+  readonly key: string;
+}
+
+export function pickCommand(program: Program): AnyCommand {
+  return leaf(program, {
+    description: "Print the location of one of the instances. Exit code 6 where there is none.",
+    examples: [
+      ["any of them", 'curl "http://$(empusa service pick --service-type web)/"', "shell"],
+      ["for one user always the same", "service pick --service-type cache --strategy hash --key user-42"],
+    ],
+    settings,
+    options: pickOptions,
+    run: runPick,
+  });
+}
+
+/** @throws {UsageError} where the key and the strategy do not go together */
+export function pickOptions(typed: Values<typeof settings>): PickOptions {
+  const { strategy, key } = typed;
+  if ((strategy === "hash") !== (key !== undefined)) {
+    throw new UsageError(`${named(settings.key)} and ${named(settings.strategy)} hash need each other`);
+  }
+  return { selection: selected(typed), strategy, key: key ?? "" };
+}
+
+export async function runPick(
+  { selection, strategy, key }: PickOptions,
+  context: Context,
+): Promise<ExitCode> {
+  using registry = await context.openRegistry();
+  const { instances } = await registry.list(selection);
+  const picked = await pick(instances, strategy, key);
+  if (picked === undefined) {
+    const what = selection.name === undefined ? selection.types.join(", ") : "those types and that name";
+    throw new EmpusaError(`nothing of ${what} is registered`, { exitCode: ExitCode.absent });
+  }
+  await context.system.stdout.write(`${picked.location}\n`);
+  return ExitCode.done;
+}

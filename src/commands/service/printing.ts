@@ -1,0 +1,55 @@
+/** Instances on their way to somebody who reads them: in which format, and what about those it cannot express. */
+import { EmpusaError } from "../../errors.ts";
+import { type FormatName, formatNames, formats, type Printed, showsTtl } from "../../formats/mod.ts";
+import { visible } from "../../formats/visible.ts";
+import type { Log } from "../../log.ts";
+import {
+  compareInstances,
+  type RegisteredInstance,
+  type Registry,
+  type Selection,
+} from "../../registry/mod.ts";
+import type { Context } from "../command.ts";
+import { formatSetting } from "../format.ts";
+import { flag, type Values } from "../settings.ts";
+import { label } from "./staying.ts";
+
+export const printing = {
+  format: formatSetting(formatNames, "table"),
+  strict: flag({
+    flag: "--strict",
+    env: "EMPUSA_STRICT",
+    meaning: "Fail where the format cannot express a location, instead of leaving it out with a warning.",
+  }),
+} as const;
+
+export type Printing = Values<typeof printing>;
+
+/** Prints instances on standard output, sorted, with the time that is left to them where the format shows it. */
+export async function print(
+  instances: readonly RegisteredInstance[],
+  { types }: Selection,
+  options: Printing,
+  registry: Registry,
+  { system: { stdout, wantsColor }, log }: Context,
+): Promise<void> {
+  const complete = showsTtl(options.format) ? await registry.withTtl(instances) : instances;
+  const rendering = { color: wantsColor(stdout), terminal: stdout.isTerminal, types };
+  const printed = formats[options.format](complete.toSorted(compareInstances), rendering);
+  await tellLeftOut(printed, options, log);
+  await stdout.write(printed.text);
+}
+
+/** @throws {EmpusaError} naming the first that was left out, where that is not to be */
+export async function tellLeftOut(
+  { leftOut = [] }: Printed,
+  { format, strict }: { readonly format: FormatName; readonly strict: boolean },
+  log: Log,
+): Promise<void> {
+  for (const { instance, rule } of leftOut) {
+    const what = `${label(instance)} at ${visible(instance.location)}`;
+    const why = `as ${format} an instance must ${rule}`;
+    if (strict) throw new EmpusaError(`cannot print ${what}: ${why}`);
+    await log.warn(`left out ${what}: ${why}`);
+  }
+}

@@ -1,0 +1,93 @@
+/** From each change to the state that is worth acting on. */
+import { type RegisteredInstance, View, type WatchEvent } from "../../registry/mod.ts";
+
+/** All instances as they were at a revision. */
+export interface State {
+  readonly instances: RegisteredInstance[];
+  readonly revision: number;
+}
+
+export interface SettledOptions {
+  /** Milliseconds without a change before it is acted upon; when changes never cease, ten times that. */
+  readonly settle: number;
+  /** Whether what is there in the beginning counts as a change. */
+  readonly initial: boolean;
+  readonly signal: AbortSignal;
+  /** Acts, and tells whether that went well, or until when to wait before it is tried again. */
+  readonly act: (state: State) => Promise<"done" | "failed" | "give up">;
+}
+
+/** The pauses after failures, in milliseconds: the first, which doubles, and the longest. */
+const firstPause = 500;
+const longestPause = 30_000;
+
+/**
+ * Acts once on each settled state: never twice at a time, and always on the newest. An action that failed is tried
+ * again, at the latest with the next change, until it goes well.
+ * @returns when the watch is over, or the action gives up
+ * @throws what the watch throws
+ */
+export async function actOnSettled(
+  events: AsyncGenerator<WatchEvent, void, void>,
+  { settle, initial, signal, act }: SettledOptions,
+): Promise<void> {
+  const view = new View();
+  let revision = 0;
+  let over = false;
+  /** When the first and the last change came that were not acted upon; undefined where all were. */
+  let dirty: { readonly since: number; readonly last: number; readonly soon: boolean } | undefined;
+  let news = Promise.withResolvers<void>();
+  const wake = (): void => news.resolve();
+  signal.addEventListener("abort", wake);
+  const reading = (async (): Promise<void> => {
+    try {
+      for await (const event of events) {
+        view.apply(event);
+        revision = event.revision;
+        if (event.kind === "snapshot" && !initial) continue;
+        const now = performance.now();
+        dirty = { since: dirty?.since ?? now, last: now, soon: event.kind === "snapshot" };
+        wake();
+      }
+    } finally {
+      over = true;
+      wake();
+    }
+  })();
+  // It is looked at below, when the last action is over.
+  reading.catch(() => {});
+  const sleep = async (ms: number | undefined): Promise<void> => {
+    const timer = ms === undefined ? undefined : setTimeout(wake, Math.max(ms, 0));
+    await news.promise;
+    clearTimeout(timer);
+    news = Promise.withResolvers();
+  };
+  let failures = 0;
+  try {
+    while (!over && !signal.aborted) {
+      if (dirty === undefined) {
+        await sleep(undefined);
+        continue;
+      }
+      const quiet = dirty.soon
+        ? 0
+        : Math.min(dirty.last + settle, dirty.since + 10 * settle) - performance.now();
+      if (quiet > 0) {
+        await sleep(quiet);
+        continue;
+      }
+      dirty = undefined;
+      const outcome = await act({ instances: view.instances, revision });
+      if (outcome === "give up") return;
+      failures = outcome === "done" ? 0 : failures + 1;
+      if (failures === 0 || signal.aborted) continue;
+      await sleep(Math.min(firstPause * 2 ** (failures - 1), longestPause));
+      const now = performance.now();
+      dirty ??= { since: now, last: now, soon: true };
+    }
+  } finally {
+    signal.removeEventListener("abort", wake);
+    void events.return();
+  }
+  await reading;
+}

@@ -1,0 +1,31 @@
+import type { RegisteredInstance } from "../registry/instance.ts";
+import { addressOf, hasAddressOrSocket, showAddress, socketOf } from "./address.ts";
+import { expressed, type Printed, SafeNames } from "./expressed.ts";
+import type { Rendering } from "./mod.ts";
+
+/** To nginx an upstream without servers is an error, so one that is marked as down stands in: it answers 502. */
+const nobody = "server 127.0.0.1:65535 down;";
+
+/** An `upstream` block of nginx for each type, those that were asked for and have no instances included. */
+export function nginx(
+  instances: readonly RegisteredInstance[],
+  { types }: Pick<Rendering, "types">,
+): Printed {
+  const { parts, leftOut } = expressed(
+    instances,
+    ({ type, location }) => {
+      const address = addressOf(location);
+      const socket = socketOf(location);
+      if (address !== undefined) return { type, server: `server ${showAddress(address)};` };
+      return socket === undefined ? undefined : { type, server: `server unix:${socket};` };
+    },
+    hasAddressOrSocket,
+  );
+  const names = new SafeNames(/[^A-Za-z0-9_.-]/g);
+  const blocks = [...new Set([...types, ...instances.map(({ type }) => type)])].sort().map((type) => {
+    const servers = parts.filter((part) => part.type === type).map(({ server }) => server);
+    const lines = (servers.length === 0 ? [nobody] : servers).map((server) => `    ${server}\n`);
+    return `upstream ${names.give(type)} {\n${lines.join("")}}\n`;
+  });
+  return { text: blocks.join(""), leftOut };
+}

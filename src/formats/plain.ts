@@ -1,0 +1,12 @@
+import type { RegisteredInstance } from "../registry/instance.ts";
+import { expressed, type Printed } from "./expressed.ts";
+
+/** One location a line. */
+export function plain(instances: readonly RegisteredInstance[]): Printed {
+  const { parts, leftOut } = expressed(
+    instances,
+    ({ location }) => /[\r\n]/.test(location) ? undefined : `${location}\n`,
+    "have a location of one line",
+  );
+  return { text: parts.join(""), leftOut };
+}
