@@ -7,6 +7,7 @@ import { Cluster, type Etcd } from "../tests/support/etcd.ts";
 import { Presence } from "../tests/support/presence.ts";
 import { registerWeb, start } from "../tests/support/program.ts";
 import { Proxy } from "../tests/support/proxy.ts";
+import { Random } from "../tests/support/random.ts";
 
 const [seconds = 600, seed = 1] = Deno.args.map(Number);
 const ttl = 5;
@@ -17,14 +18,8 @@ const maxGrowth = 10;
 const print = (line: string): Promise<number> => Deno.stdout.write(new TextEncoder().encode(`${line}\n`));
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** The same numbers from 0 to 1 for the same seed: a linear congruential generator (Knuth, MMIX). */
-let state = BigInt(seed);
-function random(): number {
-  state = BigInt.asUintN(64, state * 6364136223846793005n + 1442695040888963407n);
-  return Number(state >> 11n) / 2 ** 53;
-}
-const oneOf = <T>(all: readonly T[]): T => all[Math.floor(random() * all.length)] as T;
-const someTime = (): number => 200 + random() * ttl * 1500;
+const random = new Random(seed);
+const someTime = (): number => 200 + random.next() * ttl * 1500;
 
 await using things = new AsyncDisposableStack();
 const cluster = things.use(await Cluster.start(3, { slowElections: true }));
@@ -39,16 +34,16 @@ await refresher.said("registered web/a");
 
 /** Each resolves when all is well again. */
 const faults: Record<string, () => Promise<unknown>> = {
-  "a node killed": () => hurt(oneOf(cluster.members), "SIGKILL"),
-  "a node politely restarted": () => hurt(oneOf(cluster.members), "SIGTERM"),
-  "a node frozen": () => hurt(oneOf(cluster.members), "SIGSTOP"),
+  "a node killed": () => hurt(random.oneOf(cluster.members), "SIGKILL"),
+  "a node politely restarted": () => hurt(random.oneOf(cluster.members), "SIGTERM"),
+  "a node frozen": () => hurt(random.oneOf(cluster.members), "SIGSTOP"),
   "two nodes killed": () => {
-    const spared = oneOf(cluster.members);
+    const spared = random.oneOf(cluster.members);
     return Promise.all(cluster.members.map((etcd) => etcd === spared ? undefined : hurt(etcd, "SIGKILL")));
   },
-  "a connection cut": () => block([oneOf(proxies)], "cut"),
+  "a connection cut": () => block([random.oneOf(proxies)], "cut"),
   "all connections cut": () => block(proxies, "cut"),
-  "a connection stalled": () => block([oneOf(proxies)], "stall"),
+  "a connection stalled": () => block([random.oneOf(proxies)], "stall"),
   "all connections stalled": () => block(proxies, "stall"),
   "all connections half-open": () => {
     for (const proxy of proxies) proxy.swallow();
@@ -92,7 +87,7 @@ let early = 0;
 let late = 0;
 let longest = 0;
 while (Date.now() < began + seconds * 1000) {
-  const name = oneOf(Object.keys(faults));
+  const name = random.oneOf(Object.keys(faults));
   counts.set(name, (counts.get(name) ?? 0) + 1);
   await faults[name]?.();
   const back = await presence.until((value) => value === "h:1");
@@ -100,7 +95,7 @@ while (Date.now() < began + seconds * 1000) {
   const now = await memory();
   if (Date.now() < began + warmUp * 1000) early = Math.max(early, now);
   else late = Math.max(late, now);
-  await pause(random() * 2000);
+  await pause(random.next() * 2000);
 }
 const end = await memory();
 refresher.signal("SIGTERM");

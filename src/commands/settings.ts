@@ -48,7 +48,8 @@ export function required<T>(declaration: Declaration<T>): Setting<T> {
 
 /** A setting that may be left out. */
 export function optional<T>(declaration: Declaration<T>): Setting<T | undefined> {
-  return declaration;
+  // Whatever it was made from.
+  return { ...declaration, required: false };
 }
 
 /** A setting that has a value even where nothing is given. */
@@ -136,10 +137,16 @@ export function read<S extends Settings>(settings: S, given: Readonly<Record<str
 }
 
 function find(setting: Setting<unknown>, given: Readonly<Record<string, unknown>>): string | undefined {
-  const typed = given[camelCase(setting.flag.slice(2), "-")] ??
-    given[camelCase(setting.env.toLowerCase(), "_")];
+  const typed = option(setting.flag, given) ?? given[camelCase(setting.env.toLowerCase(), "_")];
   const text = Array.isArray(typed) ? typed.join(",") : typed;
   return text === undefined ? setting.fallback : `${text}`;
+}
+
+/** What was typed. Cliffy makes of `--no-x` that `x` is false. */
+function option(flag: string, given: Readonly<Record<string, unknown>>): unknown {
+  const name = flag.slice("--".length);
+  if (!name.startsWith("no-")) return given[camelCase(name, "-")];
+  return given[camelCase(name.slice("no-".length), "-")] === false ? true : undefined;
 }
 
 /** What `parse` makes of a setting's text, with the setting named where that breaks a rule. */

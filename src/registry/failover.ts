@@ -132,7 +132,7 @@ export class Failover<M extends Member> {
         ...running.length > 0 ? [nextAt] : [],
         ...resting.map(({ ready }) => Math.max(ready, nextAt)),
       ];
-      const wake = Math.min(limit.deadline, ...wakes);
+      const wake = Math.min(limit.deadline - tooLittle, ...wakes);
       const first = await firstOf(running.map(({ attempt }) => attempt), wake - now, limit.signal);
       if (first === undefined) continue;
       const { turn, attempt: ended } = running[first.place] as typeof running[number];

@@ -1,0 +1,213 @@
+/** Following services: as lines, and with commands of somebody's. */
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { Etcd } from "../support/etcd.ts";
+import { empusa, type Env, type Running, start } from "../support/program.ts";
+import { projectFile } from "../support/project.ts";
+import { Proxy } from "../support/proxy.ts";
+
+const connect = (etcd: Etcd): Env => ({ EMPUSA_ETCD_ENDPOINT: etcd.endpoint, EMPUSA_TREE_ROOT: "/foo" });
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+const put = (etcd: Etcd, service: string, location: string): Promise<string> =>
+  etcd.etcdctl("put", `/foo/service/${service}`, location);
+
+/** Lets it end by SIGTERM, and gives the lines it has written. */
+async function lines(running: Running): Promise<string[]> {
+  running.signal("SIGTERM");
+  const { code, stdout } = await running.outcome;
+  assertEquals(code, 0);
+  return stdout.trimEnd().split("\n");
+}
+
+Deno.test("watch tells what is there, and then each change", async () => {
+  await using etcd = await Etcd.start();
+  await put(etcd, "web/b", "b:1");
+  await put(etcd, "web/a", "a:1");
+  await put(etcd, "web-admin/a", "x:1");
+  await using watch = start(["service", "watch", "--service-type", "web"], connect(etcd));
+  await using table = start(["service", "watch", "--format", "table", "--name", "a"], connect(etcd));
+  await pause(1500);
+  await put(etcd, "web/c", "größe:1");
+  await put(etcd, "db/c", "c:1");
+  await etcd.etcdctl("del", "/foo/service/web/b");
+  await etcd.etcdctl("del", "--prefix", "/foo/service/web/a");
+  await put(etcd, "web/c/stray", "x");
+  await pause(300);
+  const service = (name: string, location: string): Record<string, string> => ({
+    service: `web/${name}`,
+    type: "web",
+    name,
+    location,
+  });
+  assertEquals((await lines(watch)).map((line) => JSON.parse(line)), [
+    { event: "snapshot", revision: 4, services: [service("a", "a:1"), service("b", "b:1")] },
+    { event: "put", revision: 5, ...service("c", "größe:1") },
+    { event: "delete", revision: 7, ...service("b", "b:1") },
+    { event: "delete", revision: 8, ...service("a", "a:1") },
+  ]);
+  assertStringIncludes(
+    (await watch.outcome).stderr,
+    "left out what lies at /foo/service/web/c/stray: it must",
+  );
+  assertEquals((await lines(table)).map((line) => line.split(/ +/)), [
+    ["there", "web/a", "a:1"],
+    ["there", "web-admin/a", "x:1"],
+    ["delete", "web/a", "a:1"],
+  ]);
+});
+
+Deno.test("watch resumes where it was, or tells the differences where etcd has forgotten", async () => {
+  await using etcd = await Etcd.start();
+  using proxy = new Proxy(etcd.endpoint);
+  await put(etcd, "web/a", "a:1");
+  await put(etcd, "web/b", "b:1");
+  await using watch = start(["service", "watch", "--timeout", "1"], {
+    ...connect(etcd),
+    EMPUSA_ETCD_ENDPOINT: proxy.endpoint,
+  });
+  await pause(1500);
+  proxy.cut();
+  await put(etcd, "web/a", "a:2");
+  await put(etcd, "web/a", "a:3");
+  await pause(1000);
+  proxy.open();
+  await pause(1500);
+  proxy.cut();
+  await etcd.etcdctl("del", "/foo/service/web/b");
+  await put(etcd, "web/a", "a:4");
+  await put(etcd, "web/c", "c:1");
+  await etcd.etcdctl("compact", "7");
+  proxy.open();
+  await pause(1500);
+  await etcd.signal("SIGKILL");
+  await etcd.wipe();
+  await etcd.restart();
+  await put(etcd, "web/c", "c:1");
+  await pause(2000);
+  const said = (await lines(watch)).map((line) => JSON.parse(line));
+  const brief = said.map(({ event, revision, service, location, put = [], deleted = [] }) => {
+    const names = (some: { service: string; location: string }[]): string =>
+      some.map(({ service, location }) => `${service}=${location}`).join();
+    return `${event} ${revision} ${service === undefined ? "" : `${service}=${location}`}${names(put)}|${
+      names(deleted)
+    }`;
+  });
+  assertEquals(brief.slice(0, 4), [
+    "snapshot 3 |",
+    "put 4 web/a=a:2|",
+    "put 5 web/a=a:3|",
+    "resync 8 web/a=a:4,web/c=c:1|web/b=b:1",
+  ]);
+  // The wiped etcd begins to count anew, and what it held is gone; how many lines tell so is a matter of time.
+  const wiped = brief.slice(4).join("\n");
+  assert(/^resync [12] .*web\/a=a:4/m.test(wiped), wiped);
+});
+
+Deno.test("a connection that is silent is found out within five seconds", async () => {
+  await using etcd = await Etcd.start();
+  using proxy = new Proxy(etcd.endpoint);
+  await using watch = start(["service", "watch"], { ...connect(etcd), EMPUSA_ETCD_ENDPOINT: proxy.endpoint });
+  await pause(1500);
+  proxy.swallow();
+  await put(etcd, "web/a", "a:1");
+  await pause(6500);
+  assertEquals((await lines(watch)).map((line) => JSON.parse(line).event), ["snapshot", "put"]);
+});
+
+Deno.test("nobody who reads on ends a watch", async () => {
+  await using etcd = await Etcd.start();
+  const command = `"$0" service watch | head -n 1; echo \${PIPESTATUS[0]}`;
+  const child = new Deno.Command("bash", {
+    args: ["-c", command, projectFile("scripts/empusa")],
+    env: connect(etcd),
+    stdout: "piped",
+  }).spawn();
+  await pause(1500);
+  for (let i = 0; i < 5; i++) {
+    await put(etcd, "web/a", `a:${i}`);
+    await pause(100);
+  }
+  const output = new TextDecoder().decode((await child.output()).stdout);
+  assertEquals(output, '{"event":"snapshot","revision":1,"services":[]}\n0\n');
+});
+
+Deno.test("a command is run once for each settled change, with all that is there", async () => {
+  await using etcd = await Etcd.start();
+  await put(etcd, "web/a", "a:1");
+  const command =
+    'echo "$EMPUSA_EVENT_REVISION $EMPUSA_SERVICE_COUNT $(cat)" "[$EMPUSA_ETCD_PASSWORD]" | tr -d "\\n "; echo';
+  await using watch = start(["service", "watch", "--exec", command], connect(etcd));
+  await using quiet = start(
+    ["service", "watch", "--no-initial", "--settle", "500", "--", "wc", "-l"],
+    connect(etcd),
+  );
+  await pause(1500);
+  for (let i = 0; i < 10; i++) await put(etcd, `web/n${i}`, `h:${i}`);
+  await pause(1500);
+  const [first, second, ...more] = await lines(watch);
+  assertEquals(first, '21[{"service":"web/a","type":"web","name":"a","location":"a:1"}][]');
+  assert(second?.startsWith("1211["), second);
+  assertEquals(JSON.parse(second.slice(4, -2)).length, 11);
+  assertEquals(more, []);
+  assertEquals(await lines(quiet), ["13"]);
+});
+
+Deno.test("a command is never run twice at a time, and the newest state wins", async () => {
+  await using etcd = await Etcd.start();
+  const command = 'cat >/dev/null; echo begin; sleep 1; echo "end $EMPUSA_SERVICE_COUNT"';
+  await using watch = start(["service", "watch", "--settle", "0", "--exec", command], connect(etcd));
+  await pause(1200);
+  for (let i = 0; i < 8; i++) {
+    await put(etcd, `web/n${i}`, `h:${i}`);
+    await pause(100);
+  }
+  await pause(3000);
+  const said = await lines(watch);
+  assertEquals(said.filter((_, i) => i % 2 === 0), said.filter((_, i) => i % 2 === 0).map(() => "begin"));
+  assertEquals([said[1], said.at(-1)], ["end 0", "end 8"]);
+  assert(said.length <= 8, said.join());
+});
+
+Deno.test("a command that fails is run again until it succeeds", async () => {
+  await using etcd = await Etcd.start();
+  const folder = await Deno.makeTempDir();
+  const command = `cat >/dev/null; echo run; test -e ${folder}/go`;
+  await using watch = start(["service", "watch", "--exec", command], connect(etcd));
+  await watch.said("failed with exit code 1");
+  await pause(1000);
+  await Deno.writeTextFile(`${folder}/go`, "");
+  await pause(3000);
+  const runs = await lines(watch);
+  assert(runs.length >= 3 && runs.length <= 5, runs.join());
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("--exit-on-failure ends with the command's own exit code", async () => {
+  await using etcd = await Etcd.start();
+  for (
+    const [command, code] of [[["sh", "-c", "exit 42"], 42], [["/nowhere/at-all"], 127], [
+      ["/etc/passwd"],
+      126,
+    ]] as const
+  ) {
+    const { code: ended, stderr } = await empusa(
+      ["service", "watch", "--exit-on-failure", "--", ...command],
+      connect(etcd),
+    );
+    assertEquals(ended, code);
+    assertStringIncludes(stderr, `failed with exit code ${code}`);
+  }
+  const useless = await empusa(["service", "watch", "--no-initial"], connect(etcd));
+  assertEquals(useless.code, 2);
+  assertStringIncludes(
+    useless.stderr,
+    "--no-initial (EMPUSA_NO_INITIAL) needs --exec (EMPUSA_EXEC), or a command",
+  );
+});
+
+Deno.test("a command that runs is told to stop, and waited for", async () => {
+  await using etcd = await Etcd.start();
+  const command = 'trap "echo told; exit 0" TERM; echo begin; while :; do sleep 0.1; done';
+  await using watch = start(["service", "watch", "--exec", command], connect(etcd));
+  await pause(1500);
+  assertEquals(await lines(watch), ["begin", "told"]);
+});
