@@ -41,7 +41,7 @@ export interface Access {
 }
 
 /** How many keys are read at once: few enough for etcd's limits on a message, many enough to be quick. */
-const pageSize = 1000;
+const pageSize = 5000;
 
 type Policy = NonNullable<NonNullable<IOptions["faultHandling"]>["global"]>;
 

@@ -88,6 +88,21 @@ Deno.test("a connection that has died is replaced while there is time", async ()
   assert(took >= 750 && took <= 770, `${took} ms`);
 });
 
+Deno.test("a clock that is set back lengthens nothing", async () => {
+  const { now } = Date;
+  let attempts = 0;
+  const run = new Failover(members).run(
+    limitOf(2000),
+    () => ++attempts <= members.length ? refused() : Promise.resolve("done"),
+  );
+  Date.now = () => now() - 3_600_000;
+  try {
+    assertEquals(await run, "done");
+  } finally {
+    Date.now = now;
+  }
+});
+
 Deno.test("an attempt knows whether an earlier one may have come through", async () => {
   using time = new FakeClocks();
   const told: boolean[] = [];

@@ -113,6 +113,19 @@ test("an idle session costs one message a refresh, on one stream, and no event",
   assertEquals(await revisionOf(etcd), revision);
 });
 
+test("what is registered later is followed too", async () => {
+  await using etcd = await Etcd.start();
+  using registry = await open(etcd);
+  const session = await registry.register(web, 60);
+  await using kept = keep(session);
+  await pause(300);
+  await session.register({ ...web, name: "later" });
+  await pause(300);
+  await etcd.etcdctl("del", "/foo/service/web/later");
+  await until("it is back", async () => await etcd.etcdctl("get", "/foo/service/web/later") !== "");
+  assertEquals(kept.events.map(({ kind }) => kind), ["restored"]);
+});
+
 test("what several lose to others is told, and the rest is kept", async () => {
   await using etcd = await Etcd.start();
   using registry = await open(etcd);

@@ -95,6 +95,19 @@ export class Etcd implements AsyncDisposable {
     return new TextDecoder().decode(stdout);
   }
 
+  /** Puts many keys, quickly: by its JSON gateway, a hundred in one transaction. */
+  async putMany(entries: readonly (readonly [key: string, value: string])[]): Promise<void> {
+    const base64 = (text: string): string => btoa(String.fromCharCode(...new TextEncoder().encode(text)));
+    for (let i = 0; i < entries.length; i += 100) {
+      const success = entries.slice(i, i + 100).map(([key, value]) => ({
+        request_put: { key: base64(key), value: base64(value) },
+      }));
+      const options = { method: "POST", body: JSON.stringify({ success }) };
+      const { error } = await (await fetch(`${this.url}/v3/kv/txn`, options)).json();
+      if (error !== undefined) throw new Error(error);
+    }
+  }
+
   /** How often an RPC was called, by the name of its method. */
   calls(method: string): Promise<number> {
     return this.#count("grpc_server_started_total", method);

@@ -116,6 +116,19 @@ export const faults: readonly Fault[] = [
     run: async ({ etcdctl }) => void await etcdctl("put", key, "other:1"),
     options: ["--on-conflict", "takeover"],
   },
+  {
+    name: "the connection cut, the key taken over after the TTL",
+    nodes: 1,
+    run: ({ proxy, presence, etcdctl, outage }) =>
+      outage(async () => {
+        proxy.cut();
+        await presence.until((value) => value === null);
+        await etcdctl("put", key, "other:1");
+        await pause(1);
+        proxy.open();
+      }),
+    end: "yields",
+  },
   { name: "the connection cut, within the TTL", nodes: 1, run: blocked("cut", within) },
   { name: "the connection cut, longer than the TTL", nodes: 1, run: blocked("cut", beyond) },
   { name: "the connection stalled, within the TTL", nodes: 1, run: blocked("stall", within) },
