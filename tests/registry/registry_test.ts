@@ -170,6 +170,16 @@ test("thousands are listed in order, each with its own TTL", async () => {
   }
 });
 
+test("more is read than fits into a page or, by default, into a message", async () => {
+  await using bed = await bench();
+  const { registry, etcd } = bed;
+  const location = `h:${"1".repeat(1000)}`;
+  await etcd.putMany(Array.from({ length: 12_000 }, (_, i) => [`/foo/service/web/n${i}`, location]));
+  const { instances } = await registry.list();
+  assertEquals(instances.length, 12_000);
+  assertEquals(new Set(instances.map(({ name }) => name)).size, 12_000);
+});
+
 test("of many calls that find their token dead, one logs in again", async () => {
   await using etcd = await Etcd.start({ args: ["--auth-token-ttl=1"] });
   await etcd.guard();
