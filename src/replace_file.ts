@@ -9,9 +9,7 @@ const abandoned = 60_000;
 
 /** See `System.replaceFile`. */
 export async function replaceFile(path: string, text: string): Promise<boolean> {
-  // Through a symbolic link, the file it leads to is replaced, not the link.
-  const target = await Deno.realPath(path).catch(() => path);
-  const [, folder = ".", name = target] = /^(.*)\/([^/]+)$/.exec(target) ?? [];
+  const { target, folder, name } = await locate(path);
   const before = await Deno.stat(target).catch(() => undefined);
   if (before?.isFile === true && await Deno.readTextFile(target) === text) return false;
   if (before !== undefined && !before.isFile) throw new Error("it is not a file");
@@ -31,6 +29,34 @@ export async function replaceFile(path: string, text: string): Promise<boolean> 
   }
   await syncFolder(folder);
   return true;
+}
+
+/** Through a symbolic link it is about the file that it leads to, even where that is not there yet. */
+async function locate(path: string): Promise<{ target: string; folder: string; name: string }> {
+  const target = await Deno.realPath(path).catch(async () => {
+    const link = await Deno.readLink(path).catch(() => undefined);
+    if (link === undefined) return path;
+    return link.startsWith("/") ? link : `${path.replace(/[^/]*$/, "")}${link}`;
+  });
+  const [, folder = ".", name = target] = /^(.*)\/([^/]+)$/.exec(target) ?? [];
+  return { target, folder, name };
+}
+
+async function owedMark(path: string): Promise<string> {
+  const { folder, name } = await locate(path);
+  return `${folder}/.${name}.empusa-owed`;
+}
+
+/** See `System.isOwed`. */
+export async function isOwed(path: string): Promise<boolean> {
+  return await Deno.stat(await owedMark(path)).then(() => true, () => false);
+}
+
+/** See `System.setOwed`. */
+export async function setOwed(path: string, owed: boolean): Promise<void> {
+  const mark = await owedMark(path);
+  if (owed) await Deno.writeTextFile(mark, "");
+  else await Deno.remove(mark).catch(() => {});
 }
 
 async function keepOwner(path: string, { mode, uid, gid }: Deno.FileInfo): Promise<void> {

@@ -1,5 +1,5 @@
 import { sendDatagram } from "./datagram.ts";
-import { replaceFile } from "./replace_file.ts";
+import { isOwed, replaceFile, setOwed } from "./replace_file.ts";
 
 /** A stream that text is written to. */
 export interface Output {
@@ -25,7 +25,7 @@ export interface Ended {
 /** A program that runs. */
 export interface Child {
   readonly ended: Promise<Ended>;
-  /** No failure where it has ended already. */
+  /** Sends the signal to all of its process group. No failure where that has ended already. */
   kill(signal: "SIGTERM" | "SIGKILL"): void;
 }
 
@@ -52,11 +52,18 @@ export interface System {
    * @throws {Deno.errors} where it cannot be written
    */
   replaceFile(path: string, text: string): Promise<boolean>;
+  /** Whether somebody is owed word of what is in the file, which outlives us in a hidden file beside it. */
+  isOwed(path: string): Promise<boolean>;
+  /** @throws {Deno.errors} where that cannot be noted */
+  setOwed(path: string, owed: boolean): Promise<void>;
   /** An environment variable, or undefined where it is not set. */
   env(name: string): string | undefined;
   /** All environment variables. */
   allEnv(): Record<string, string>;
-  /** @throws {Deno.errors} where it cannot be started */
+  /**
+   * Starts a program in a process group of its own.
+   * @throws {Deno.errors} where it cannot be started
+   */
   spawn(command: readonly string[], options: SpawnOptions): Child;
   readonly pid: number;
   /**
@@ -80,6 +87,8 @@ export function system(): System {
     wantsColor: (output) => output.isTerminal && !Deno.noColor,
     readFile: (path) => Deno.readFile(path),
     replaceFile,
+    isOwed,
+    setOwed,
     env: (name) => Deno.env.get(name),
     allEnv: () => Deno.env.toObject(),
     spawn,
@@ -120,6 +129,7 @@ function spawn([program = "", ...args]: readonly string[], { input, env }: Spawn
     stdin: "piped",
     stdout: "inherit",
     stderr: "inherit",
+    detached: true,
   }).spawn();
   // It need not read what it is given.
   void new Response(input).body?.pipeTo(child.stdin).catch(() => {});
@@ -127,7 +137,7 @@ function spawn([program = "", ...args]: readonly string[], { input, env }: Spawn
     ended: child.status,
     kill(signal): void {
       try {
-        child.kill(signal);
+        Deno.kill(Deno.build.os === "windows" ? child.pid : -child.pid, signal);
       } catch {
         // It has ended.
       }

@@ -60,7 +60,7 @@ export function leaf<S extends Settings, Options>(
   program: Program,
   { description, examples, settings, options, run, ...more }: Definition<S, Options>,
 ): AnyCommand {
-  const usage = more.takesCommand === true ? "[options] [-- COMMAND [ARGUMENTS]]" : "[options]";
+  const usage = more.takesCommand === true ? "[options] -- [command...]" : "[options]";
   const command: AnyCommand = new Command().description(description).usage(usage);
   declare(command, settings);
   examplesOf.set(command, examples);

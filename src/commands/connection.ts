@@ -119,12 +119,12 @@ export function milliseconds(text: string): number {
   return number;
 }
 
-/** A whole number, at least 1 and at most `max`. */
-export function wholeNumber(max: number): (text: string) => number {
+/** A whole number, at least `min` and at most `max`. */
+export function wholeNumber(min: number, max: number): (text: string) => number {
   return (text) => {
     const number = /^\d+$/.test(text) ? Number(text) : NaN;
-    if (!(number >= 1 && number <= max)) {
-      throw new RuleViolation(`be a whole number, at least 1 and at most ${max}`);
+    if (!(number >= min && number <= max)) {
+      throw new RuleViolation(`be a whole number, at least ${min} and at most ${max}`);
     }
     return number;
   };

@@ -17,17 +17,37 @@ const defaultPorts: Readonly<Record<string, number>> = { "http:": 80, "https:": 
 
 /** The address of a location, or undefined where it has none: a socket, a URL without a port, free text. */
 export function addressOf(location: string): Address | undefined {
-  const [, v6, name, digits] = /^(?:\[([0-9a-f:.]+)\]|([a-z0-9_.-]+)):(\d{1,5})$/i.exec(location) ?? [];
+  const [, v6, name, digits] = /^(?:\[([^\]]*)\]|([^:/[\]]*)):(\d{1,5})$/.exec(location) ?? [];
   const host = v6 ?? name;
-  if (host !== undefined) return withPort(host, Number(digits));
+  if (host !== undefined) return address(host, v6 !== undefined, Number(digits));
   if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(location) || !URL.canParse(location)) return undefined;
   const { hostname, port, protocol } = new URL(location);
-  if (hostname === "") return undefined;
-  return withPort(hostname.replace(/^\[|\]$/g, ""), port === "" ? defaultPorts[protocol] ?? 0 : Number(port));
+  const inBrackets = hostname.startsWith("[");
+  return address(
+    inBrackets ? hostname.slice(1, -1) : hostname,
+    inBrackets,
+    port === "" ? defaultPorts[protocol] ?? 0 : Number(port),
+  );
 }
 
-function withPort(host: string, port: number): Address | undefined {
-  return port >= 1 && port <= 65535 ? { host, port } : undefined;
+/** Only what every reader takes for a host: a URL may have one that is a program to them. */
+function address(host: string, v6: boolean, port: number): Address | undefined {
+  const isHost = v6 ? isV6(host) : /^[\d.]+$/.test(host) ? isV4(host) : isName(host);
+  return isHost && port >= 1 && port <= 65535 ? { host, port } : undefined;
+}
+
+function isV6(host: string): boolean {
+  return /^[0-9a-f:.]+$/i.test(host) && URL.canParse(`http://[${host}]/`);
+}
+
+function isV4(host: string): boolean {
+  return /^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!$)|$)){4}$/.test(host);
+}
+
+/** Labels of at most 63 letters, digits, hyphens and underscores (RFC 1123, section 2.1; the underscore is custom). */
+function isName(host: string): boolean {
+  return host.length <= 253 &&
+    host.split(".").every((label) => /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/i.test(label));
 }
 
 /** `host:port`, with the brackets that IPv6 needs. */
@@ -35,12 +55,16 @@ export function showAddress({ host, port }: Address): string {
   return `${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
-/** Whether a host is an IP address rather than a name. */
+/** Whether the host of an address is an IP address rather than a name. */
 export function isIp(host: string): boolean {
-  return host.includes(":") || /^\d{1,3}(\.\d{1,3}){3}$/.test(host);
+  return host.includes(":") || isV4(host);
 }
+
+/** The longest path of a socket that all readers take, in bytes: HAProxy's limit is the lowest. */
+const maxSocketPath = 97;
 
 /** The path of `unix:/path` or `unix:///path`, where it has no characters that need quoting. */
 export function socketOf(location: string): string | undefined {
-  return /^unix:(?:\/\/)?(\/[a-z0-9_./@+-]+)$/i.exec(location)?.[1];
+  const [, path] = /^unix:(?:\/\/)?(\/[a-z0-9_./@+-]+)$/i.exec(location) ?? [];
+  return path === undefined || path.length > maxSocketPath ? undefined : path;
 }

@@ -35,6 +35,8 @@ export function expressed<T>(
 /** Names that are made of safe characters only, each given once. */
 export class SafeNames {
   readonly #unsafe: RegExp;
+  /** How often each safe name was asked for. */
+  readonly #asked = new Map<string, number>();
   readonly #given = new Set<string>();
 
   /** @param unsafe matches every character that a name may not have */
@@ -45,8 +47,10 @@ export class SafeNames {
   /** The name itself where it is safe and free, else one that is like it. */
   give(name: string): string {
     const safe = name.replace(this.#unsafe, "_");
-    let free = safe;
-    for (let i = 2; this.#given.has(free); i++) free = `${safe}_${i}`;
+    let count = this.#asked.get(safe) ?? 0;
+    let free: string;
+    do free = ++count === 1 ? safe : `${safe}_${count}`; while (this.#given.has(free));
+    this.#asked.set(safe, count);
     this.#given.add(free);
     return free;
   }

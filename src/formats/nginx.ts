@@ -22,9 +22,11 @@ export function nginx(
     hasAddressOrSocket,
   );
   const names = new SafeNames(/[^A-Za-z0-9_.-]/g);
-  const blocks = [...new Set([...types, ...instances.map(({ type }) => type)])].sort().map((type) => {
-    const servers = parts.filter((part) => part.type === type).map(({ server }) => server);
-    const lines = (servers.length === 0 ? [nobody] : servers).map((server) => `    ${server}\n`);
+  const all = [...types, ...instances.map(({ type }) => type)].sort();
+  const servers = new Map(all.map((type) => [type, [] as string[]]));
+  for (const { type, server } of parts) servers.get(type)?.push(server);
+  const blocks = [...servers].map(([type, found]) => {
+    const lines = (found.length === 0 ? [nobody] : found).map((server) => `    ${server}\n`);
     return `upstream ${names.give(type)} {\n${lines.join("")}}\n`;
   });
   return { text: blocks.join(""), leftOut };

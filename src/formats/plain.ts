@@ -5,8 +5,8 @@ import { expressed, type Printed } from "./expressed.ts";
 export function plain(instances: readonly RegisteredInstance[]): Printed {
   const { parts, leftOut } = expressed(
     instances,
-    ({ location }) => /[\r\n]/.test(location) ? undefined : `${location}\n`,
-    "have a location of one line",
+    ({ location }) => /^[^\r\n]+$/.test(location) ? `${location}\n` : undefined,
+    "have a location of one line that is not empty",
   );
   return { text: parts.join(""), leftOut };
 }

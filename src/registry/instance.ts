@@ -48,6 +48,12 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 // deno-lint-ignore no-control-regex -- control characters are what it is for
 const control = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\ufffd]/;
 
+/** Whether it is one line that is not blank. Anybody may have written something else. */
+export function isLocation(text: string): boolean {
+  return text.trim() !== "" && !control.test(text) && text.isWellFormed() &&
+    encoder.encode(text).length <= maxLocationBytes;
+}
+
 /** What anybody may have written, as something that fits into a message. */
 export function oneLine(text: string): string {
   const shown = text.replace(new RegExp(control, "g"), "\ufffd");
@@ -78,10 +84,7 @@ export function parseName(text: string): string {
  * @throws {RuleViolation} where it is not one line
  */
 export function parseLocation(text: string): string {
-  if (
-    text.trim() === "" || control.test(text) || !text.isWellFormed() ||
-    encoder.encode(text).length > maxLocationBytes
-  ) {
+  if (!isLocation(text)) {
     throw new RuleViolation(
       `be one line of 1 to ${maxLocationBytes} bytes of UTF-8, not blank and without control characters`,
     );

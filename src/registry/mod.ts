@@ -29,6 +29,7 @@ export { type Endpoint, parseEndpoints, protocols, showEndpoint } from "./endpoi
 export {
   compareInstances,
   type Instance,
+  isLocation,
   parseLocation,
   parseName,
   parsePattern,

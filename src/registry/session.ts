@@ -113,6 +113,8 @@ export class Session {
   #refreshed = 0;
   #due = 0;
   #watch: Watch | undefined;
+  /** How often something was registered: what is followed may not know of the last. */
+  #registered = 0;
   /** When it was opened, as of `performance.now()`, and how often in a row it did not last. */
   #watchedSince = 0;
   #restarts = 0;
@@ -161,6 +163,7 @@ export class Session {
     this.#unwanted.delete(key);
     this.#registrations.set(key, { instance, doubt: undefined, fights: 0, truce: 0 });
     // So that it is followed too.
+    this.#registered++;
     this.#watch?.[Symbol.dispose]();
   }
 
@@ -313,6 +316,7 @@ export class Session {
     const lasted = performance.now() - this.#watchedSince > 2 * longestPause;
     this.#restarts = lasted ? 0 : this.#restarts + 1;
     if (this.#restarts > 1) await delay(backOff(this.#restarts - 1, this.#longestPause()), signal);
+    const registered = this.#registered;
     const watch = await this.#store.watch(
       { keys: [...this.#registrations.keys()] },
       (changes) => this.#hear(changes),
@@ -325,6 +329,7 @@ export class Session {
       this.#shaken = true;
       this.#news.resolve();
     });
+    if (registered !== this.#registered) watch[Symbol.dispose]();
   }
 
   /** A key that was written is looked at too: it may have been somebody else, or nothing but we ourselves. */

@@ -133,7 +133,7 @@ export class WatchStream implements Watch {
   /** What came before somebody wanted to know it. */
   readonly #early: Change[] = [];
   #onChanges = (changes: readonly Change[]): void => {
-    this.#early.push(...changes);
+    for (const change of changes) this.#early.push(change);
   };
 
   constructor(stream: Duplex<WatchRequest, WatchResponse>, requests: readonly WatchCreateRequest[]) {

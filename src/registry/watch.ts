@@ -208,10 +208,7 @@ class Reader {
   async isHistory(view: View, revision: Revision, limit: Limit): Promise<boolean> {
     try {
       const { instances } = await this.read(limit, revision);
-      return instances.length === view.size &&
-        instances.every(({ type, name, modifyRevision }) =>
-          view.get(type, name)?.modifyRevision === modifyRevision
-        );
+      return instances.length === view.size && instances.every((instance) => isKnown(instance, view));
     } catch (error) {
       if (error instanceof RevisionGone) return false;
       throw error;
@@ -252,12 +249,19 @@ function difference(
   revision: Revision,
 ): WatchEvent | undefined {
   const now = new Set(instances.map(({ type, name }) => `${type}/${name}`));
-  const put = instances.filter(({ type, name, modifyRevision, location }) => {
-    const known = view.get(type, name);
-    return known?.modifyRevision !== modifyRevision || known.location !== location;
-  });
+  const put = instances.filter((instance) => !isKnown(instance, view));
   const deleted = view.instances.filter(({ type, name }) => !now.has(`${type}/${name}`));
   return put.length + deleted.length === 0 ? undefined : { kind: "resync", revision, put, deleted };
+}
+
+/** Whether the view holds just that. An etcd that was set up anew may count to the same revisions again. */
+function isKnown(
+  { type, name, location, lease, createRevision, modifyRevision }: RegisteredInstance,
+  view: View,
+): boolean {
+  const known = view.get(type, name);
+  return known?.modifyRevision === modifyRevision && known.createRevision === createRevision &&
+    known.location === location && known.lease === lease;
 }
 
 /** Changes on their way from a stream to a consumer. */
@@ -270,7 +274,8 @@ class Feed {
   push(changes: readonly Change[]): void {
     // What does not fit is asked for again, when there is room.
     this.#full ||= this.#changes.length > maxBacklog;
-    if (!this.#full) this.#changes.push(...changes);
+    // One by one: there may be too many for the arguments of one call.
+    if (!this.#full) { for (const change of changes) this.#changes.push(change); }
     this.#news.resolve();
   }
 

@@ -113,10 +113,11 @@ Deno.test("export --watch follows, and what is held back is written when it has 
   await exporter.said("5 entries");
   assertEquals(await folder.read("out.txt"), "h:0\nh:1\nh:2\nh:3\nh:4\n");
   await etcd.etcdctl("del", "--prefix", "/foo/");
-  await exporter.said("of 5 entries only 0 are left");
+  await exporter.said("of 5 entries none is left");
   await pause(1000);
   assertEquals(await folder.read("out.txt"), "h:0\nh:1\nh:2\nh:3\nh:4\n");
   await exporter.said("out.txt: 0 entries");
+  await pause(500);
   exporter.signal("SIGTERM");
   const { code, stdout } = await exporter.outcome;
   assertEquals([code, stdout], [0, "hook\nhook\nhook\n"]);
@@ -126,7 +127,7 @@ Deno.test("an etcd that is away, or blank, does not blank the file", async () =>
   await using etcd = await Etcd.start();
   await using folder = await makeFolder();
   for (let i = 0; i < 4; i++) await put(etcd, `web/n${i}`, `h:${i}`);
-  await using exporter = start(plain(folder, "--watch", "--min", "1"), connect(etcd));
+  await using exporter = start(plain(folder, "--watch"), connect(etcd));
   await exporter.said("4 entries");
   const good = await folder.read("out.txt");
   await etcd.signal("SIGKILL");
@@ -134,7 +135,7 @@ Deno.test("an etcd that is away, or blank, does not blank the file", async () =>
   assertEquals(await folder.read("out.txt"), good);
   await etcd.wipe();
   await etcd.restart();
-  await exporter.said("there are 0 entries");
+  await exporter.said("of 4 entries none is left, and --min (EMPUSA_MIN) is not given");
   await pause(500);
   assertEquals(await folder.read("out.txt"), good);
   await put(etcd, "web/new", "h:9");
@@ -144,6 +145,23 @@ Deno.test("an etcd that is away, or blank, does not blank the file", async () =>
   await etcd.signal("SIGKILL");
   assertEquals((await empusa(plain(folder, "--timeout", "1"), connect(etcd))).code, 3);
   assertEquals(await folder.read("out.txt"), "h:9\n");
+  await etcd.restart();
+  await etcd.etcdctl("del", "--prefix", "/foo/");
+  assertEquals((await empusa(plain(folder), connect(etcd))).code, 1);
+  assertEquals(await folder.read("out.txt"), "h:9\n");
+  assertEquals((await empusa(plain(folder, "--min", "0"), connect(etcd))).code, 0);
+  assertEquals(await folder.read("out.txt"), "");
+});
+
+Deno.test("who ends before the command has succeeded leaves word to whoever comes next", async () => {
+  await using etcd = await Etcd.start();
+  await using folder = await makeFolder();
+  await put(etcd, "web/a", "a:1");
+  for (const [command, code] of [["exit 3", 3], ["exit 3", 3], ["echo hook", 0]] as const) {
+    assertEquals((await empusa(plain(folder, "--exec", command), connect(etcd))).code, code);
+  }
+  assertEquals(folder.names(), ["out.txt"]);
+  assertEquals((await empusa(plain(folder, "--exec", "echo hook"), connect(etcd))).stdout, "");
 });
 
 Deno.test("a command that failed is run again, though the file is the same", async () => {

@@ -139,7 +139,7 @@ Deno.test("wait exits with 7 when the time is over, and with 3 where there is no
   assertEquals([few.code, few.stdout, few.stderr], [
     7,
     "",
-    "empusa: not within 1 s: there are 1, not at least 2\n",
+    "empusa: not within 1 s: of web there are 1, not at least 2\n",
   ]);
   assert(few.took < 2500, `${few.took} ms`);
   assertEquals((await empusa([...wait, "--gone"], connect(etcd))).code, 7);

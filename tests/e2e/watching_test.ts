@@ -102,6 +102,27 @@ Deno.test("watch resumes where it was, or tells the differences where etcd has f
   assert(/^resync [12] .*web\/a=a:4/m.test(wiped), wiped);
 });
 
+Deno.test("another etcd is told from the one before, even where it counts alike", async () => {
+  await using etcd = await Etcd.start();
+  await put(etcd, "web/a", "x:1");
+  await using watch = start(["service", "watch"], connect(etcd));
+  await pause(1500);
+  await etcd.signal("SIGKILL");
+  await etcd.wipe();
+  // Before the watch finds it.
+  await using other = await Etcd.start();
+  await put(other, "web/a", "y:2");
+  using proxy = new Proxy(other.endpoint, Number(etcd.endpoint.split(":")[1]));
+  await pause(2000);
+  const [, resync] = (await lines(watch)).map((line) => JSON.parse(line));
+  assertEquals([resync.event, resync.revision, resync.put[0].location, proxy.endpoint], [
+    "resync",
+    2,
+    "y:2",
+    etcd.endpoint,
+  ]);
+});
+
 Deno.test("a connection that is silent is found out within five seconds", async () => {
   await using etcd = await Etcd.start();
   using proxy = new Proxy(etcd.endpoint);
@@ -202,6 +223,34 @@ Deno.test("--exit-on-failure ends with the command's own exit code", async () =>
     useless.stderr,
     "--no-initial (EMPUSA_NO_INITIAL) needs --exec (EMPUSA_EXEC), or a command",
   );
+});
+
+Deno.test("a command that is stopped takes what it has started along", async () => {
+  await using etcd = await Etcd.start();
+  const folder = await Deno.makeTempDir();
+  const command = `(sleep 3; touch ${folder}/late) & sleep 60; true`;
+  await using watch = start(["service", "watch", "--exec", command], connect(etcd));
+  await pause(1200);
+  watch.signal("SIGTERM");
+  assertEquals((await watch.outcome).code, 0);
+  await pause(3000);
+  assertEquals(await Array.fromAsync(Deno.readDir(folder)), []);
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("a reader that does not read is no reason to stay", async () => {
+  await using etcd = await Etcd.start();
+  await etcd.putMany(Array.from({ length: 300 }, (_, i) => [`/foo/service/web/n${i}`, "x".repeat(2000)]));
+  const script = `"$0" service watch > >(sleep 20) & sleep 2; kill -TERM $!; wait $!`;
+  const began = performance.now();
+  const { code } = await new Deno.Command("bash", {
+    args: ["-c", script, projectFile("scripts/empusa")],
+    env: connect(etcd),
+    stdout: "null",
+    stderr: "null",
+  }).output();
+  assertEquals(code, 0);
+  assert(performance.now() - began < 10_000);
 });
 
 Deno.test("a command that runs is told to stop, and waited for", async () => {

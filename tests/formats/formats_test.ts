@@ -1,4 +1,4 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import {
   countEntries,
   type FormatName,
@@ -195,6 +195,50 @@ Deno.test("consul: what its catalog would answer", () => {
     ModifyIndex: 7,
   }]);
   assertEquals(leftOut, ["free text"]);
+});
+
+Deno.test("what is a host to nobody, or a program to somebody, is left out", () => {
+  const nonsense = [
+    "http://a%3bb:80/",
+    "http://a;}upstream{:80/",
+    'tcp://"$HOME":80',
+    "http://a'b:80/",
+    "[::::]:80",
+    "[1]:80",
+    "host..x:80",
+    "-h:80",
+    "999.1.1.1:80",
+    "1.2.3:80",
+    "h:65536",
+    `unix:/${"x".repeat(150)}`,
+    "unix:/with blank",
+  ];
+  for (const format of ["hosts", "prometheus", "haproxy", "nginx", "consul"] as const) {
+    const [printed, leftOut] = some(format, ...nonsense.map((location) => at(location)));
+    assertEquals([format, leftOut, countEntries(format, printed)], [format, nonsense, 0]);
+  }
+  const fine = [
+    "a.b-c_d:1",
+    "1.2.3.4:65535",
+    "[fe80::1]:80",
+    "[::ffff:1.2.3.4]:80",
+    "https://h",
+    "http://[::1]:8080/x",
+  ];
+  for (const format of ["prometheus", "haproxy", "nginx", "consul"] as const) {
+    assertEquals(some(format, ...fine.map((location) => at(location)))[1], []);
+  }
+});
+
+Deno.test("many names that look alike are quickly told apart", () => {
+  const began = performance.now();
+  const alike = Array.from(
+    { length: 20_000 },
+    (_, i) => at("h:1", { name: String.fromCodePoint(0x4e00 + i) }),
+  );
+  const names = text("haproxy", alike).trimEnd().split("\n").map((line) => line.split(" ")[1]);
+  assertEquals(new Set(names).size, alike.length);
+  assert(performance.now() - began < 2000);
 });
 
 Deno.test("the entries of each format can be counted", () => {

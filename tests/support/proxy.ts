@@ -17,13 +17,17 @@ interface Connection {
 }
 
 export class Proxy implements Disposable {
-  readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  readonly #listener: Deno.TcpListener;
   readonly #connections = new Set<Connection>();
   #mode: Mode = "open";
   #opened = Promise.withResolvers<void>();
 
-  /** @param target `127.0.0.1:PORT` */
-  constructor(target: string) {
+  /**
+   * @param target `127.0.0.1:PORT`
+   * @param port where it listens; a free one where it is not given
+   */
+  constructor(target: string, port = 0) {
+    this.#listener = Deno.listen({ hostname: "127.0.0.1", port });
     this.#opened.resolve();
     this.#accept(target);
   }

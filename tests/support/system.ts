@@ -22,6 +22,8 @@ export function fakeSystem({ isTerminal = false, noColor = false } = {}): FakeSy
     wantsColor: (output) => output.isTerminal && !noColor,
     readFile: (path) => Deno.readFile(path),
     replaceFile: () => Promise.reject(new Error("nothing is to be written")),
+    isOwed: () => Promise.resolve(false),
+    setOwed: () => Promise.reject(new Error("nothing is to be written")),
     env: (name) => Deno.env.get(name),
     allEnv: () => Deno.env.toObject(),
     spawn: () => {

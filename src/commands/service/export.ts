@@ -1,6 +1,6 @@
 import { EmpusaError, ExitCode, UsageError } from "../../errors.ts";
 import { countEntries, type FormatName, formatNames, formats } from "../../formats/mod.ts";
-import { compareInstances, type Registry, type Selection } from "../../registry/mod.ts";
+import { compareInstances, type Selection } from "../../registry/mod.ts";
 import { type Context, leaf, type Program } from "../command.ts";
 import { maxSeconds, wholeNumber, wholeSeconds } from "../connection.ts";
 import { type AnyCommand, flag, named, oneOf, optional, required, type Values } from "../settings.ts";
@@ -41,15 +41,16 @@ const settings = {
     flag: "--min",
     placeholder: "NUMBER",
     env: "EMPUSA_MIN",
-    meaning: "Write nothing with fewer entries.",
-    parse: wholeNumber(1_000_000),
+    meaning:
+      "Write nothing with fewer entries; where it is not given, nothing without any, if the file has some.",
+    parse: wholeNumber(0, 1_000_000),
   }),
   maxDrop: optional({
     flag: "--max-drop",
     placeholder: "PERCENT",
     env: "EMPUSA_MAX_DROP",
     meaning: "Write nothing that has lost more than that of the entries that are in the file.",
-    parse: wholeNumber(100),
+    parse: wholeNumber(1, 100),
   }),
   maxDropHold: optional({
     flag: "--max-drop-hold",
@@ -67,7 +68,7 @@ export interface ExportOptions {
   readonly strict: boolean;
   readonly watch: boolean;
   readonly hook: Pick<Values<typeof hooks>, "exec" | "settle" | "exitOnFailure">;
-  readonly min: number;
+  readonly min: number | undefined;
   /** Percent. */
   readonly maxDrop: number;
   /** Milliseconds; without end where it is not to be written at all. */
@@ -98,10 +99,8 @@ export function exportCommand(program: Program): AnyCommand {
 /** @throws {UsageError} where settings do not go together */
 export function exportOptions(typed: Values<typeof settings>): ExportOptions {
   const { format, output, strict, watch, min, maxDrop, maxDropHold } = typed;
-  if (maxDropHold !== undefined && (maxDrop === undefined || !watch)) {
-    throw new UsageError(
-      `${named(settings.maxDropHold)} needs ${named(settings.maxDrop)} and ${named(settings.watch)}`,
-    );
+  if (maxDropHold !== undefined && !watch) {
+    throw new UsageError(`${named(settings.maxDropHold)} needs ${named(settings.watch)}`);
   }
   return {
     selection: selected(typed),
@@ -110,7 +109,7 @@ export function exportOptions(typed: Values<typeof settings>): ExportOptions {
     strict,
     watch,
     hook: typed,
-    min: min ?? 0,
+    min,
     maxDrop: maxDrop ?? 100,
     maxDropHold: maxDropHold === undefined ? Infinity : maxDropHold * 1000,
   };
@@ -123,10 +122,10 @@ export async function runExport(options: ExportOptions, context: Context): Promi
       `${named(settings.exitOnFailure)} needs ${named(settings.exec)}, or a command behind "--"`,
     );
   }
+  if (!options.watch) return await exportOnce(options, command, context);
   using interruption = context.system.interruption();
   using registry = await context.openRegistry();
   const exporter = new Exporter(options, command, interruption.signal, context);
-  if (!options.watch) return await once(exporter, options, registry);
   const { signal } = interruption;
   let exitCode: number = ExitCode.done;
   await actOnSettled(follow(registry, options.selection, signal, context), {
@@ -135,8 +134,9 @@ export async function runExport(options: ExportOptions, context: Context): Promi
     signal,
     act: async (state) => {
       const code = await exporter.export(state);
-      if (code === "held" || code !== 0 && !options.hook.exitOnFailure) return "failed";
+      if (typeof code !== "number") return code;
       if (code === 0 || signal.aborted) return "done";
+      if (!options.hook.exitOnFailure) return "failed";
       exitCode = code;
       return "give up";
     },
@@ -144,10 +144,16 @@ export async function runExport(options: ExportOptions, context: Context): Promi
   return exitCode;
 }
 
-async function once(exporter: Exporter, { selection }: ExportOptions, registry: Registry): Promise<number> {
-  const { instances, revision } = await registry.list(selection);
+async function exportOnce(
+  options: ExportOptions,
+  command: readonly string[] | undefined,
+  context: Context,
+): Promise<number> {
+  using registry = await context.openRegistry();
+  const { instances, revision } = await registry.list(options.selection);
+  const exporter = new Exporter(options, command, new AbortController().signal, context);
   const code = await exporter.export({ instances, revision });
-  return code === "held" ? ExitCode.failed : code;
+  return typeof code === "number" ? code : ExitCode.failed;
 }
 
 /** Writes states to the file, as far as they are plausible. */
@@ -156,8 +162,6 @@ class Exporter {
   readonly #command: readonly string[] | undefined;
   readonly #signal: AbortSignal;
   readonly #context: Context;
-  /** The command has not yet seen what was written last. */
-  #owed = false;
   /** Since when a drop is held back, as of `performance.now()`. */
   #heldSince: number | undefined;
   /** What was warned about last, so that it is not said with every attempt. */
@@ -175,58 +179,76 @@ class Exporter {
     this.#context = context;
   }
 
-  /** The command's exit code, 0 where there is none; or "held" where nothing was written. */
-  async export(state: State): Promise<number | "held"> {
+  /** The command's exit code, 0 where there is none; or how it went where nothing was written. */
+  async export(state: State): Promise<number | "failed" | { readonly later: number }> {
     const { format, output, selection: { types } } = this.#options;
     const { system, log } = this.#context;
     const rendering = { color: false, terminal: false, types };
     const printed = formats[format](state.instances.toSorted(compareInstances), rendering);
     await tellLeftOut(printed, this.#options, log);
     const count = countEntries(format, printed.text);
-    const before = await this.#countBefore();
-    const implausible = this.#implausible(count, before);
-    if (implausible !== undefined) {
-      await this.#warn(`left ${output} as it is: ${implausible}`);
-      return "held";
-    }
     try {
+      const doubt = this.#doubt(count, await this.#countBefore());
+      if (doubt !== undefined) {
+        await this.#warn(`left ${output} as it is: ${doubt.why}`);
+        return doubt;
+      }
+      // Before, in case we are killed in between.
+      if (this.#command !== undefined && await this.#differs(printed.text)) {
+        await system.setOwed(output, true);
+      }
       if (await system.replaceFile(output, printed.text)) {
-        this.#owed = true;
         await log.info(`wrote ${output}: ${count} ${count === 1 ? "entry" : "entries"}`);
       }
     } catch (error) {
       const why = error instanceof Error ? error.message : `${error}`;
       if (!this.#options.watch) throw new EmpusaError(`cannot write ${output}: ${why}`, { cause: error });
       await this.#warn(`cannot write ${output}, and trying again: ${why}`);
-      return "held";
+      return "failed";
     }
     this.#warned = "";
-    if (this.#command === undefined || !this.#owed) return 0;
+    if (this.#command === undefined || !await system.isOwed(output)) return 0;
     const code = await runFor(this.#command, state, this.#signal, this.#context);
-    this.#owed = code !== 0;
+    if (code === 0) await system.setOwed(output, false);
     return code;
   }
 
-  /** Why so many entries must be wrong, or undefined where they need not be. */
-  #implausible(count: number, before: number | undefined): string | undefined {
+  /** Why so many entries must be wrong, and when that may change by itself; or undefined where they need not be. */
+  #doubt(count: number, before: number): { readonly why: string; readonly later: number } | undefined {
     const { min, maxDrop, maxDropHold } = this.#options;
-    if (count < min) return `there are ${count} entries, and ${named(settings.min)} is ${min}`;
-    if (before === undefined || before - count <= before * maxDrop / 100) {
+    if (min !== undefined && count < min) {
+      return { why: `there are ${count} entries, and ${named(settings.min)} is ${min}`, later: Infinity };
+    }
+    const blank = min === undefined && count === 0 && before > 0;
+    if (!blank && before - count <= before * maxDrop / 100) {
       this.#heldSince = undefined;
       return undefined;
     }
     this.#heldSince ??= performance.now();
-    if (performance.now() - this.#heldSince >= maxDropHold) return undefined;
-    return `of ${before} entries only ${count} are left, and ${named(settings.maxDrop)} is ${maxDrop}`;
+    const later = maxDropHold - (performance.now() - this.#heldSince);
+    if (later <= 0) return undefined;
+    const why = blank
+      ? `of ${before} entries none is left, and ${named(settings.min)} is not given`
+      : `of ${before} entries only ${count} are left, and ${named(settings.maxDrop)} is ${maxDrop}`;
+    return { why, later };
   }
 
-  /** How many entries the file has, or undefined where there is no file. */
-  async #countBefore(): Promise<number | undefined> {
+  /** How many entries the file has; none, where there is no file. */
+  async #countBefore(): Promise<number> {
+    return countEntries(this.#options.format, await this.#text() ?? "");
+  }
+
+  async #differs(text: string): Promise<boolean> {
+    return await this.#text() !== text;
+  }
+
+  /** What is in the file, or undefined where there is none. */
+  async #text(): Promise<string | undefined> {
     try {
-      const bytes = await this.#context.system.readFile(this.#options.output);
-      return countEntries(this.#options.format, new TextDecoder().decode(bytes));
-    } catch {
-      return undefined;
+      return new TextDecoder().decode(await this.#context.system.readFile(this.#options.output));
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return undefined;
+      throw error;
     }
   }
 

@@ -1,5 +1,5 @@
 import { EmpusaError, ExitCode, UsageError } from "../../errors.ts";
-import { pick, type Selection, strategies } from "../../registry/mod.ts";
+import { isLocation, pick, type Selection, strategies } from "../../registry/mod.ts";
 import { type Context, leaf, type Program } from "../command.ts";
 import { type AnyCommand, named, oneOf, optional, required, type Values, withDefault } from "../settings.ts";
 import { selected, selection } from "./settings.ts";
@@ -60,7 +60,7 @@ export async function runPick(
 ): Promise<ExitCode> {
   using registry = await context.openRegistry();
   const { instances } = await registry.list(selection);
-  const picked = await pick(instances, strategy, key);
+  const picked = await pick(instances.filter(({ location }) => isLocation(location)), strategy, key);
   if (picked === undefined) {
     const what = selection.name === undefined ? selection.types.join(", ") : "those types and that name";
     throw new EmpusaError(`nothing of ${what} is registered`, { exitCode: ExitCode.absent });

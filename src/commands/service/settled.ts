@@ -7,14 +7,17 @@ export interface State {
   readonly revision: number;
 }
 
+/** How an action went; with `later`, when it may go well, in milliseconds, if nothing changes before. */
+export type Acted = "done" | "failed" | "give up" | { readonly later: number };
+
 export interface SettledOptions {
   /** Milliseconds without a change before it is acted upon; when changes never cease, ten times that. */
   readonly settle: number;
   /** Whether what is there in the beginning counts as a change. */
   readonly initial: boolean;
   readonly signal: AbortSignal;
-  /** Acts, and tells whether that went well, or until when to wait before it is tried again. */
-  readonly act: (state: State) => Promise<"done" | "failed" | "give up">;
+  /** Acts, and tells how that went. */
+  readonly act: (state: State) => Promise<Acted>;
 }
 
 /** The pauses after failures, in milliseconds: the first, which doubles, and the longest. */
@@ -77,11 +80,15 @@ export async function actOnSettled(
         continue;
       }
       dirty = undefined;
+      news = Promise.withResolvers();
       const outcome = await act({ instances: view.instances, revision });
       if (outcome === "give up") return;
-      failures = outcome === "done" ? 0 : failures + 1;
-      if (failures === 0 || signal.aborted) continue;
-      await sleep(Math.min(firstPause * 2 ** (failures - 1), longestPause));
+      failures = outcome === "failed" ? failures + 1 : 0;
+      if (outcome === "done" || signal.aborted) continue;
+      const pause = outcome === "failed"
+        ? Math.min(firstPause * 2 ** (failures - 1), longestPause)
+        : outcome.later;
+      await sleep(pause === Infinity ? undefined : pause);
       const now = performance.now();
       dirty ??= { since: now, last: now, soon: true };
     }

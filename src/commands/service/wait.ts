@@ -14,6 +14,8 @@ const settings = {
   }),
   serviceName: optional({
     ...identity.serviceName,
+    // Whoever waits in a container that registers itself does not wait for itself.
+    env: "EMPUSA_WAIT_SERVICE_NAME",
     meaning: "Only the instance of this name.",
     parse: parseName,
   }),
@@ -23,7 +25,7 @@ const settings = {
     placeholder: "NUMBER",
     env: "EMPUSA_COUNT",
     meaning: "How many there must be at least; one, where it is not given.",
-    parse: wholeNumber(1_000_000),
+    parse: wholeNumber(1, 1_000_000),
   }),
   gone: flag({
     flag: "--gone",
@@ -94,9 +96,14 @@ export async function runWait(options: WaitOptions, context: Context): Promise<E
     return ExitCode.failed;
   }
   const wanted = count === 0 ? "none" : `at least ${count}`;
-  throw new EmpusaError(`not within ${timeout / 1000} s: there are ${matching.length}, not ${wanted}`, {
-    exitCode: ExitCode.timeout,
-  });
+  const what = [selection.types.join(" or "), ...serviceName === undefined ? [] : [`named ${serviceName}`]]
+    .join(" ");
+  throw new EmpusaError(
+    `not within ${timeout / 1000} s: of ${what} there are ${matching.length}, not ${wanted}`,
+    {
+      exitCode: ExitCode.timeout,
+    },
+  );
 }
 
 function matches(view: View, name: string | undefined): View["instances"] {

@@ -70,9 +70,12 @@ export async function runWatch(options: WatchOptions, context: Context): Promise
   if (command === undefined) {
     const { stdout } = context.system;
     for await (const event of events) {
-      await stdout.write(format === "jsonl" ? jsonLine(event) : tableLines(event));
-      // Nobody reads on.
-      if (!stdout.open) break;
+      await Promise.race([
+        stdout.write(format === "jsonl" ? jsonLine(event) : tableLines(event)),
+        aborted(signal),
+      ]);
+      // Nobody reads on, or nobody wants to wait for somebody who reads slowly.
+      if (!stdout.open || signal.aborted) break;
     }
     return ExitCode.done;
   }
@@ -90,6 +93,10 @@ export async function runWatch(options: WatchOptions, context: Context): Promise
     },
   });
   return exitCode;
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }
 
 function object({ type, name, location }: RegisteredInstance): Record<string, unknown> {
