@@ -4,7 +4,7 @@ import { CertificateAuthority } from "../support/certificates.ts";
 import { Cluster, Etcd, freePorts } from "../support/etcd.ts";
 import { empusa, type Env, registerWeb, start } from "../support/program.ts";
 
-const empty = "TYPE  NAME  LOCATION  TTL\n";
+const empty = "TYPE\tNAME\tLOCATION\tTTL\n";
 const common: Env = { EMPUSA_TREE_ROOT: "/foo" };
 
 async function works(env: Env): Promise<number> {
@@ -196,7 +196,7 @@ Deno.test("a refresher lives on over many lifetimes of its token", async () => {
   await etcd.etcdctl("--user=root:rootpw", "del", "/foo/service/web/b");
   await writer.said("registered web/b again");
   const { stdout } = await empusa(["service", "list"], env);
-  assertMatch(stdout, /\nweb +a +h:1 +\ds\nweb +b +h:1 +-\n$/);
+  assertMatch(stdout, /\nweb\ta\th:1\t\ds \/ 6s\nweb\tb\th:1\t-\n$/);
   for (const running of [refresher, writer]) {
     running.signal("SIGTERM");
     const { code, stderr } = await running.outcome;

@@ -245,8 +245,10 @@ Deno.test("authentication and permission", async () => {
   );
   const write = `${at}: user "reader" may not write /foo/service/web/a; ` +
     "grant it with: etcdctl role grant-permission ROLE write /foo/service/web/a";
-  failed(await empusa(registerWeb, { ...common, ...as("reader") }), 4, write);
-  failed(await empusa([...registerWeb, "--ttl", "30"], { ...common, ...as("reader") }), 4, write);
+  const both = `${at}: user "reader" may not read and write /foo/service/web/a; ` +
+    "grant it with: etcdctl role grant-permission ROLE readwrite /foo/service/web/a";
+  failed(await empusa(registerWeb, { ...common, ...as("reader") }), 4, both);
+  failed(await empusa([...registerWeb, "--ttl", "30"], { ...common, ...as("reader") }), 4, both);
   assertEquals((await etcd.etcdctl("--user=root:rootpw", "lease", "list")).split("\n")[0], "found 0 leases");
   const unregister = ["service", "unregister", "--service-type", "web", "--service-name", "a"];
   failed(await empusa(unregister, { ...common, ...as("reader") }), 4, write);

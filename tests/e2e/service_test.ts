@@ -122,7 +122,7 @@ Deno.test("every setting works from its variable, and an option wins over it", a
   assert(a.ttl > 50 && a.ttl <= 60 && b.ttl > 590 && b.ttl <= 600, `${a.ttl} ${b.ttl}`);
   assertMatch(
     (await empusa(["service", "list", "--format", "table"], env)).stdout,
-    /^TYPE +NAME +LOCATION +TTL\n/,
+    /^TYPE\tNAME\tLOCATION\tTTL\n/,
   );
   done(await empusa(["service", "list", "--service-type", "db"], env), "", "[]\n");
   done(await empusa(["service", "list", "--tree-root", "/bar"], env), "", "[]\n");
@@ -140,7 +140,7 @@ Deno.test("every setting works from its variable, and an option wins over it", a
 Deno.test("list prints a table or JSON, and warns of what is none of ours", async () => {
   await using etcd = await Etcd.start();
   const env = connect(etcd);
-  done(await empusa(["service", "list"], env), "", "TYPE  NAME  LOCATION  TTL\n");
+  done(await empusa(["service", "list"], env), "", "TYPE\tNAME\tLOCATION\tTTL\n");
   done(await empusa(["service", "list", "--format", "json"], env), "", "[]\n");
   await etcd.etcdctl("put", "/foo/service/web/b", "größe: 日本, with blanks");
   await etcd.etcdctl("put", "/foo/service/db/a", "unix:/run/db.sock");
@@ -148,9 +148,9 @@ Deno.test("list prints a table or JSON, and warns of what is none of ours", asyn
   const warning =
     "empusa: warning: left out what lies at /foo/service/db/a/extra: it must be /foo/service/TYPE/NAME\n";
   const table = [
-    "TYPE  NAME  LOCATION                  TTL",
-    "db    a     unix:/run/db.sock         -",
-    "web   b     größe: 日本, with blanks  -",
+    "TYPE\tNAME\tLOCATION\tTTL",
+    "db\ta\tunix:/run/db.sock\t-",
+    "web\tb\tgröße: 日本, with blanks\t-",
     "",
   ].join("\n");
   done(await empusa(["service", "list"], env), warning, table);
@@ -331,7 +331,7 @@ Deno.test("an etcd that comes back within the timeout is waited for", async () =
   const waiting = empusa(["service", "list", "--timeout", "10"], connect(etcd));
   await new Promise((resolve) => setTimeout(resolve, 1000));
   await etcd.restart();
-  done(await waiting, "", "TYPE  NAME  LOCATION  TTL\n");
+  done(await waiting, "", "TYPE\tNAME\tLOCATION\tTTL\n");
 });
 
 Deno.test("a reader that goes away is no failure", async () => {
