@@ -4,13 +4,13 @@
  */
 import { Etcd } from "../tests/support/etcd.ts";
 import { projectFile } from "../tests/support/project.ts";
+import { pause } from "../tests/support/pause.ts";
 
 const [runs = 5] = Deno.args.map(Number);
 const sizes = [10_000, 100_000];
 const puts = 1000;
 
 const print = (line: string): Promise<number> => Deno.stdout.write(new TextEncoder().encode(`${line}\n`));
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const quantile = (all: readonly number[], part: number): number =>
   all.toSorted((a, b) => a - b)[Math.min(Math.floor(all.length * part), all.length - 1)] ?? 0;
 

@@ -8,6 +8,7 @@ import { Presence } from "../tests/support/presence.ts";
 import { registerWeb, start } from "../tests/support/program.ts";
 import { Proxy } from "../tests/support/proxy.ts";
 import { Random } from "../tests/support/random.ts";
+import { pause } from "../tests/support/pause.ts";
 
 const [seconds = 600, seed = 1] = Deno.args.map(Number);
 const ttl = 5;
@@ -16,7 +17,6 @@ const warmUp = 60;
 const maxGrowth = 10;
 
 const print = (line: string): Promise<number> => Deno.stdout.write(new TextEncoder().encode(`${line}\n`));
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 const random = new Random(seed);
 const someTime = (): number => 200 + random.next() * ttl * 1500;

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { Cluster, type Etcd } from "../support/etcd.ts";
 import { empusa, type Outcome } from "../support/program.ts";
+import { pause } from "../support/pause.ts";
 
 const registrations = 500;
 const atOnce = 3;
@@ -20,8 +21,6 @@ async function leaderOf(cluster: Cluster): Promise<Etcd> {
   }
   throw new Error("the cluster finds no leader");
 }
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** One member at a time: the leader and the others in turn, killed, frozen, politely restarted. */
 async function chaos(cluster: Cluster, over: AbortSignal): Promise<number> {

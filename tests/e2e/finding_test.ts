@@ -1,11 +1,10 @@
 /** Finding services, as people and scripts do. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Etcd, freePorts } from "../support/etcd.ts";
-import { empusa, type Env, start } from "../support/program.ts";
+import { connect, empusa, start } from "../support/program.ts";
 import { haproxy, nginx, prometheus } from "../support/readers.ts";
+import { pause } from "../support/pause.ts";
 
-const connect = (etcd: Etcd): Env => ({ EMPUSA_ETCD_ENDPOINT: etcd.endpoint, EMPUSA_TREE_ROOT: "/foo" });
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const put = (etcd: Etcd, service: string, location: string): Promise<string> =>
   etcd.etcdctl("put", `/foo/service/${service}`, location);
 

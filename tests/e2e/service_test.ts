@@ -2,12 +2,11 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Etcd, freePorts } from "../support/etcd.ts";
 import { projectFile } from "../support/project.ts";
-import { empusa, type Env, type Outcome, type Running, start } from "../support/program.ts";
+import { connect, empusa, type Outcome, type Running, start } from "../support/program.ts";
 
 const root = "/foo";
 const named = ["--service-type", "type-of-service", "--service-name", "name-of-the-service-instance"];
 
-const connect = (etcd: Etcd): Env => ({ EMPUSA_ETCD_ENDPOINT: etcd.endpoint, EMPUSA_TREE_ROOT: root });
 const keys = (etcd: Etcd): Promise<string> => etcd.etcdctl("get", "--prefix", root);
 
 async function until(what: string, holds: () => Promise<boolean>, seconds = 10): Promise<void> {

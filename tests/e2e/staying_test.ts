@@ -2,13 +2,11 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Etcd } from "../support/etcd.ts";
 import { NotifySocket } from "../support/notify_socket.ts";
-import { empusa, type Env, registerWeb, type Running, start } from "../support/program.ts";
+import { connect, empusa, type Env, registerWeb, type Running, start } from "../support/program.ts";
 import { projectFile } from "../support/project.ts";
+import { pause } from "../support/pause.ts";
 
 const key = "/foo/service/web/a";
-
-const connect = (etcd: Etcd): Env => ({ EMPUSA_ETCD_ENDPOINT: etcd.endpoint, EMPUSA_TREE_ROOT: "/foo" });
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function staying(etcd: Etcd, options: string, env: Env = {}): Promise<Running> {
   const running = start([...registerWeb, ...options.split(" ")], { ...connect(etcd), ...env });

@@ -1,12 +1,11 @@
 /** Following services: as lines, and with commands of somebody's. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Etcd } from "../support/etcd.ts";
-import { empusa, type Env, type Running, start } from "../support/program.ts";
+import { connect, empusa, type Running, start } from "../support/program.ts";
 import { projectFile } from "../support/project.ts";
 import { Proxy } from "../support/proxy.ts";
+import { pause } from "../support/pause.ts";
 
-const connect = (etcd: Etcd): Env => ({ EMPUSA_ETCD_ENDPOINT: etcd.endpoint, EMPUSA_TREE_ROOT: "/foo" });
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const put = (etcd: Etcd, service: string, location: string): Promise<string> =>
   etcd.etcdctl("put", `/foo/service/${service}`, location);
 

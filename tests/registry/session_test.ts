@@ -3,11 +3,10 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ConflictError, openRegistry, parseEndpoints, type Registry } from "../../src/registry/mod.ts";
 import type { Session, SessionEvent } from "../../src/registry/mod.ts";
 import { Etcd } from "../support/etcd.ts";
+import { pause } from "../support/pause.ts";
 
 const web = { type: "web", name: "a", location: "h:1" };
 const key = "/foo/service/web/a";
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
   for (const end = Date.now() + 10_000; Date.now() < end;) {

@@ -1,5 +1,6 @@
 /** What can go wrong while a service is kept registered: real faults, and what an onlooker sees of them. */
 import { Etcd } from "./etcd.ts";
+import { pause } from "./pause.ts";
 import { Presence } from "./presence.ts";
 import { type Outcome, registerWeb, type Running, start } from "./program.ts";
 import { Proxy } from "./proxy.ts";
@@ -47,8 +48,7 @@ export interface Result {
 }
 
 export const ttl = 4;
-const pause = (seconds: number): Promise<void> =>
-  new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+const forSeconds = (seconds: number): Promise<void> => pause(seconds * 1000);
 const present = (value: string | null | undefined): boolean => value === location;
 
 const within = ttl / 2;
@@ -57,34 +57,39 @@ const beyond = ttl * 2;
 async function leaderOf(etcds: readonly Etcd[]): Promise<Etcd> {
   for (;;) {
     for (const etcd of etcds) if (await etcd.leads()) return etcd;
-    await pause(0.1);
+    await forSeconds(0.1);
   }
 }
 
 const killed = (seconds: number): Fault["run"] => ({ etcds: [etcd], outage }) =>
   outage(async () => {
     await (etcd as Etcd).signal("SIGKILL");
-    await pause(seconds);
+    await forSeconds(seconds);
     await (etcd as Etcd).restart();
   });
 
 const frozen = (seconds: number): Fault["run"] => ({ etcds: [etcd], outage }) =>
   outage(async () => {
     await (etcd as Etcd).signal("SIGSTOP");
-    await pause(seconds);
+    await forSeconds(seconds);
     await (etcd as Etcd).signal("SIGCONT");
   });
 
 const blocked = (how: "cut" | "stall", seconds: number): Fault["run"] => ({ proxy, outage }) =>
   outage(async () => {
     proxy[how]();
-    await pause(seconds);
+    await forSeconds(seconds);
     proxy.open();
   });
 
 const revoke: Fault["run"] = async ({ etcdctl }) => {
   const [, lease = ""] = (await etcdctl("lease", "list")).split("\n");
   await etcdctl("lease", "revoke", lease);
+};
+
+const killUs: Fault["run"] = async ({ refresher }) => {
+  refresher.signal("SIGKILL");
+  await refresher.outcome;
 };
 
 export const faults: readonly Fault[] = [
@@ -124,7 +129,7 @@ export const faults: readonly Fault[] = [
         proxy.cut();
         await presence.until((value) => value === null);
         await etcdctl("put", key, "other:1");
-        await pause(1);
+        await forSeconds(1);
         proxy.open();
       }),
     end: "yields",
@@ -138,7 +143,7 @@ export const faults: readonly Fault[] = [
     nodes: 1,
     run: async ({ proxy }) => {
       proxy.swallow();
-      await pause(beyond);
+      await forSeconds(beyond);
     },
   },
   {
@@ -147,7 +152,7 @@ export const faults: readonly Fault[] = [
     run: ({ refresher, outage }) =>
       outage(async () => {
         refresher.signal("SIGSTOP");
-        await pause(beyond);
+        await forSeconds(beyond);
         refresher.signal("SIGCONT");
       }),
   },
@@ -156,13 +161,13 @@ export const faults: readonly Fault[] = [
     nodes: 1,
     guarded: true,
     run: async ({ proxy, presence, etcdctl, outage }) => {
-      await pause(4);
+      await forSeconds(4);
       await outage(async () => {
         proxy.cut();
-        await pause(1);
+        await forSeconds(1);
         proxy.open();
       });
-      await pause(4);
+      await forSeconds(4);
       await etcdctl("del", key);
       await presence.until((value) => value === null);
     },
@@ -170,10 +175,7 @@ export const faults: readonly Fault[] = [
   {
     name: "our process killed",
     nodes: 1,
-    run: async ({ refresher }) => {
-      refresher.signal("SIGKILL");
-      await refresher.outcome;
-    },
+    run: killUs,
     end: "killed",
   },
   {
@@ -182,7 +184,7 @@ export const faults: readonly Fault[] = [
     run: async ({ etcds }) => {
       const leader = await leaderOf(etcds);
       await leader.signal("SIGKILL");
-      await pause(beyond);
+      await forSeconds(beyond);
       await leader.restart();
     },
   },
@@ -192,7 +194,7 @@ export const faults: readonly Fault[] = [
     run: async ({ etcds }) => {
       const leader = await leaderOf(etcds);
       await leader.signal("SIGSTOP");
-      await pause(beyond);
+      await forSeconds(beyond);
       await leader.signal("SIGCONT");
     },
   },
@@ -201,7 +203,7 @@ export const faults: readonly Fault[] = [
     nodes: 3,
     run: async ({ etcds: [first] }) => {
       await (first as Etcd).signal("SIGKILL");
-      await pause(beyond);
+      await forSeconds(beyond);
       await (first as Etcd).restart();
     },
   },
@@ -211,9 +213,9 @@ export const faults: readonly Fault[] = [
     run: async ({ etcds }) => {
       for (const etcd of etcds) {
         await etcd.signal("SIGSTOP");
-        await pause(within);
+        await forSeconds(within);
         await etcd.signal("SIGCONT");
-        await pause(1);
+        await forSeconds(1);
       }
     },
   },
@@ -224,7 +226,7 @@ export const faults: readonly Fault[] = [
       outage(async () => {
         const pair = [first, second] as Etcd[];
         await Promise.all(pair.map((etcd) => etcd.signal("SIGKILL")));
-        await pause(beyond);
+        await forSeconds(beyond);
         await Promise.all(pair.map((etcd) => etcd.restart()));
       }),
   },
@@ -232,20 +234,16 @@ export const faults: readonly Fault[] = [
   {
     name: "our process killed",
     nodes: 3,
-    run: async ({ refresher }) => {
-      refresher.signal("SIGKILL");
-      await refresher.outcome;
-    },
+    run: killUs,
     end: "killed",
   },
   {
     name: "our process killed, and then the leader",
     nodes: 3,
-    run: async ({ refresher, etcds }) => {
-      refresher.signal("SIGKILL");
-      await refresher.outcome;
-      await pause(ttl - 1);
-      await (await leaderOf(etcds)).signal("SIGKILL");
+    run: async (bed) => {
+      await killUs(bed);
+      await forSeconds(ttl - 1);
+      await (await leaderOf(bed.etcds)).signal("SIGKILL");
     },
     end: "killed",
     renewsTtl: true,
@@ -277,7 +275,7 @@ export async function suffer(fault: Fault): Promise<Result> {
   await presence.until(present);
   const outages: [number, number][] = [[0, Date.now()]];
   // Not always at the same moment after a refresh.
-  await pause(1 + Math.random());
+  await forSeconds(1 + Math.random());
   await fault.run({
     etcds,
     proxy,
@@ -294,7 +292,7 @@ export async function suffer(fault: Fault): Promise<Result> {
   let told = over;
   if (fault.end === undefined) {
     await presence.until(present, over);
-    await pause(ttl + 2);
+    await forSeconds(ttl + 2);
     if (!present(presence.now)) throw new Error(`${fault.name}: the key is not there for good`);
     told = Date.now();
     refresher.signal("SIGTERM");
@@ -305,7 +303,7 @@ export async function suffer(fault: Fault): Promise<Result> {
   const gone = (value: string | null | undefined): boolean => value === null;
   const outlived = fault.end === "yields" ? 0 : await presence.until(gone, ended);
   if (fault.end === "yields") {
-    await pause(ttl + 2);
+    await forSeconds(ttl + 2);
     if (presence.now !== "other:1") throw new Error(`${fault.name}: the successor's key is ${presence.now}`);
   }
   return { fault, missing: presence.missing(outages), outlived, outcome };

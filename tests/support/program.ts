@@ -14,6 +14,11 @@ export interface Outcome {
 
 export type Env = Readonly<Record<string, string>>;
 
+/** The environment that leads to the tree root /foo of an etcd. */
+export function connect({ endpoint }: { readonly endpoint: string }): Env {
+  return { EMPUSA_ETCD_ENDPOINT: endpoint, EMPUSA_TREE_ROOT: "/foo" };
+}
+
 /** A registration of web/a at h:1, to be told where, and for how long. */
 export const registerWeb: readonly string[] =
   "service register --service-type web --service-name a --service-location h:1".split(" ");

@@ -3,13 +3,12 @@ import { openRegistry, parseEndpoints, type Registry, View } from "../../src/reg
 import { Etcd } from "./etcd.ts";
 import { Proxy } from "./proxy.ts";
 import { Random } from "./random.ts";
+import { pause } from "./pause.ts";
 
 const treeRoot = "/model";
 const names = 40;
 /** Between two quiet moments so many operations are carried out. */
 const round = 200;
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 export interface Outcome {
   readonly operations: number;
