@@ -108,6 +108,8 @@ Deno.test("export --watch follows, and what is held back is written when it has 
   const options = ["--watch", "--max-drop", "50", "--max-drop-hold", "2", "--exec", "echo hook"];
   await using exporter = start(plain(folder, ...options), connect(etcd));
   await exporter.said("4 entries");
+  await etcd.etcdctl("put", "/foo/service/web/bad", "");
+  await exporter.said("left out web/bad");
   await put(etcd, "web/n4", "h:4");
   await exporter.said("5 entries");
   assertEquals(await folder.read("out.txt"), "h:0\nh:1\nh:2\nh:3\nh:4\n");
@@ -118,8 +120,9 @@ Deno.test("export --watch follows, and what is held back is written when it has 
   await exporter.said("out.txt: 0 entries");
   await pause(500);
   exporter.signal("SIGTERM");
-  const { code, stdout } = await exporter.outcome;
+  const { code, stdout, stderr } = await exporter.outcome;
   assertEquals([code, stdout], [0, "hook\nhook\nhook\n"]);
+  assertEquals(stderr.split("left out").length, 2);
 });
 
 Deno.test("an etcd that is away, or blank, does not blank the file", async () => {

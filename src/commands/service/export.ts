@@ -164,6 +164,8 @@ class Exporter {
   readonly #context: Context;
   /** Since when a drop is held back, as of `performance.now()`. */
   #heldSince: number | undefined;
+  /** What was said to be left out. */
+  readonly #leftOut = new Set<string>();
   /** What was warned about last, so that it is not said with every attempt. */
   #warned = "";
 
@@ -185,7 +187,7 @@ class Exporter {
     const { system, log } = this.#context;
     const rendering = { color: false, terminal: false, types };
     const printed = formats[format](state.instances.toSorted(compareInstances), rendering);
-    await tellLeftOut(printed, this.#options, log);
+    await tellLeftOut(printed, this.#options, log, this.#leftOut);
     const count = countEntries(format, printed.text);
     try {
       const doubt = this.#doubt(count, await this.#countBefore());

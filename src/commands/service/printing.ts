@@ -40,16 +40,21 @@ export async function print(
   await stdout.write(printed.text);
 }
 
-/** @throws {EmpusaError} naming the first that was left out, where that is not to be */
+/**
+ * @param told what was told before, and is not told again
+ * @throws {EmpusaError} naming the first that was left out, where that is not to be
+ */
 export async function tellLeftOut(
   { leftOut = [] }: Printed,
   { format, strict }: { readonly format: FormatName; readonly strict: boolean },
   log: Log,
+  told: Set<string> = new Set(),
 ): Promise<void> {
   for (const { instance, rule } of leftOut) {
     const what = `${label(instance)} at ${visible(instance.location)}`;
     const why = `as ${format} an instance must ${rule}`;
     if (strict) throw new EmpusaError(`cannot print ${what}: ${why}`);
-    await log.warn(`left out ${what}: ${why}`);
+    if (!told.has(what)) await log.warn(`left out ${what}: ${why}`);
+    told.add(what);
   }
 }
