@@ -64,7 +64,11 @@ export function start(args: readonly string[], env: Env = {}): Running {
     signal: (signal) => child.kill(signal),
     said: (text) => stderr.until(text),
     async [Symbol.asyncDispose](): Promise<void> {
-      if (!ended) child.kill("SIGKILL");
+      try {
+        if (!ended) child.kill("SIGKILL");
+      } catch {
+        // It has ended just now.
+      }
       await outcome;
     },
   };
