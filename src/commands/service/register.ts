@@ -41,7 +41,8 @@ const settings = {
     flag: "--on-conflict",
     placeholder: "RULE",
     env: "EMPUSA_ON_CONFLICT",
-    meaning: "When somebody else registers under the name meanwhile: leave it to them, or take it back.",
+    meaning:
+      "When somebody else registers under the name meanwhile: leave it to them (the default), or take it back.",
     ...oneOf(conflictRules),
   }),
   keepOnExit: flag({
