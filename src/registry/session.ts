@@ -334,8 +334,7 @@ export class Session {
 
   /** A key that was written is looked at too: it may have been somebody else, or nothing but we ourselves. */
   #hear(changes: readonly Change[]): void {
-    for (const change of changes) {
-      const key = change.kind === "put" ? change.entry.key : change.key;
+    for (const { key } of changes) {
       const registration = this.#registrations.get(decoder.decode(key));
       if (registration !== undefined) registration.doubt ??= "removed";
     }

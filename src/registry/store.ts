@@ -82,9 +82,12 @@ export interface LeaseTime {
 }
 
 /** Something happened to a key. */
-export type Change =
-  | { readonly kind: "put"; readonly entry: Entry }
-  | { readonly kind: "delete"; readonly key: Uint8Array; readonly revision: Revision };
+export interface Change {
+  readonly key: Uint8Array;
+  readonly revision: Revision;
+  /** What lies there now, or undefined where it was deleted. */
+  readonly entry: Entry | undefined;
+}
 
 /** What is followed: some keys from now on, or all that begins with a prefix from a revision on. */
 export type Watched = { readonly keys: readonly string[] } | {

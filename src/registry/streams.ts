@@ -191,7 +191,9 @@ export class WatchStream implements Watch {
 }
 
 function change({ type, kv }: WatchResponse["events"][number]): Change {
-  return type === "Delete"
-    ? { kind: "delete", key: kv.key, revision: Number(kv.mod_revision) }
-    : { kind: "put", entry: entry(kv) };
+  return {
+    key: kv.key,
+    revision: Number(kv.mod_revision),
+    entry: type === "Delete" ? undefined : entry(kv),
+  };
 }

@@ -157,7 +157,7 @@ export async function* watchInstances(
     try {
       for await (const change of feed.take(end)) {
         const event = reader.event(change, view);
-        last = change.kind === "put" ? change.entry.modifyRevision : change.revision;
+        last = change.revision;
         if (event === undefined) continue;
         view.apply(event);
         yield event;
@@ -216,15 +216,10 @@ class Reader {
   }
 
   /** What a change means to those who have the view, or undefined where it means nothing. */
-  event(change: Change, view: View): WatchEvent | undefined {
-    if (change.kind === "put") {
-      const instance = this.#instance(change.entry);
-      if (instance !== undefined) return { kind: "put", revision: instance.modifyRevision, instance };
-    }
+  event({ key, revision, entry }: Change, view: View): WatchEvent | undefined {
+    const put = entry && this.#instance(entry);
+    if (put !== undefined) return { kind: "put", revision, instance: put };
     // What is no instance any longer is as good as deleted.
-    const [key, revision] = change.kind === "put"
-      ? [change.entry.key, change.entry.modifyRevision]
-      : [change.key, change.revision];
     const [type = "", name = "", ...rest] = new TextDecoder().decode(key)
       .slice(instancePrefix(this.#treeRoot).length).split("/");
     const instance = rest.length > 0 ? undefined : view.get(type, name);

@@ -190,15 +190,14 @@ class Exporter {
     await tellLeftOut(printed, this.#options, log, this.#leftOut);
     const count = countEntries(format, printed.text);
     try {
-      const doubt = this.#doubt(count, await this.#countBefore());
+      const before = await this.#text();
+      const doubt = this.#doubt(count, countEntries(format, before ?? ""));
       if (doubt !== undefined) {
         await this.#warn(`left ${output} as it is: ${doubt.why}`);
         return doubt;
       }
       // Before, in case we are killed in between.
-      if (this.#command !== undefined && await this.#differs(printed.text)) {
-        await system.setOwed(output, true);
-      }
+      if (this.#command !== undefined && before !== printed.text) await system.setOwed(output, true);
       if (await system.replaceFile(output, printed.text)) {
         await log.info(`wrote ${output}: ${count} ${count === 1 ? "entry" : "entries"}`);
       }
@@ -233,15 +232,6 @@ class Exporter {
       ? `of ${before} entries none is left, and ${named(settings.min)} is not given`
       : `of ${before} entries only ${count} are left, and ${named(settings.maxDrop)} is ${maxDrop}`;
     return { why, later };
-  }
-
-  /** How many entries the file has; none, where there is no file. */
-  async #countBefore(): Promise<number> {
-    return countEntries(this.#options.format, await this.#text() ?? "");
-  }
-
-  async #differs(text: string): Promise<boolean> {
-    return await this.#text() !== text;
   }
 
   /** What is in the file, or undefined where there is none. */

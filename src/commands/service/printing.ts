@@ -3,12 +3,7 @@ import { EmpusaError } from "../../errors.ts";
 import { type FormatName, formatNames, formats, type Printed, showsTtl } from "../../formats/mod.ts";
 import { visible } from "../../formats/visible.ts";
 import type { Log } from "../../log.ts";
-import {
-  compareInstances,
-  type RegisteredInstance,
-  type Registry,
-  type Selection,
-} from "../../registry/mod.ts";
+import { type RegisteredInstance, type Registry, type Selection } from "../../registry/mod.ts";
 import type { Context } from "../command.ts";
 import { formatSetting } from "../format.ts";
 import { flag, type Values } from "../settings.ts";
@@ -25,7 +20,7 @@ export const printing = {
 
 export type Printing = Values<typeof printing>;
 
-/** Prints instances on standard output, sorted, with the time that is left to them where the format shows it. */
+/** Prints instances, which come sorted, on standard output, with the time that is left to them where the format shows it. */
 export async function print(
   instances: readonly RegisteredInstance[],
   { types }: Selection,
@@ -35,7 +30,7 @@ export async function print(
 ): Promise<void> {
   const complete = showsTtl(options.format) ? await registry.withTtl(instances) : instances;
   const rendering = { color: wantsColor(stdout), terminal: stdout.isTerminal, types };
-  const printed = formats[options.format](complete.toSorted(compareInstances), rendering);
+  const printed = formats[options.format](complete, rendering);
   await tellLeftOut(printed, options, log);
   await stdout.write(printed.text);
 }

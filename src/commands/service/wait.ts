@@ -1,5 +1,5 @@
 import { EmpusaError, ExitCode, UsageError } from "../../errors.ts";
-import { parseName, type Selection, View } from "../../registry/mod.ts";
+import { compareInstances, parseName, type Selection, View } from "../../registry/mod.ts";
 import { type Context, leaf, type Program } from "../command.ts";
 import { wholeNumber } from "../connection.ts";
 import { type AnyCommand, flag, named, optional, required, type Values } from "../settings.ts";
@@ -106,6 +106,9 @@ export async function runWait(options: WaitOptions, context: Context): Promise<E
   );
 }
 
+/** In order. */
 function matches(view: View, name: string | undefined): View["instances"] {
-  return view.instances.filter((instance) => name === undefined || instance.name === name);
+  return view.instances.filter((instance) => name === undefined || instance.name === name).sort(
+    compareInstances,
+  );
 }
