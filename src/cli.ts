@@ -10,11 +10,12 @@ import { getCommand } from "./commands/service/get.ts";
 import { listCommand } from "./commands/service/list.ts";
 import { pickCommand } from "./commands/service/pick.ts";
 import { registerCommand } from "./commands/service/register.ts";
+import { runCommand } from "./commands/service/run.ts";
 import { unregisterCommand } from "./commands/service/unregister.ts";
 import { waitCommand } from "./commands/service/wait.ts";
 import { watchCommand } from "./commands/service/watch.ts";
 import { statusCommand } from "./commands/status.ts";
-import { type AnyCommand, declare } from "./commands/settings.ts";
+import { type AnyCommand, bareValue, declare } from "./commands/settings.ts";
 import { EmpusaError, ExitCode, UsageError } from "./errors.ts";
 import { Log } from "./log.ts";
 import type { System } from "./system.ts";
@@ -36,7 +37,9 @@ export async function run(args: readonly string[], system: System): Promise<numb
     await root.parse(words);
     return program.exitCode;
   } catch (error) {
-    return await report(error, `See "${calledCommand(line, root).getPath()} --help"`, program.log);
+    const called = calledCommand(line, root);
+    const behind = takesCommand(called) && !line.includes("--") ? 'A command is given behind "--". ' : "";
+    return await report(error, `${behind}See "${called.getPath()} --help"`, program.log);
   }
 }
 
@@ -57,6 +60,7 @@ export function rootCommand(program: Program): AnyCommand {
           ["see what there is", "service list"],
         ],
         commands: {
+          run: runCommand(program),
           register: registerCommand(program),
           unregister: unregisterCommand(program),
           list: listCommand(program),
@@ -102,13 +106,13 @@ function separateValues(
   args: readonly string[],
   root: AnyCommand,
 ): { readonly words: string[]; readonly command: readonly string[] | undefined } {
-  const takesValue = options(root);
+  const known = options(root);
   const separated: string[] = [];
   const end = args.indexOf("--");
   const line = end < 0 ? args : args.slice(0, end);
-  for (const { word, option, value } of words(line, takesValue)) {
+  for (const { word, option, value } of words(line, known)) {
     if (option === undefined) separated.push(word);
-    else if (value === undefined || value === "" || value === "--help" || takesValue.has(value)) {
+    else if (value === undefined || value === "" || value === "--help" || known.has(value)) {
       throw new UsageError(`${option} needs a value`);
     } else separated.push(option, value);
   }
@@ -140,20 +144,29 @@ type Words =
   | { readonly word?: never; readonly option: string; readonly value: string | undefined };
 
 /** The words of a line, each option that takes a value together with it. */
-function* words(args: readonly string[], takesValue: ReadonlyMap<string, boolean>): Generator<Words> {
+function* words(args: readonly string[], known: ReadonlyMap<string, Takes>): Generator<Words> {
   for (let i = 0; i < args.length; i++) {
     const word = args[i] as string;
     const [option = "", ...rest] = word.split("=");
-    if (!takesValue.get(option)) yield { word };
+    const takes = known.get(option);
+    if (!takes?.value) yield { word };
     else if (rest.length > 0) yield { option, value: rest.join("=") };
-    else yield { option, value: args[++i] };
+    else if (takes.bare === undefined || args[i + 1]?.startsWith("-") === false) {
+      yield { option, value: args[++i] };
+    } else yield { option, value: takes.bare };
   }
 }
 
-/** Every option of a command and of those below it, and whether it takes a value. */
-function options(command: AnyCommand): Map<string, boolean> {
+/** Whether an option takes a value; and what it says without one, where it need not have one. */
+interface Takes {
+  readonly value: boolean;
+  readonly bare: string | undefined;
+}
+
+/** Every option of a command and of those below it. */
+function options(command: AnyCommand): Map<string, Takes> {
   const own = command.getOptions(true).flatMap(({ flags, args }) =>
-    flags.map((flag): [string, boolean] => [flag, args.length > 0])
+    flags.map((flag): [string, Takes] => [flag, { value: args.length > 0, bare: bareValue(command, flag) }])
   );
   return new Map([...own, ...command.getCommands(true).flatMap((child) => [...options(child)])]);
 }

@@ -2,24 +2,14 @@
  * Datagrams to a Unix socket. Deno can only send them from a socket that is bound to a path of its own, behind a
  * flag, and not to an abstract address (denoland/deno#14214); so this asks libc, on Linux, where all of this lives.
  */
+import { libc, SOCK_CLOEXEC, SOCK_DGRAM } from "./libc.ts";
 
 const AF_UNIX = 1;
-const SOCK_DGRAM = 2;
-const SOCK_CLOEXEC = 0o2000000;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 
 /** The room for a path in `struct sockaddr_un`. */
 const maxPath = 108;
-
-const functions = {
-  socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
-  sendto: { parameters: ["i32", "buffer", "usize", "i32", "buffer", "u32"], result: "isize" },
-  close: { parameters: ["i32"], result: "i32" },
-} as const;
-
-/** Opened once it is needed, and kept: to open it each time would cost a little memory each time. */
-let libc: Deno.DynamicLibrary<typeof functions> | undefined;
 
 /**
  * Sends one datagram, and waits for nothing.
@@ -29,8 +19,7 @@ let libc: Deno.DynamicLibrary<typeof functions> | undefined;
 export function sendDatagram(socket: string, message: string): void {
   const address = addressOf(socket);
   const payload = new TextEncoder().encode(message);
-  libc ??= Deno.dlopen("libc.so.6", functions);
-  const { socket: open, sendto, close } = libc.symbols;
+  const { socket: open, sendto, close } = libc();
   const descriptor = open(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   try {
     const flags = MSG_DONTWAIT | MSG_NOSIGNAL;

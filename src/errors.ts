@@ -79,4 +79,18 @@ export class RefusedError extends EmpusaError {
  */
 export class RuleViolation extends Error {
   override readonly name = "RuleViolation";
+  /** The value that breaks it, where that is one of several. */
+  value: string | undefined;
+}
+
+/** A command could not be started, for a reason that shells have an exit code for. */
+export class NotStarted extends Error {
+  override readonly name = "NotStarted";
+  /** 127 where there is no such command, 126 where it may not be run. */
+  readonly code: 126 | 127;
+
+  constructor(code: 126 | 127, options: ErrorOptions) {
+    super(code === 127 ? "there is no such command" : "it may not be run", options);
+    this.code = code;
+  }
 }

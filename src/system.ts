@@ -1,5 +1,10 @@
 import { sendDatagram } from "./datagram.ts";
 import { isOwed, replaceFile, setOwed } from "./replace_file.ts";
+import { adoptOrphans } from "./orphans.ts";
+import { sourceAddress } from "./source_address.ts";
+import { type Child, spawn, type SpawnOptions } from "./spawn.ts";
+
+export type { Child, SpawnOptions };
 
 /** A stream that text is written to. */
 export interface Output {
@@ -14,27 +19,6 @@ export interface Output {
 /** One AbortSignal for every way in which somebody asks the process to stop. */
 export interface Interruption extends Disposable {
   readonly signal: AbortSignal;
-}
-
-/** How a program ended. */
-export interface Ended {
-  /** 128 and the number of the signal where one ended it. */
-  readonly code: number;
-}
-
-/** A program that runs. */
-export interface Child {
-  readonly ended: Promise<Ended>;
-  /** Sends the signal to all of its process group. No failure where that has ended already. */
-  kill(signal: "SIGTERM" | "SIGKILL"): void;
-}
-
-/** What a program is started with. */
-export interface SpawnOptions {
-  /** What it reads on standard input. Its output is ours. */
-  readonly input: string;
-  /** Its whole environment. */
-  readonly env: Readonly<Record<string, string>>;
 }
 
 /** All that the program touches of the process around it. */
@@ -56,16 +40,23 @@ export interface System {
   isOwed(path: string): Promise<boolean>;
   /** @throws {Deno.errors} where that cannot be noted */
   setOwed(path: string, owed: boolean): Promise<void>;
+  /** Whether a person may type what is read. */
+  readonly stdinIsTerminal: boolean;
   /** An environment variable, or undefined where it is not set. */
   env(name: string): string | undefined;
   /** All environment variables. */
   allEnv(): Record<string, string>;
-  /**
-   * Starts a program in a process group of its own.
-   * @throws {Deno.errors} where it cannot be started
-   */
+  /** Starts a program. Throws what `spawn` in `spawn.ts` throws. */
   spawn(command: readonly string[], options: SpawnOptions): Child;
   readonly pid: number;
+  hostname(): string;
+  /** The IP addresses of each network interface that has one, IPv4 first; those that need a zone are left out. */
+  networkInterfaces(): ReadonlyMap<string, readonly string[]>;
+  /**
+   * The IP address that packets to a host leave from.
+   * @throws {Error} where the host has no address, or there is no way to it
+   */
+  sourceAddress(host: string): Promise<string>;
   /**
    * Sends a datagram to a Unix socket: a path, or an abstract address that begins with `@`.
    * @throws {Error} where it cannot be sent
@@ -77,6 +68,16 @@ export interface System {
    * nohup(1) has it, goes on doing so.
    */
   interruption(): Interruption;
+  /**
+   * As process 1 we become the parent of every process that loses its own: from now until it is disposed of, those
+   * that end are buried, so that they do not fill the table of processes. Only Linux has to do with that.
+   */
+  adoptOrphans(): Disposable;
+  /**
+   * From now until it is disposed of, the listener hears of each of those signals instead of what they would do to
+   * the process. What this system does not know, and SIGHUP that is ignored from the start, is left out.
+   */
+  onSignals(signals: readonly Signal[], listener: (signal: Signal) => void): Disposable;
 }
 
 /** The real one. */
@@ -92,9 +93,15 @@ export function system(): System {
     env: (name) => Deno.env.get(name),
     allEnv: () => Deno.env.toObject(),
     spawn,
+    stdinIsTerminal: Deno.stdin.isTerminal(),
     pid: Deno.pid,
+    hostname: () => Deno.hostname(),
+    networkInterfaces,
+    sourceAddress,
     sendDatagram,
+    adoptOrphans,
     interruption,
+    onSignals,
   };
 }
 
@@ -121,38 +128,54 @@ function output(stream: typeof Deno.stdout): Output {
   };
 }
 
-function spawn([program = "", ...args]: readonly string[], { input, env }: SpawnOptions): Child {
-  const child = new Deno.Command(program, {
-    args,
-    env: { ...env },
-    clearEnv: true,
-    stdin: "piped",
-    stdout: "inherit",
-    stderr: "inherit",
-    detached: true,
-  }).spawn();
-  // It need not read what it is given.
-  void new Response(input).body?.pipeTo(child.stdin).catch(() => {});
+function networkInterfaces(): Map<string, string[]> {
+  const all = Deno.networkInterfaces().filter(({ address }) => !/^fe[89ab]/i.test(address));
+  const sorted = [
+    ...all.filter(({ family }) => family === "IPv4"),
+    ...all.filter(({ family }) => family === "IPv6"),
+  ];
+  return new Map(
+    sorted.map(({ name }) => [name, sorted.filter((one) => one.name === name).map(({ address }) => address)]),
+  );
+}
+
+/** The signals that concern us, by their numbers. */
+export const signalNumbers = {
+  SIGHUP: 1,
+  SIGINT: 2,
+  SIGQUIT: 3,
+  SIGUSR1: 10,
+  SIGUSR2: 12,
+  SIGTERM: 15,
+} as const;
+
+export type Signal = keyof typeof signalNumbers;
+
+function interruption(): Interruption {
+  const controller = new AbortController();
+  const heard = onSignals(["SIGHUP", "SIGINT", "SIGTERM"], (signal) => {
+    if (controller.signal.aborted) Deno.exit(128 + signalNumbers[signal]);
+    controller.abort(signal);
+  });
+  return { signal: controller.signal, [Symbol.dispose]: () => heard[Symbol.dispose]() };
+}
+
+function onSignals(signals: readonly Signal[], listener: (signal: Signal) => void): Disposable {
+  const listeners = signals.filter(isHeeded).map((signal) => {
+    const hear = (): void => listener(signal);
+    Deno.addSignalListener(signal, hear);
+    return { signal, hear };
+  });
   return {
-    ended: child.status,
-    kill(signal): void {
-      try {
-        Deno.kill(Deno.build.os === "windows" ? child.pid : -child.pid, signal);
-      } catch {
-        // It has ended.
-      }
+    [Symbol.dispose]: () => {
+      for (const { signal, hear } of listeners) Deno.removeSignalListener(signal, hear);
     },
   };
 }
 
-const stopSignals = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
-
-type StopSignal = keyof typeof stopSignals;
-
-/** What a person, a service manager or a terminal that closes asks us to stop with. */
-function heededSignals(): StopSignal[] {
-  if (Deno.build.os === "windows") return ["SIGINT"];
-  return ignoresHangUp() ? ["SIGINT", "SIGTERM"] : ["SIGHUP", "SIGINT", "SIGTERM"];
+function isHeeded(signal: Signal): boolean {
+  if (Deno.build.os === "windows") return signal === "SIGINT";
+  return signal !== "SIGHUP" || !ignoresHangUp();
 }
 
 /** Whether we were started with SIGHUP ignored; only Linux tells (proc(5)). */
@@ -164,22 +187,4 @@ function ignoresHangUp(): boolean {
   } catch {
     return false;
   }
-}
-
-function interruption(): Interruption {
-  const controller = new AbortController();
-  const listeners = heededSignals().map((signal) => {
-    const listener = (): void => {
-      if (controller.signal.aborted) Deno.exit(128 + stopSignals[signal]);
-      controller.abort(signal);
-    };
-    Deno.addSignalListener(signal, listener);
-    return { signal, listener };
-  });
-  return {
-    signal: controller.signal,
-    [Symbol.dispose]: () => {
-      for (const { signal, listener } of listeners) Deno.removeSignalListener(signal, listener);
-    },
-  };
 }

@@ -1,7 +1,7 @@
 /** How a command of ours is made from its settings and what it does. */
 import { Command } from "@cliffy/command";
 import { Log } from "../log.ts";
-import { openRegistry, type Registry } from "../registry/mod.ts";
+import { type Endpoint, openRegistry, type Registry } from "../registry/mod.ts";
 import type { System } from "../system.ts";
 import { connectionOf } from "./access.ts";
 import { connectionSettings } from "./connection.ts";
@@ -13,6 +13,9 @@ export interface Context {
   readonly log: Log;
   /** Milliseconds for one operation. */
   readonly timeout: number;
+  /** Where etcd is, and the path under which everything is stored, `/` as the empty string. */
+  readonly endpoints: readonly Endpoint[];
+  readonly treeRoot: string;
   /** What stands behind `--` on the command line; empty where there is nothing. */
   readonly command: readonly string[];
   /** Loads the client of etcd and opens the registry; every operation on it has the timeout as its deadline. */
@@ -78,6 +81,8 @@ export function leaf<S extends Settings, Options>(
       log: program.log,
       command: program.command,
       timeout: connection.timeout,
+      endpoints: connection.endpoints,
+      treeRoot: connection.treeRoot,
       openRegistry: () => openRegistry(connection),
     });
   });

@@ -86,7 +86,7 @@ export const connectionSettings = {
     placeholder: "SECONDS",
     env: "EMPUSA_TIMEOUT",
     meaning: "How long a command may take, connecting included.",
-    parse: parseSeconds,
+    parse: seconds(),
   }),
   logLevel: withDefault("info", {
     flag: "--log-level",
@@ -104,12 +104,14 @@ export const connectionSettings = {
   }),
 } as const;
 
-function parseSeconds(text: string): number {
-  const seconds = /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
-  if (!(seconds > 0 && seconds <= maxSeconds)) {
-    throw new RuleViolation(`be a number of seconds, more than 0 and at most ${maxSeconds}`);
-  }
-  return seconds;
+/** Seconds, with or without a fraction; more than none, unless it may be none. */
+export function seconds({ orNone = false } = {}): (text: string) => number {
+  return (text) => {
+    const seconds = /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
+    if (seconds <= maxSeconds && (seconds > 0 || orNone)) return seconds;
+    const least = orNone ? "" : "more than 0 and ";
+    throw new RuleViolation(`be a number of seconds, ${least}at most ${maxSeconds}`);
+  };
 }
 
 /** Whole milliseconds, at most an hour of them. */

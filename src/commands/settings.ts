@@ -27,6 +27,10 @@ export interface Setting<T> {
   readonly fallback?: string;
   /** It may be given more than once; the values are joined by commas. */
   readonly repeatable?: boolean;
+  /** It may be given more than once; each value is for itself, in the variable one a line. */
+  readonly listed?: boolean;
+  /** What the option says when it is given without a value, as it would be typed. */
+  readonly bare?: string;
   /** All the values that there are, where they can be listed. */
   readonly choices?: readonly string[];
   /** @throws {RuleViolation} where the text cannot be used */
@@ -54,7 +58,30 @@ export function optional<T>(declaration: Declaration<T>): Setting<T | undefined>
 
 /** A setting that has a value even where nothing is given. */
 export function withDefault<T>(fallback: string, declaration: Declaration<T>): Setting<T> {
-  return { ...declaration, fallback };
+  // Whatever it was made from.
+  return { ...declaration, required: false, fallback };
+}
+
+/** What separates the values of a list: neither an argument nor a variable can hold it. */
+const separator = "\0";
+
+/** A setting that may be given any number of times. */
+export function list<T>(declaration: Declaration<T>): Setting<readonly T[]> {
+  const { parse } = declaration;
+  return {
+    ...declaration,
+    listed: true,
+    fallback: "",
+    parse: (text) =>
+      text.split(separator).filter((value) => value !== "").map((value) => {
+        try {
+          return parse(value);
+        } catch (error) {
+          if (error instanceof RuleViolation) error.value = value;
+          throw error;
+        }
+      }),
+  };
 }
 
 /** Something that is off unless it is switched on. */
@@ -82,15 +109,28 @@ export function oneOf<const T extends string>(
   };
 }
 
+/** What options of commands say when they are given without a value. Cliffy always gets one. */
+const bareValues = new WeakMap<AnyCommand, Map<string, string>>();
+
+/** What an option of a command says when it is given without a value, or undefined where it has to have one. */
+export function bareValue(command: AnyCommand, flag: string): string | undefined {
+  return bareValues.get(command)?.get(flag);
+}
+
 /** Gives a command the options and variables of some settings. Global ones are known to its sub-commands too. */
 export function declare(command: AnyCommand, settings: Settings, { global = false } = {}): void {
   for (const setting of Object.values(settings)) {
-    const { flag, placeholder, env, envOfOthers = [], choices, repeatable } = setting;
+    const { flag, placeholder, env, envOfOthers = [], choices, repeatable, listed, bare } = setting;
     const name = placeholder?.toLowerCase() ?? "yes-or-no";
-    const completion = choices === undefined ? "string" : `string:${name}`;
-    const option = { collect: repeatable ?? false, global };
-    if (choices !== undefined) command.complete(name, () => [...choices], { global });
-    const value = placeholder === undefined ? "" : ` <${name}:${completion}>`;
+    const choice = flag.slice("--".length);
+    const completion = choices === undefined ? "string" : `string:${choice}`;
+    const option = { collect: repeatable ?? listed ?? false, global };
+    if (choices !== undefined) command.complete(choice, () => [...choices], { global });
+    if (bare !== undefined) {
+      bareValues.set(command, new Map([...bareValues.get(command) ?? [], [flag, bare]]));
+    }
+    const [open, close] = bare === undefined ? "<>" : "[]";
+    const value = placeholder === undefined ? "" : ` ${open}${name}:${completion}${close}`;
     command.option(`${flag}${value}`, help(setting), option);
     // Without a prefix, so that what the variable says is kept apart from what the option says.
     command.env(`${[env, ...envOfOthers].join(", ")}=<${name}:string>`, `The same as ${flag}.`, {
@@ -102,14 +142,16 @@ export function declare(command: AnyCommand, settings: Settings, { global = fals
 
 /** The sentence of the help, and what else there is to know. */
 export function help(
-  { meaning, placeholder, env, envOfOthers = [], required, repeatable, choices, fallback }: Setting<unknown>,
+  { meaning, placeholder, env, envOfOthers = [], required, repeatable, listed, choices, fallback }: Setting<
+    unknown
+  >,
 ): string {
   const notes = [
     [env, ...envOfOthers].join(", then "),
     required ? "required" : "",
-    repeatable ? "repeatable" : "",
+    repeatable ? "repeatable" : listed ? "repeatable, in the variable one a line" : "",
     choices === undefined ? "" : choices.join("|"),
-    fallback === undefined || placeholder === undefined ? "" : `default ${fallback}`,
+    fallback === undefined || placeholder === undefined || listed ? "" : `default ${fallback}`,
   ].filter((note) => note !== "");
   return `${meaning} (${notes.join(", ")})`;
 }
@@ -137,9 +179,11 @@ export function read<S extends Settings>(settings: S, given: Readonly<Record<str
 }
 
 function find(setting: Setting<unknown>, given: Readonly<Record<string, unknown>>): string | undefined {
-  const typed = option(setting.flag, given) ?? given[camelCase(setting.env.toLowerCase(), "_")];
-  const text = Array.isArray(typed) ? typed.join(",") : typed;
-  return text === undefined ? setting.fallback : `${text}`;
+  const typed = option(setting.flag, given);
+  if (Array.isArray(typed)) return typed.join(setting.listed ? separator : ",");
+  const text = typed ?? given[camelCase(setting.env.toLowerCase(), "_")];
+  if (text === undefined) return setting.fallback;
+  return setting.listed ? `${text}`.replace(/[^\S\n]*\n\s*/g, separator) : `${text}`;
 }
 
 /** What was typed. Cliffy makes of `--no-x` that `x` is false. */
@@ -155,7 +199,7 @@ export function obey<T>(setting: Setting<unknown>, text: string, parse: (text: s
     return parse(text);
   } catch (error) {
     if (!(error instanceof RuleViolation)) throw error;
-    throw broken(setting, error.message, text);
+    throw broken(setting, error.message, error.value ?? text);
   }
 }
 

@@ -1,11 +1,10 @@
 /** Running a command of somebody's after something has happened. */
-import type { System } from "../system.ts";
+import { NotStarted } from "../errors.ts";
+import type { Child, System } from "../system.ts";
+import { environment } from "./environment.ts";
 
 /** How long a command that is told to stop gets before it is killed, in milliseconds. */
 const grace = 5000;
-
-/** Variables that are nobody's business. */
-const secrets = ["EMPUSA_ETCD_PASSWORD"];
 
 /** The command that runs a line as the shell of this system does. */
 export function shellCommand(line: string): string[] {
@@ -30,24 +29,27 @@ export async function runHook(
   { input, env, signal }: HookOptions,
   system: Pick<System, "spawn" | "allEnv">,
 ): Promise<number> {
-  const ours = Object.entries(system.allEnv()).filter(([name]) => !secrets.includes(name));
-  let child;
+  let child: Child;
   try {
-    child = system.spawn(command, { input, env: { ...Object.fromEntries(ours), ...env } });
+    child = system.spawn(command, {
+      env: environment(system, env),
+      input: { text: input },
+      output: "ours",
+      ownGroup: true,
+    });
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return 127;
-    if (error instanceof Error) return 126;
+    if (error instanceof NotStarted) return error.code;
     throw error;
   }
   let late: ReturnType<typeof setTimeout> | undefined;
   const stop = (): void => {
-    child.kill("SIGTERM");
-    late = setTimeout(() => child.kill("SIGKILL"), grace);
+    child.killGroup("SIGTERM");
+    late = setTimeout(() => child.killGroup("SIGKILL"), grace);
   };
   if (signal.aborted) stop();
   signal.addEventListener("abort", stop);
   try {
-    return (await child.ended).code;
+    return await child.ended;
   } finally {
     clearTimeout(late);
     signal.removeEventListener("abort", stop);

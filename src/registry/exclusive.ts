@@ -1,5 +1,5 @@
 /** Registering only if nobody else holds the name. */
-import { delay } from "./delay.ts";
+import { delay } from "../delay.ts";
 import { conflict, holderOf } from "./holder.ts";
 import type { Instance } from "./instance.ts";
 import type { Limit, Record, Store } from "./store.ts";

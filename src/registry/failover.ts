@@ -1,6 +1,6 @@
 /** One operation, several endpoints, one deadline. */
 import { type Check, RefusedError, UnreachableError } from "../errors.ts";
-import { backOff, delay } from "./delay.ts";
+import { backOff, delay } from "../delay.ts";
 import type { Limit } from "./store.ts";
 
 /** What is known of a failed attempt; all that is not said is false. */

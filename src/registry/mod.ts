@@ -25,7 +25,7 @@ import {
 } from "./store.ts";
 import { type WatchEvent, watchInstances, type WatchOptions } from "./watch.ts";
 
-export { type Endpoint, parseEndpoints, protocols, showEndpoint } from "./endpoint.ts";
+export { type Endpoint, hostAndPort, parseEndpoints, protocols, showEndpoint } from "./endpoint.ts";
 export {
   compareInstances,
   type Instance,
@@ -106,9 +106,14 @@ export class Registry implements Disposable {
    * @throws what `Session.register` throws
    */
   async register(instance: Instance, ttl?: number, options?: RegisterOptions): Promise<Session> {
-    const session = new Session(this.#store, this.#treeRoot, { ttl, timeout: this.#timeout });
+    const session = this.session(ttl);
     await session.register(instance, options);
     return session;
+  }
+
+  /** A session in which nothing is registered yet. */
+  session(ttl?: number): Session {
+    return new Session(this.#store, this.#treeRoot, { ttl, timeout: this.#timeout });
   }
 
   /** Removes the instance. False if it was not registered. */

@@ -1,12 +1,13 @@
 /** Keeps instances registered under one lease, whatever becomes of etcd, of the network or of us. */
 import { EmpusaError, RefusedError, UnreachableError } from "../errors.ts";
-import { backOff, delay } from "./delay.ts";
+import { backOff, delay } from "../delay.ts";
 import { claimAlone } from "./exclusive.ts";
 import { type Holder, holderOf } from "./holder.ts";
 import { type Instance, instanceKey } from "./instance.ts";
 import { Outage, type OutageEvent } from "./outage.ts";
 import {
   type Change,
+  type Entry,
   LeaseEnded,
   type LeaseId,
   type Limit,
@@ -39,6 +40,8 @@ export interface KeepOptions {
   /** Milliseconds from one refresh to the next, or a third of the TTL. */
   readonly every: number | "auto";
   readonly onConflict: typeof conflictRules[number];
+  /** Goes on even where the store refuses from the first. */
+  readonly insist?: boolean;
   /** Ends it. */
   readonly signal: AbortSignal;
   /** Must not throw, and is not waited for. */
@@ -50,11 +53,15 @@ export type SessionEvent =
   | OutageEvent
   /** The outage lasts longer than the TTL: what was registered is gone, or will be as soon as etcd counts again. */
   | { readonly kind: "lapsed" }
+  /** What was wanted is registered. */
+  | { readonly kind: "registered"; readonly instance: Instance }
+  /** What is wanted for itself alone has to wait, as somebody else has the name. */
+  | { readonly kind: "held"; readonly instance: Instance; readonly holder: Holder }
   /** It was missing, and is registered again. */
   | { readonly kind: "restored"; readonly instance: Instance; readonly because: Loss }
   /** Somebody else had registered under the name, and was overwritten. */
   | { readonly kind: "taken-back"; readonly instance: Instance; readonly holder: Holder }
-  /** Somebody else has registered under the name: it is no longer ours, and no longer kept. */
+  /** Somebody else has registered under the name: it is no longer ours, unless they leave. */
   | { readonly kind: "lost"; readonly instance: Instance; readonly holder: Holder };
 
 /** Why a registration was missing: its lease had ended, or only the key was removed. */
@@ -89,8 +96,12 @@ const keysAtOnce = 50;
 /** What is registered under one key, and what is known of it. */
 interface Registration {
   readonly instance: Instance;
-  /** Set where the key has to be looked at: what it must have been if it is missing. */
-  doubt: Loss | undefined;
+  /** Set where the key has to be looked at: what it must have been if it is missing; or it is yet to be registered. */
+  doubt: Loss | "new" | undefined;
+  /** Whether it may replace somebody else's, as long as it has not been registered. */
+  first: "replaces" | "waits" | undefined;
+  /** Somebody else has the name, which was told; it is ours again when they leave. */
+  elsewhere: boolean;
   /** How often in a row it was taken back, and until when that is not done again, as of `performance.now()`. */
   fights: number;
   truce: number;
@@ -101,6 +112,8 @@ export class Session {
   readonly #treeRoot: string;
   readonly #options: SessionOptions;
   readonly #registrations = new Map<string, Registration>();
+  /** What was registered here once, and is not to be now. */
+  readonly #withdrawn = new Map<string, Registration>();
   /** Keys that may be on our lease and are not to be. */
   readonly #unwanted = new Set<string>();
   /** The lease that we have or, until it is granted, want: the ID is ours, so asking again does no harm. */
@@ -141,6 +154,11 @@ export class Session {
     return this.#options.ttl === undefined;
   }
 
+  /** Whether there has been a lease that something of ours may be on. */
+  get hasLease(): boolean {
+    return this.#ttl !== undefined || this.#past.length > 0;
+  }
+
   /**
    * Registers the instance, replacing what was registered under its name.
    * @throws {ConflictError} where it is to be exclusive, and somebody else holds the name
@@ -160,14 +178,45 @@ export class Session {
       else if (!(error instanceof UnreachableError)) await this.leave(timeToLeave).catch(() => {});
       throw error;
     }
+    this.#add(key, { ...newRegistration(instance), doubt: undefined, first: undefined });
+  }
+
+  /**
+   * Has the instance registered by `keep`, as soon as that can be done. At first it replaces what was registered
+   * under its name, or waits until nobody else has it, where it is to be exclusive; when it comes back after
+   * `withdraw` it gives way to those who have come meanwhile, as one that was registered all the time.
+   */
+  want(instance: Instance, { exclusive = false }: Pick<RegisterOptions, "exclusive"> = {}): void {
+    const key = instanceKey(this.#treeRoot, instance.type, instance.name);
+    if (this.#registrations.has(key)) return;
+    const first = exclusive ? "waits" : "replaces";
+    const registration = this.#withdrawn.get(key) ?? { ...newRegistration(instance), first };
+    registration.doubt = "new";
+    this.#add(key, registration);
+    this.#news.resolve();
+  }
+
+  /** Has the instance removed by `keep`, as soon as that can be done. */
+  withdraw({ type, name }: Instance): void {
+    const key = instanceKey(this.#treeRoot, type, name);
+    const registration = this.#registrations.get(key);
+    if (registration === undefined) return;
+    this.#registrations.delete(key);
+    this.#withdrawn.set(key, registration);
+    this.#unwanted.add(key);
+    this.#news.resolve();
+  }
+
+  #add(key: string, registration: Registration): void {
     this.#unwanted.delete(key);
-    this.#registrations.set(key, { instance, doubt: undefined, fights: 0, truce: 0 });
+    this.#withdrawn.delete(key);
+    this.#registrations.set(key, registration);
     // So that it is followed too.
     this.#registered++;
     this.#watch?.[Symbol.dispose]();
   }
 
-  /** Keeps everything registered until the signal is aborted, or nothing is left that is ours. */
+  /** Keeps everything registered that is to be, until the signal is aborted. */
   async keep(options: KeepOptions): Promise<void> {
     const { signal, onEvent } = options;
     const wake = (): void => this.#news.resolve();
@@ -175,7 +224,7 @@ export class Session {
     const outage = new Outage(onEvent);
     let lapsed = false;
     let wasWell = false;
-    this.#due = this.#refreshed + this.#interval(options);
+    this.#due = this.#leased() ? this.#refreshed + this.#interval(options) : 0;
     try {
       while (!signal.aborted) {
         const began = performance.now();
@@ -185,9 +234,9 @@ export class Session {
           if (signal.aborted) return;
           if (!(error instanceof EmpusaError)) throw error;
           // What it may do it has to be able to do once.
-          if (!wasWell && error instanceof RefusedError) throw error;
+          if (!wasWell && error instanceof RefusedError && options.insist !== true) throw error;
           outage.goesOn(began, error);
-          if (!lapsed && performance.now() > this.#refreshed + this.#ttlMs()) {
+          if (!lapsed && this.hasLease && performance.now() > this.#refreshed + this.#ttlMs()) {
             lapsed = true;
             onEvent({ kind: "lapsed" });
           }
@@ -197,7 +246,6 @@ export class Session {
           await delay(backOff(outage.failures, this.#longestPause()), signal);
           continue;
         }
-        if (this.#registrations.size === 0) return;
         outage.isOver();
         lapsed = false;
         wasWell = true;
@@ -215,8 +263,12 @@ export class Session {
    * @throws {EmpusaError} what `Store` throws; then the TTL ends it
    */
   async leave(timeout: number): Promise<void> {
-    if (this.#options.ttl === undefined || this.#shared) return;
-    await this.#store.revoke(this.#lease, limitOf(timeout));
+    if (this.#options.ttl === undefined) return;
+    const limit = limitOf(timeout);
+    if (!this.#shared) return await this.#store.revoke(this.#lease, limit);
+    for (const [key, { elsewhere }] of this.#registrations) {
+      if (!elsewhere) await this.#store.release(key, this.#lease, limit);
+    }
   }
 
   /** Does all that there is to do now. */
@@ -224,7 +276,7 @@ export class Session {
     const limit = (): Limit => limitOf(this.#patience(), options.signal);
     if (performance.now() >= this.#due) await this.#refresh(limit, options);
     await this.#settleOnLease(limit, options);
-    if (this.#watch !== undefined || this.#registrations.size === 0) return;
+    if (this.#watch !== undefined || this.#followed().length === 0) return;
     await this.#follow(limit, options.signal);
     // What happened before it was followed.
     this.#doubtAll("removed");
@@ -276,19 +328,28 @@ export class Session {
     limit: Limit,
     { onConflict, onEvent }: KeepOptions,
   ): Promise<void> {
-    const { instance, doubt: because = "removed" } = registration;
+    const { instance, doubt: because = "removed", first } = registration;
     const record = this.#record(key, instance);
+    const takes = ({ lease }: Entry): boolean => first === "replaces" || this.#wasOurs(lease);
     // Before, so that what is heard of it meanwhile is not forgotten.
     registration.doubt = undefined;
     try {
-      const claim = await this.#store.claim(record, ({ lease }) => this.#wasOurs(lease), limit);
-      if (claim.outcome === "stored") onEvent({ kind: "restored", instance, because });
-      if (claim.outcome !== "taken") return;
+      const claim = await this.#store.claim(record, takes, limit);
+      // It may have been withdrawn meanwhile.
+      if (this.#registrations.get(key) !== registration) return;
+      if (claim.outcome !== "taken") {
+        if (because === "new" || registration.elsewhere) onEvent({ kind: "registered", instance });
+        else if (claim.outcome === "stored") onEvent({ kind: "restored", instance, because });
+        registration.first = undefined;
+        registration.elsewhere = false;
+        return;
+      }
       const holder = holderOf(claim.holder);
-      if (onConflict === "yield") {
-        this.#registrations.delete(key);
+      if (onConflict === "yield" || first === "waits") {
         this.#shared ||= claim.holder.lease === record.lease;
-        onEvent({ kind: "lost", instance, holder });
+        if (registration.elsewhere) return;
+        registration.elsewhere = true;
+        onEvent({ kind: first === "waits" ? "held" : "lost", instance, holder });
         return;
       }
       if (performance.now() < registration.truce) {
@@ -318,7 +379,7 @@ export class Session {
     if (this.#restarts > 1) await delay(backOff(this.#restarts - 1, this.#longestPause()), signal);
     const registered = this.#registered;
     const watch = await this.#store.watch(
-      { keys: [...this.#registrations.keys()] },
+      { keys: this.#followed() },
       (changes) => this.#hear(changes),
       limit(),
     );
@@ -334,11 +395,18 @@ export class Session {
 
   /** A key that was written is looked at too: it may have been somebody else, or nothing but we ourselves. */
   #hear(changes: readonly Change[]): void {
-    for (const { key } of changes) {
-      const registration = this.#registrations.get(decoder.decode(key));
+    for (const { key: bytes, entry } of changes) {
+      const key = decoder.decode(bytes);
+      const registration = this.#registrations.get(key);
       if (registration !== undefined) registration.doubt ??= "removed";
+      // A try to register it that was carried out late.
+      else if (entry?.lease === this.#lease) this.#unwanted.add(key);
     }
     this.#news.resolve();
+  }
+
+  #followed(): string[] {
+    return [...this.#registrations.keys(), ...this.#withdrawn.keys()];
   }
 
   /** Waits for the next refresh, for the end of a truce, or for news. */
@@ -378,7 +446,9 @@ export class Session {
   }
 
   #doubtAll(because: Loss): void {
-    for (const registration of this.#registrations.values()) registration.doubt = because;
+    for (const registration of this.#registrations.values()) {
+      if (registration.doubt !== "new") registration.doubt = because;
+    }
   }
 
   #wasOurs(lease: LeaseId | undefined): boolean {
@@ -411,6 +481,10 @@ export class Session {
   #ttlMs(): number {
     return (this.#ttl ?? this.#options.ttl ?? Infinity) * 1000;
   }
+}
+
+function newRegistration(instance: Instance): Registration {
+  return { instance, doubt: "new", first: "replaces", elsewhere: false, fights: 0, truce: 0 };
 }
 
 /** 63 random bits, not all zero. */

@@ -1,6 +1,6 @@
 /** Following instances: what is there, then each change, in order, none missed and none twice. */
 import { EmpusaError, RuleViolation } from "../errors.ts";
-import { backOff, delay } from "./delay.ts";
+import { backOff, delay } from "../delay.ts";
 import {
   instancePrefix,
   isSelected,

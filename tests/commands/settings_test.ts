@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { connectionOf } from "../../src/commands/access.ts";
 import { connectionSettings, wholeSeconds } from "../../src/commands/connection.ts";
-import { oneOf, optional, read, required, withDefault } from "../../src/commands/settings.ts";
+import { list, oneOf, optional, read, required, withDefault } from "../../src/commands/settings.ts";
 import { fakeSystem } from "../support/system.ts";
 import { ExitCode, RuleViolation, UsageError } from "../../src/errors.ts";
 
@@ -115,5 +115,18 @@ Deno.test("a connection that cannot be is a usage error", async () => {
   assertEquals(
     await said({ logLevel: "loud" }),
     '--log-level (EMPUSA_LOGLEVEL) must be error, warn, info or debug, not "loud"',
+  );
+});
+
+Deno.test("a list keeps commas, and is one value a line in its variable", () => {
+  const lists = { run: list({ ...named("run"), parse: (text) => text.toUpperCase() }) };
+  assertEquals(read(lists, {}), { run: [] });
+  assertEquals(read(lists, { run: ["a,b", "c\nd"] }), { run: ["A,B", "C\nD"] });
+  assertEquals(read(lists, { empusaTheRun: "a,b\n  c d  \n\n" }), { run: ["A,B", "C D"] });
+  const sizes = { size: list({ ...named("size"), parse: wholeSeconds(9) }) };
+  const error = assertThrows(() => read(sizes, { size: ["1", "x"] }), UsageError);
+  assertEquals(
+    error.message,
+    '--size (EMPUSA_THE_SIZE) must be whole seconds, at least 1 and at most 9, not "x"',
   );
 });

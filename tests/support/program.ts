@@ -36,6 +36,8 @@ export interface Running extends AsyncDisposable {
   signal(signal: Deno.Signal): void;
   /** Resolves when standard error holds the text. */
   said(text: string): Promise<void>;
+  /** Resolves when standard output holds the text. */
+  printed(text: string): Promise<void>;
 }
 
 /** Starts `empusa ARGS`. */
@@ -49,12 +51,12 @@ export function start(args: readonly string[], env: Env = {}): Running {
     stdout: "piped",
     stderr: "piped",
   }).spawn();
-  const stdout = new Response(child.stdout).text();
+  const stdout = collect(child.stdout);
   const stderr = collect(child.stderr);
   const outcome = (async (): Promise<Outcome> => {
     const { code } = await child.status;
     const took = performance.now() - began;
-    return { code, stdout: await stdout, stderr: await stderr.end, took };
+    return { code, stdout: await stdout.end, stderr: await stderr.end, took };
   })();
   let ended = false;
   child.status.then(() => ended = true);
@@ -63,6 +65,7 @@ export function start(args: readonly string[], env: Env = {}): Running {
     outcome,
     signal: (signal) => child.kill(signal),
     said: (text) => stderr.until(text),
+    printed: (text) => stdout.until(text),
     async [Symbol.asyncDispose](): Promise<void> {
       try {
         if (!ended) child.kill("SIGKILL");

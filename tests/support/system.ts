@@ -29,8 +29,14 @@ export function fakeSystem({ isTerminal = false, noColor = false } = {}): FakeSy
     spawn: () => {
       throw new Error("nothing is to be started");
     },
+    stdinIsTerminal: isTerminal,
     pid: Deno.pid,
+    hostname: () => "here",
+    networkInterfaces: () => new Map(),
+    sourceAddress: () => Promise.reject(new Error("nobody is to be asked")),
     sendDatagram: () => {},
+    adoptOrphans: () => ({ [Symbol.dispose]: () => {} }),
+    onSignals: () => ({ [Symbol.dispose]: () => {} }),
     interruption: () => ({ signal: new AbortController().signal, [Symbol.dispose]: () => {} }),
   };
 }

@@ -3,14 +3,16 @@ import { conflictRules, type Instance, parseLocation, type Session } from "../..
 import { type Context, leaf, type Program } from "../command.ts";
 import { maxSeconds, wholeSeconds } from "../connection.ts";
 import { type AnyCommand, flag, named, oneOf, optional, required, type Values } from "../settings.ts";
+import { type Checking, checking, checksOf, hasChecks, healthOptions } from "./checks.ts";
+import { announced } from "./healthy.ts";
 import { identity } from "./settings.ts";
-import { Announcer, label } from "./staying.ts";
+import { Announcer, label, registered } from "./staying.ts";
 
 /** The longest TTL that etcd grants (`MaxLeaseTTL` in its `lease/lessor.go`), in seconds. */
 const maxTtl = 9_000_000_000;
 
-const settings = {
-  ...identity,
+/** How something is registered. */
+export const registration = {
   serviceLocation: required({
     flag: "--service-location",
     placeholder: "LOCATION",
@@ -24,13 +26,6 @@ const settings = {
     env: "EMPUSA_SERVICE_TTL",
     meaning: "Remove it after this time, unless it is refreshed.",
     parse: wholeSeconds(maxTtl),
-  }),
-  refreshEvery: optional({
-    flag: "--refresh-every",
-    placeholder: "SECONDS",
-    env: "EMPUSA_SERVICE_REFRESH_EVERY",
-    meaning: "Stay, and refresh it at this interval until a signal ends it; auto is a third of the TTL.",
-    parse: (text) => text === "auto" ? text : refreshInterval(text),
   }),
   exclusive: flag({
     flag: "--exclusive",
@@ -50,6 +45,19 @@ const settings = {
     env: "EMPUSA_KEEP_ON_EXIT",
     meaning: "Leave it to its TTL on exit instead of removing it, for restarts.",
   }),
+} as const;
+
+const settings = {
+  ...identity,
+  ...registration,
+  refreshEvery: optional({
+    flag: "--refresh-every",
+    placeholder: "SECONDS",
+    env: "EMPUSA_SERVICE_REFRESH_EVERY",
+    meaning: "Stay, and refresh it at this interval until a signal ends it; auto is a third of the TTL.",
+    parse: (text) => text === "auto" ? text : refreshInterval(text),
+  }),
+  ...checking,
 } as const;
 
 function refreshInterval(text: string): number {
@@ -75,6 +83,7 @@ export interface Stay {
   readonly every: number | "auto";
   readonly onConflict: typeof conflictRules[number];
   readonly keepOnExit: boolean;
+  readonly checks: Checking;
 }
 
 export function registerCommand(program: Program): AnyCommand {
@@ -111,6 +120,9 @@ export function registerOptions(typed: Values<typeof settings>): RegisterOptions
       const [given, setting] of [
         [onConflict !== undefined, settings.onConflict],
         [keepOnExit, settings.keepOnExit],
+        [typed.checkTcp.length > 0, settings.checkTcp],
+        [typed.checkHttp.length > 0, settings.checkHttp],
+        [typed.checkExec.length > 0, settings.checkExec],
       ] as const
     ) {
       if (given) throw new UsageError(`${named(setting)} needs ${named(settings.refreshEvery)} too`);
@@ -126,7 +138,11 @@ export function registerOptions(typed: Values<typeof settings>): RegisterOptions
         `but ${refreshEvery} is not less than ${ttl}`,
     );
   }
-  return { ...options, stay: { every: refreshEvery, onConflict: onConflict ?? "yield", keepOnExit } };
+  if (ttl === undefined && hasChecks(typed)) {
+    throw new UsageError(`what is checked needs ${named(settings.ttl)} too`);
+  }
+  const stay = { every: refreshEvery, onConflict: onConflict ?? "yield", keepOnExit, checks: typed } as const;
+  return { ...options, stay };
 }
 
 export async function runRegister(options: RegisterOptions, context: Context): Promise<ExitCode> {
@@ -134,36 +150,70 @@ export async function runRegister(options: RegisterOptions, context: Context): P
   if (stay === undefined) {
     using registry = await context.openRegistry();
     const session = await registry.register(instance, ttl, { exclusive });
-    await context.log.info(registered(session, options));
+    await context.log.info(registered(session, instance, { ttl, every: undefined }));
     return ExitCode.done;
   }
+  const checks = checksOf(stay.checks, instance, context);
   // From here on a signal lets the registration end in order.
   using interruption = context.system.interruption();
   using registry = await context.openRegistry();
   const { signal } = interruption;
-  const session = await unlessInterrupted(signal, registry.register(instance, ttl, { exclusive, signal }));
+  const over = new AbortController();
+  const end = (): void => over.abort();
+  signal.addEventListener("abort", end);
+  using announcer = new Announcer(context.log, context.system);
+  const health = announced(checks, healthOptions(stay.checks, over.signal), instance, announcer);
+  const session = await isHealthy(health)
+    ? await unlessInterrupted(signal, registry.register(instance, ttl, { exclusive, signal }))
+    : undefined;
   if (session === undefined) {
     await context.log.info(`interrupted before ${label(instance)} was registered`);
     return ExitCode.done;
   }
-  using announcer = new Announcer(context.log, context.system);
-  await announcer.ready(registered(session, options));
+  announcer.tell("info", registered(session, instance, { ttl, every: stay.every }));
+  announcer.ready();
+  const following = follow(health, session, instance);
   let lost = false;
   try {
     await session.keep({
       every: stay.every === "auto" ? stay.every : stay.every * 1000,
       onConflict: stay.onConflict,
-      signal,
+      signal: over.signal,
       onEvent: (event) => {
-        lost ||= event.kind === "lost";
         announcer.event(event);
+        if (event.kind !== "lost") return;
+        lost = true;
+        end();
       },
     });
   } finally {
+    end();
+    await following;
     announcer.stopping();
     await leave(session, options, lost, context);
   }
   return lost ? ExitCode.conflict : ExitCode.done;
+}
+
+/** Waits until it is for the first time. False if that was given up. */
+async function isHealthy(health: AsyncGenerator<boolean, void, void>): Promise<boolean> {
+  for (;;) {
+    const { value, done } = await health.next();
+    if (done === true) return false;
+    if (value) return true;
+  }
+}
+
+/** Takes the instance out while it is not healthy. */
+async function follow(
+  health: AsyncGenerator<boolean, void, void>,
+  session: Session,
+  instance: Instance,
+): Promise<void> {
+  for await (const healthy of health) {
+    if (healthy) session.want(instance);
+    else session.withdraw(instance);
+  }
 }
 
 async function leave(
@@ -200,16 +250,4 @@ async function unlessInterrupted<T>(signal: AbortSignal, promise: Promise<T>): P
     if (signal.aborted && error === signal.reason) return undefined;
     throw error;
   }
-}
-
-function registered({ ttl: granted }: Session, { instance, ttl, stay }: RegisterOptions): string {
-  const every = stay?.every === "auto"
-    ? Math.min(Math.round((granted ?? 0) * 100 / 3) / 100, maxSeconds)
-    : stay?.every;
-  const terms = [
-    granted === undefined ? "no TTL" : `TTL ${granted} s`,
-    ...granted === ttl ? [] : [`etcd raised it from ${ttl} s`],
-    ...every === undefined ? [] : [`refreshed every ${every} s`],
-  ];
-  return `registered ${label(instance)} at ${instance.location}, ${terms.join(", ")}`;
 }

@@ -2,8 +2,15 @@
 import { RefusedError } from "../../errors.ts";
 import type { Log } from "../../log.ts";
 import { ServiceManager } from "../../process/notify.ts";
-import { type Instance, type OutageEvent, type SessionEvent, showHolder } from "../../registry/mod.ts";
+import {
+  type Instance,
+  type OutageEvent,
+  type Session,
+  type SessionEvent,
+  showHolder,
+} from "../../registry/mod.ts";
 import type { System } from "../../system.ts";
+import { maxSeconds } from "../connection.ts";
 
 export class Announcer implements Disposable {
   readonly #log: Log;
@@ -20,18 +27,26 @@ export class Announcer implements Disposable {
     this.#watchdog = this.#manager.watchdog();
   }
 
-  /** It is registered for the first time. */
-  async ready(message: string): Promise<void> {
+  /** We do what we were started for. */
+  ready(): void {
+    this.#manager.ready(this.#wellKept);
+  }
+
+  /** How it is now, until something else happens. */
+  tell(level: "info" | "warn", message: string): void {
     this.#wellKept = message;
-    this.#manager.ready(message);
-    await this.#log.info(message);
+    // Whether somebody reads it must not keep us from our work.
+    void this.#log[level](message);
+    this.#manager.status(message);
   }
 
   /** What happened while it was kept registered. */
   event(event: SessionEvent): void {
     const [level, message] = describe(event);
-    // Whether somebody reads it must not keep us from refreshing.
     void this.#log[level](message);
+    if (event.kind === "registered" || event.kind === "held" || event.kind === "lost") {
+      this.#wellKept = message;
+    }
     this.#manager.status(event.kind === "cut-off" || event.kind === "lapsed" ? message : this.#wellKept);
   }
 
@@ -58,11 +73,17 @@ export function describeOutage(event: OutageEvent): Line {
 function describe(event: SessionEvent): Line {
   switch (event.kind) {
     case "cut-off":
+    case "back":
       return describeOutage(event);
     case "lapsed":
       return ["warn", "cut off for longer than the TTL: what was registered is gone, or about to go"];
-    case "back":
-      return ["info", `back after ${(event.after / 1000).toFixed(1)} s: etcd answers, and it is registered`];
+    case "registered":
+      return ["info", `registered ${label(event.instance)} at ${event.instance.location}`];
+    case "held":
+      return [
+        "warn",
+        `${label(event.instance)} is held by ${showHolder(event.holder)}: waiting until it is free`,
+      ];
     case "restored":
       return [
         "warn",
@@ -78,6 +99,23 @@ function describe(event: SessionEvent): Line {
         `${label(event.instance)} was taken over by ${showHolder(event.holder)}: it is no longer ours`,
       ];
   }
+}
+
+/** What is registered, and on which terms: the TTL that was asked for, and the seconds between two refreshes. */
+export function registered(
+  { ttl: granted }: Session,
+  instance: Instance,
+  { ttl, every }: { readonly ttl: number | undefined; readonly every: number | "auto" | undefined },
+): string {
+  const interval = every === "auto"
+    ? Math.min(Math.round((granted ?? 0) * 100 / 3) / 100, maxSeconds)
+    : every;
+  const terms = [
+    granted === undefined ? "no TTL" : `TTL ${granted} s`,
+    ...granted === ttl ? [] : [`etcd raised it from ${ttl} s`],
+    ...interval === undefined ? [] : [`refreshed every ${interval} s`],
+  ];
+  return `registered ${label(instance)} at ${instance.location}, ${terms.join(", ")}`;
 }
 
 export function label({ type, name }: Instance): string {

@@ -1,0 +1,19 @@
+import { environment } from "../../process/environment.ts";
+import type { Instance } from "../../registry/mod.ts";
+import type { Context } from "../command.ts";
+
+/** What tells a service manager about us is for nobody else: they would speak in our name. */
+const ofServiceManager = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
+
+/** What a service, and those that look after it, find in their environment: ours, and as what it is registered. */
+export function serviceEnvironment(
+  { type, name, location }: Instance,
+  { system, treeRoot }: Context,
+): Record<string, string> {
+  return environment(system, {
+    EMPUSA_SERVICE_TYPE: type,
+    EMPUSA_SERVICE_NAME: name,
+    EMPUSA_SERVICE_LOCATION: location,
+    EMPUSA_TREE_ROOT: treeRoot === "" ? "/" : treeRoot,
+  }, ofServiceManager);
+}

@@ -1,0 +1,108 @@
+/** What stands for itself in the name and the location of a service: `{hostname}`, `{pid}`, `{ip}`, `{ip:eth0}`. */
+import { RuleViolation, UnreachableError, UsageError } from "../../errors.ts";
+import { delay } from "../../delay.ts";
+import { addressOf } from "../../formats/address.ts";
+import { hostAndPort } from "../../registry/mod.ts";
+import type { Context } from "../command.ts";
+import { named, obey, type Setting } from "../settings.ts";
+
+/** `{ip:eth0}`: what it is, and which. */
+const placeholder = /(\[?)\{([^{}:]*)(?::([^{}]*))?\}/g;
+
+/**
+ * The rule for a text that may hold some placeholders.
+ * @throws {RuleViolation} where it holds others, or breaks the rule for the text
+ */
+export function withPlaceholders(
+  known: readonly string[],
+  parse: (text: string) => string,
+): (text: string) => string {
+  return (text) => {
+    for (const [, , name = "", which] of text.matchAll(placeholder)) {
+      const shown = which === undefined ? `{${name}}` : `{${name}:INTERFACE}`;
+      if (!known.includes(shown)) {
+        throw new RuleViolation(`have no placeholders but ${known.join(" and ")}`);
+      }
+    }
+    return parse(text);
+  };
+}
+
+/**
+ * The text of a setting with what its placeholders stand for, which has to obey the rule as well.
+ * @throws {UsageError} where it does not, or there is no such network interface
+ * @throws {UnreachableError} where it takes the way to etcd, and there is none
+ */
+export async function filled(
+  setting: Setting<string>,
+  text: string,
+  parse: (text: string) => string,
+  context: Context,
+): Promise<string> {
+  const { system } = context;
+  let result = "";
+  let end = 0;
+  for (const match of text.matchAll(placeholder)) {
+    const [whole, bracket = "", name, which] = match;
+    result += text.slice(end, match.index) + bracket;
+    end = match.index + whole.length;
+    if (name === "hostname") result += system.hostname();
+    else if (name === "pid") result += system.pid;
+    else {
+      const ip = which === undefined
+        ? await towardsEtcd(setting, context)
+        : addressAt(setting, which, context);
+      // As in [v6]:port.
+      result += ip.includes(":") && bracket === "" ? `[${ip}]` : ip;
+    }
+  }
+  return obey(setting, result + text.slice(end), parse);
+}
+
+/** The address that this machine uses towards the first of the endpoints to which there is a way. */
+async function towardsEtcd(
+  setting: Setting<unknown>,
+  { endpoints, timeout, system }: Context,
+): Promise<string> {
+  const over = new AbortController();
+  const late = delay(timeout, over.signal).then(() =>
+    Promise.reject(new Error(`not within ${timeout / 1000} s`))
+  );
+  // Nobody may be waiting for it.
+  late.catch(() => {});
+  const failures: string[] = [];
+  try {
+    for (const { host } of endpoints.map(hostAndPort)) {
+      try {
+        return await Promise.race([system.sourceAddress(host), late]);
+      } catch (error) {
+        failures.push(`${host}: ${(error as Error).message}`);
+      }
+    }
+  } finally {
+    over.abort();
+  }
+  throw new UnreachableError(
+    `cannot find out the address that this machine uses towards etcd, {ip} in ${named(setting)}: ` +
+      failures.join("; "),
+    { checks: ["endpoint"] },
+  );
+}
+
+function addressAt(setting: Setting<unknown>, networkInterface: string, { system }: Context): string {
+  const all = system.networkInterfaces();
+  const [address] = all.get(networkInterface) ?? [];
+  if (address !== undefined) return address;
+  throw new UsageError(
+    `${named(setting)} names the network interface ${
+      JSON.stringify(networkInterface)
+    }, which has no address; ` +
+      `those that have one are ${[...all.keys()].join(", ")}`,
+  );
+}
+
+/** Whether nobody but this machine can reach a location, as far as it tells. */
+export function isLocal(location: string): boolean {
+  const { host = "" } = addressOf(location) ?? {};
+  return /^(127\.[\d.]+|::1|localhost|.*\.localhost|0\.0\.0\.0|::)$/i.test(host);
+}

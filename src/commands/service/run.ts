@@ -1,0 +1,134 @@
+import { UsageError } from "../../errors.ts";
+import { parseLocation, parseName } from "../../registry/mod.ts";
+import type { conflictRules } from "../../registry/mod.ts";
+import { type Context, leaf, type Program } from "../command.ts";
+import { seconds } from "../connection.ts";
+import {
+  type AnyCommand,
+  flag,
+  named,
+  oneOf,
+  required,
+  type Setting,
+  type Values,
+  withDefault,
+} from "../settings.ts";
+import { checking, checksOf } from "./checks.ts";
+import { filled, isLocal, withPlaceholders } from "./placeholders.ts";
+import { registration } from "./register.ts";
+import { identity } from "./settings.ts";
+import { label } from "./staying.ts";
+import { lossRules, supervise, type Supervision } from "./supervising.ts";
+
+const settings = {
+  serviceType: identity.serviceType,
+  serviceName: withDefault("{hostname}", {
+    ...identity.serviceName,
+    meaning:
+      "The name of the instance among those of its type; may hold {hostname} and {pid}, that of empusa.",
+    parse: withPlaceholders(["{hostname}", "{pid}"], parseName),
+  }),
+  serviceLocation: required({
+    ...registration.serviceLocation,
+    meaning:
+      "Where it can be reached, such as {ip}:80; {ip} is this machine's address towards etcd, {ip:eth0} " +
+      "that of an interface, {hostname} its name.",
+    parse: withPlaceholders(["{hostname}", "{ip}", "{ip:INTERFACE}"], parseLocation),
+  }),
+  ttl: withDefault("30", {
+    ...registration.ttl as Setting<number>,
+    meaning:
+      "How long it is found after a crash of empusa or its machine; it is refreshed at a third of that.",
+  }),
+  exclusive: flag({
+    ...registration.exclusive,
+    meaning: "Register only while nobody else holds the name; until then it runs, and waits for that.",
+  }),
+  onConflict: withDefault("yield", {
+    ...registration.onConflict as Setting<typeof conflictRules[number]>,
+    meaning:
+      "When somebody else registers under the name meanwhile: leave it to them as long as they stay, or take it back.",
+  }),
+  onLost: withDefault("continue", {
+    flag: "--on-lost",
+    placeholder: "RULE",
+    env: "EMPUSA_ON_LOST",
+    meaning: "What becomes of the command when somebody else has taken the name over.",
+    ...oneOf(lossRules),
+  }),
+  requireRegistration: flag({
+    flag: "--require-registration",
+    env: "EMPUSA_REQUIRE_REGISTRATION",
+    meaning: "Stop the command if it is not registered within --timeout from when it is healthy, and fail.",
+  }),
+  keepOnExit: registration.keepOnExit,
+  drain: withDefault("0", {
+    flag: "--drain",
+    placeholder: "SECONDS",
+    env: "EMPUSA_DRAIN",
+    meaning: "How long to wait between removing it and telling the command to stop.",
+    parse: seconds({ orNone: true }),
+  }),
+  grace: withDefault("10", {
+    flag: "--grace",
+    placeholder: "SECONDS",
+    env: "EMPUSA_GRACE",
+    meaning: "How long the command gets to stop before it is killed.",
+    parse: seconds({ orNone: true }),
+  }),
+  ...checking,
+} as const;
+
+/** What is to run, and how it is registered. */
+export interface RunOptions extends Supervision {
+  readonly type: string;
+  /** With their placeholders. */
+  readonly name: string;
+  readonly location: string;
+}
+
+export function runCommand(program: Program): AnyCommand {
+  return leaf(program, {
+    description: "Run a command as a service: registered while it is healthy, removed before it is stopped.",
+    examples: [
+      [
+        "registered as soon as its port is open",
+        "service run --service-type web --service-location '{ip}:80' --check-tcp -- ./server --port 80",
+      ],
+      [
+        "removed for 5 seconds before it is told to stop",
+        "service run --service-type web --service-location '{ip}:80' --drain 5 -- ./server --port 80",
+      ],
+    ],
+    settings,
+    takesCommand: true,
+    options: runOptions,
+    run,
+  });
+}
+
+export function runOptions(typed: Values<typeof settings>): RunOptions {
+  const { serviceType: type, serviceName: name, serviceLocation: location, drain, grace, ...rest } = typed;
+  return { ...rest, type, name, location, drain: drain * 1000, grace: grace * 1000, checks: typed };
+}
+
+/** @throws {UsageError} where there is no command, or placeholders and checks cannot be understood */
+export async function run(options: RunOptions, context: Context): Promise<number> {
+  if (context.command.length === 0) {
+    throw new UsageError('the command is missing: it follows "--", as in: empusa service run … -- ./server');
+  }
+  const { serviceName, serviceLocation } = settings;
+  const instance = {
+    type: options.type,
+    name: await filled(serviceName, options.name, parseName, context),
+    location: await filled(serviceLocation, options.location, parseLocation, context),
+  };
+  const checks = checksOf(options.checks, instance, context);
+  if (isLocal(instance.location)) {
+    await context.log.warn(
+      `${label(instance)} is advertised at ${instance.location}, where only this machine can reach it; ` +
+        `give ${named(serviceLocation)} an address for others, such as {ip:eth0}:80`,
+    );
+  }
+  return await supervise(instance, checks, options, context);
+}

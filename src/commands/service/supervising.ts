@@ -1,0 +1,92 @@
+/** A command that runs as a service: started, registered while it is healthy, removed, stopped. */
+import { delay } from "../../delay.ts";
+import { NotStarted } from "../../errors.ts";
+import { stop } from "../../process/child.ts";
+import type { Check } from "../../process/health.ts";
+import type { conflictRules, Instance } from "../../registry/mod.ts";
+import type { Child, Signal } from "../../system.ts";
+import type { Context } from "../command.ts";
+import type { Checking } from "./checks.ts";
+import { serviceEnvironment } from "./environment.ts";
+import { Service } from "./supervised.ts";
+import { Announcer } from "./staying.ts";
+import { StopRequests } from "./stop_requests.ts";
+
+/** What becomes of the command when somebody else has taken the name over. */
+export const lossRules = ["continue", "stop"] as const;
+
+export interface Supervision {
+  /** Seconds. */
+  readonly ttl: number;
+  readonly exclusive: boolean;
+  readonly onConflict: typeof conflictRules[number];
+  readonly onLost: typeof lossRules[number];
+  /** Whether it must not run without having been registered. */
+  readonly requireRegistration: boolean;
+  readonly keepOnExit: boolean;
+  /** Milliseconds from when it is removed until it is told to stop, and from then until it is killed. */
+  readonly drain: number;
+  readonly grace: number;
+  readonly checks: Checking;
+}
+
+/** Signals that mean nothing to us. */
+const forwarded: readonly Signal[] = ["SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"];
+
+/** Why it is over: the command has ended by itself; or it is to be stopped by this signal, maybe because we failed. */
+export interface End {
+  readonly signal?: Signal;
+  readonly error?: unknown;
+}
+
+/**
+ * Runs the command that stands behind `--`.
+ * @returns the command's exit code; 127 or 126 where it cannot be started
+ * @throws {EmpusaError} where it had to be registered and was not
+ */
+export async function supervise(
+  instance: Instance,
+  checks: readonly Check[],
+  options: Supervision,
+  context: Context,
+): Promise<number> {
+  const { system, log, command } = context;
+  let child: Child | undefined;
+  using requests = new StopRequests(system);
+  using _forwarding = system.onSignals(forwarded, (signal) => child?.kill(signal));
+  using _orphans = system.adoptOrphans();
+  // Only apart from us does a child that is killed leave nobody behind; but a terminal is for one group at a time.
+  const ownGroup = !system.stdinIsTerminal;
+  try {
+    const env = serviceEnvironment(instance, context);
+    child = system.spawn(command, { env, input: "ours", output: "ours", ownGroup });
+  } catch (error) {
+    if (!(error instanceof NotStarted)) throw error;
+    await log.error(`cannot start ${JSON.stringify(command[0])}: ${error.message}`);
+    return error.code;
+  }
+  using announcer = new Announcer(log, system);
+  announcer.tell("info", `started ${command[0]} as process ${child.pid}`);
+  const ended = child.ended.then((): End => ({}));
+  using registry = await context.openRegistry();
+  const service = new Service(registry.session(options.ttl), instance, options, announcer, context);
+  const end = await Promise.race([
+    ended,
+    requests.first.then((signal): End => ({ signal })),
+    service.keep(checks).catch((error): End => ({ signal: "SIGTERM", error })),
+  ]);
+  announcer.stopping();
+  const hurry = requests.hurry();
+  await service.leave(hurry);
+  if (end.signal !== undefined) {
+    const over = new AbortController();
+    await Promise.race([ended, delay(options.drain, AbortSignal.any([hurry, over.signal]))]);
+    over.abort();
+    // Who types Ctrl-C has told it already.
+    const signal = end.signal === "SIGINT" && !ownGroup ? undefined : end.signal;
+    await stop(child, { signal, grace: options.grace, hurry: requests.hurry() });
+  }
+  const code = await child.ended;
+  if (end.error !== undefined) throw end.error;
+  return code;
+}

@@ -1,0 +1,21 @@
+/** The C library, on Linux: what Deno has no words for. */
+
+const functions = {
+  socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  connect: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+  sendto: { parameters: ["i32", "buffer", "usize", "i32", "buffer", "u32"], result: "isize" },
+  close: { parameters: ["i32"], result: "i32" },
+  waitid: { parameters: ["i32", "u32", "buffer", "i32"], result: "i32" },
+} as const;
+
+let library: Deno.DynamicLibrary<typeof functions> | undefined;
+
+/** Opened once it is needed, and kept: to open it each time would cost a little memory each time. */
+export function libc(): Deno.DynamicLibrary<typeof functions>["symbols"] {
+  library ??= Deno.dlopen("libc.so.6", functions);
+  return library.symbols;
+}
+
+export const SOCK_DGRAM = 2;
+export const SOCK_CLOEXEC = 0o2000000;
