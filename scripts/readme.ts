@@ -1,5 +1,5 @@
 /** Writes the tables of options in README.md anew from the command tree: `scripts/readme`. */
-import { rootCommand } from "../src/cli.ts";
+import { rootCommand } from "../src/command_line.ts";
 import type { AnyCommand } from "../src/commands/settings.ts";
 import { Log } from "../src/log.ts";
 import { system } from "../src/system.ts";

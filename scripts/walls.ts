@@ -12,14 +12,19 @@ const rooms: readonly { path: string; mayReach: readonly string[] }[] = [
   {
     path: "src/cli.ts",
     mayReach: [
-      "src/commands/",
+      "src/command_line.ts",
+      "src/commands/advice.ts",
       "src/errors.ts",
       "src/log.ts",
       "type src/system.ts",
-      "deno.json",
-      "@cliffy/command",
+      "src/version.ts",
     ],
   },
+  {
+    path: "src/command_line.ts",
+    mayReach: ["src/commands/", "src/errors.ts", "src/version.ts", "@cliffy/command"],
+  },
+  { path: "src/version.ts", mayReach: ["deno.json"] },
   {
     path: "src/commands/",
     mayReach: [

@@ -1,195 +1,42 @@
-/** The root command, and the one place where an error becomes a message and an exit code. */
-import { ValidationError } from "@cliffy/command";
-import { CompletionsCommand } from "@cliffy/command/completions";
-import config from "../deno.json" with { type: "json" };
-import { withAdvice } from "./commands/advice.ts";
-import { group, type Program, showHelp, takesCommand } from "./commands/command.ts";
-import { connectionSettings } from "./commands/connection.ts";
-import { exportCommand } from "./commands/service/export.ts";
-import { getCommand } from "./commands/service/get.ts";
-import { listCommand } from "./commands/service/list.ts";
-import { pickCommand } from "./commands/service/pick.ts";
-import { registerCommand } from "./commands/service/register.ts";
-import { runCommand } from "./commands/service/run.ts";
-import { unregisterCommand } from "./commands/service/unregister.ts";
-import { waitCommand } from "./commands/service/wait.ts";
-import { watchCommand } from "./commands/service/watch.ts";
-import { statusCommand } from "./commands/status.ts";
-import { type AnyCommand, bareValue, declare } from "./commands/settings.ts";
+/** The one place where an error becomes a message and an exit code. */
 import { EmpusaError, ExitCode, UsageError } from "./errors.ts";
 import { Log } from "./log.ts";
 import type { System } from "./system.ts";
+import { versionText } from "./version.ts";
 
 /** Carries out what `args` say, and resolves to the exit code. It never rejects. */
 export async function run(args: readonly string[], system: System): Promise<number> {
-  const program: Program = {
+  // Without the command tree, which takes longer to build than all else.
+  if (args.length === 1 && /^(-V|--version)$/.test(args[0] as string)) {
+    await system.stdout.write(versionText());
+    return ExitCode.done;
+  }
+  const program = {
     system,
     log: new Log(system.stderr),
-    exitCode: ExitCode.done,
+    exitCode: ExitCode.done as number,
     command: [],
   };
-  const root = rootCommand(program);
-  // "empusa help service" is what many would type first.
-  const line = args[0] === "help" ? [...args.slice(1), "--help"] : args;
   try {
-    const { words, command } = separateValues(line, root);
-    if (command !== undefined) program.command = following(command, calledCommand(line, root));
-    await root.parse(words);
+    const { carryOut } = await import("./command_line.ts");
+    await carryOut(args, program);
     return program.exitCode;
   } catch (error) {
-    const called = calledCommand(line, root);
-    const behind = takesCommand(called) && !line.includes("--") ? 'A command is given behind "--". ' : "";
-    return await report(error, `${behind}See "${called.getPath()} --help"`, program.log);
+    return await report(error, program.log);
   }
 }
 
-/** The tree of all commands. */
-export function rootCommand(program: Program): AnyCommand {
-  const register = "service register --service-type web --service-name web-1 --service-location 10.0.0.7:80";
-  const root = group(program, {
-    description: "A service registry on top of etcd.",
-    examples: [
-      ["where the registry is, as options", "--etcd-endpoint localhost:2379 --tree-root /prod service list"],
-      ["register a service for 30 seconds", `${register} --ttl 30`],
-    ],
-    commands: {
-      service: group(program, {
-        description: "Register, remove and find services.",
-        examples: [
-          ["keep a service registered as long as this runs", `${register} --ttl 30 --refresh-every 10`],
-          ["see what there is", "service list"],
-        ],
-        commands: {
-          run: runCommand(program),
-          register: registerCommand(program),
-          unregister: unregisterCommand(program),
-          list: listCommand(program),
-          get: getCommand(program),
-          pick: pickCommand(program),
-          wait: waitCommand(program),
-          watch: watchCommand(program),
-          export: exportCommand(program),
-        },
-      }),
-      status: statusCommand(program),
-    },
-  });
-  root.command("completions", new CompletionsCommand())
-    .action(function (this: AnyCommand): Promise<void> {
-      return showHelp(program, this);
-    })
-    .reset()
-    .name("empusa")
-    .version(config.version)
-    .versionOption("-V, --version", "Show the version.", {
-      standalone: true,
-      action: () => program.system.stdout.write(`empusa ${config.version}\n`),
-    })
-    .helpOption("-h, --help", "Show this help.", {
-      standalone: true,
-      global: true,
-      action(this: AnyCommand): Promise<void> {
-        return showHelp(program, this);
-      },
-    })
-    .noExit();
-  declare(root, connectionSettings, { global: true });
-  return root;
-}
-
-/**
- * The line with each `--option=value` as two words, and the command behind `--` apart. Cliffy does not know a global option by its `=`, and
- * where a value was forgotten, as in `--service-name $UNSET --ttl 30` or `--ttl=`, it takes the next word.
- * @throws {UsageError} naming the option whose value is missing
- */
-function separateValues(
-  args: readonly string[],
-  root: AnyCommand,
-): { readonly words: string[]; readonly command: readonly string[] | undefined } {
-  const known = options(root);
-  const separated: string[] = [];
-  const end = args.indexOf("--");
-  const line = end < 0 ? args : args.slice(0, end);
-  for (const { word, option, value } of words(line, known)) {
-    if (option === undefined) separated.push(word);
-    else if (value === undefined || value === "" || value === "--help" || known.has(value)) {
-      throw new UsageError(`${option} needs a value`);
-    } else separated.push(option, value);
-  }
-  return { words: separated, command: end < 0 ? undefined : args.slice(end + 1) };
-}
-
-/**
- * What stands behind `--`, for a command that has a use for it.
- * @throws {UsageError} for one that has none, and where nothing stands there
- */
-function following(words: readonly string[], called: AnyCommand): readonly string[] {
-  if (!takesCommand(called)) throw new UsageError('there is nothing that could follow "--"');
-  if (words.length === 0) throw new UsageError('a command must follow "--"');
-  return words;
-}
-
-/** The command of ours that a line calls, as far as it is known. */
-function calledCommand(args: readonly string[], root: AnyCommand): AnyCommand {
-  let command = root;
-  for (const { word } of words(args, options(root))) {
-    if (word === "--") break;
-    command = (word !== undefined && command.getCommand(word, true)) || command;
-  }
-  return command;
-}
-
-type Words =
-  | { readonly word: string; readonly option?: never; readonly value?: never }
-  | { readonly word?: never; readonly option: string; readonly value: string | undefined };
-
-/** The words of a line, each option that takes a value together with it. */
-function* words(args: readonly string[], known: ReadonlyMap<string, Takes>): Generator<Words> {
-  for (let i = 0; i < args.length; i++) {
-    const word = args[i] as string;
-    const [option = "", ...rest] = word.split("=");
-    const takes = known.get(option);
-    if (!takes?.value) yield { word };
-    else if (rest.length > 0) yield { option, value: rest.join("=") };
-    else if (takes.bare === undefined || args[i + 1]?.startsWith("-") === false) {
-      yield { option, value: args[++i] };
-    } else yield { option, value: takes.bare };
-  }
-}
-
-/** Whether an option takes a value; and what it says without one, where it need not have one. */
-interface Takes {
-  readonly value: boolean;
-  readonly bare: string | undefined;
-}
-
-/** Every option of a command and of those below it. */
-function options(command: AnyCommand): Map<string, Takes> {
-  const own = command.getOptions(true).flatMap(({ flags, args }) =>
-    flags.map((flag): [string, Takes] => [flag, { value: args.length > 0, bare: bareValue(command, flag) }])
-  );
-  return new Map([...own, ...command.getCommands(true).flatMap((child) => [...options(child)])]);
-}
-
-async function report(error: unknown, help: string, log: Log): Promise<number> {
+async function report(error: unknown, log: Log): Promise<number> {
   if (error instanceof EmpusaError) {
+    const { withAdvice } = await import("./commands/advice.ts");
     await log.error(
       withAdvice(error.message, error.checks),
-      error instanceof UsageError ? help : undefined,
+      error instanceof UsageError ? error.hint : undefined,
     );
     await log.debug(`caused by ${Deno.inspect(error.cause ?? error)}`);
     return error.exitCode;
   }
-  if (error instanceof ValidationError) {
-    await log.error(asOurs(error.message), help);
-    return ExitCode.usage;
-  }
   await log.error(`unexpected failure: ${error instanceof Error ? error.message : error}`);
   await log.debug(Deno.inspect(error));
   return ExitCode.failed;
-}
-
-/** Cliffy's message in the form of ours: no capital, no full stop. */
-function asOurs(message: string): string {
-  return message.charAt(0).toLowerCase() + message.slice(1).replace(/\.$/, "");
 }

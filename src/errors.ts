@@ -54,6 +54,9 @@ export class EmpusaError extends Error {
 
 /** What was typed, or found in the environment, cannot be used. */
 export class UsageError extends EmpusaError {
+  /** Where to read on. */
+  hint: string | undefined;
+
   constructor(message: string, details: Details = {}) {
     super(message, { ...details, exitCode: ExitCode.usage });
   }

@@ -1,7 +1,6 @@
 import { sendDatagram } from "./datagram.ts";
 import { isOwed, replaceFile, setOwed } from "./replace_file.ts";
 import { adoptOrphans } from "./orphans.ts";
-import { sourceAddress } from "./source_address.ts";
 import { type Child, spawn, type SpawnOptions } from "./spawn.ts";
 
 export type { Child, SpawnOptions };
@@ -97,7 +96,7 @@ export function system(): System {
     pid: Deno.pid,
     hostname: () => Deno.hostname(),
     networkInterfaces,
-    sourceAddress,
+    sourceAddress: async (host) => await (await import("./source_address.ts")).sourceAddress(host),
     sendDatagram,
     adoptOrphans,
     interruption,

@@ -82,7 +82,9 @@ Deno.test("the help of a command names each option, its variable and an example"
 
 Deno.test("the version is that of deno.json", async () => {
   for (const flag of ["--version", "-V"]) {
-    assertEquals(await cli([flag]), { code: 0, stdout: `empusa ${config.version}\n`, stderr: "" });
+    const stdout = `empusa ${config.version} (from source, Deno ${Deno.version.deno})\n`;
+    assertEquals(await cli([flag]), { code: 0, stdout, stderr: "" });
+    assertEquals(await cli(["--tree-root", "/foo", flag]), { code: 0, stdout, stderr: "" });
   }
 });
 

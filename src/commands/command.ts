@@ -88,20 +88,29 @@ export function leaf<S extends Settings, Options>(
   });
 }
 
-/** A command that only holds others, and shows them when it is called by itself. */
+/** What makes a command; one that holds others is told which words follow its own, or undefined. */
+type Maker = (path: readonly string[] | undefined) => AnyCommand;
+
+/**
+ * A command that only holds others, and shows them when it is called by itself.
+ * @param path the words that may name one of them, which is the only one that is made then; undefined to make all
+ */
 export function group(
   program: Program,
+  path: readonly string[] | undefined,
   { description, examples, commands }: {
     readonly description: string;
     readonly examples: readonly Example[];
-    readonly commands: Readonly<Record<string, AnyCommand>>;
+    readonly commands: Readonly<Record<string, Maker>>;
   },
 ): AnyCommand {
   const command: AnyCommand = new Command().description(description).usage("<command> [options]");
   examplesOf.set(command, examples);
   command.action(() => showHelp(program, command));
-  for (const [name, child] of Object.entries(commands)) {
-    command.command(name, child);
+  const called = path?.findIndex((word) => Object.hasOwn(commands, word)) ?? -1;
+  for (const [name, make] of Object.entries(commands)) {
+    if (called >= 0 && name !== path?.[called]) continue;
+    command.command(name, make(called < 0 ? undefined : path?.slice(called + 1)));
     // Adding a command makes Cliffy go on with the child.
     command.reset();
   }

@@ -17,7 +17,8 @@ export function columns(
   return lines.map((line) => `${line}\n`).join("");
 }
 
-const graphemes = new Intl.Segmenter();
+/** Made when it is needed: that takes ten milliseconds. */
+let graphemes: Intl.Segmenter | undefined;
 /** What takes two columns, as far as Unicode's properties tell (UAX #11: wide and full-width). */
 const wide = new RegExp(
   "\\p{Emoji_Presentation}|\\p{Script=Han}|\\p{Script=Hiragana}|\\p{Script=Katakana}|\\p{Script=Hangul}|" +
@@ -30,6 +31,7 @@ const ascii = /^[\u0000-\u007f]*$/;
 /** The columns that a terminal gives to a text. */
 function widthOf(text: string): number {
   if (ascii.test(text)) return text.length;
+  graphemes ??= new Intl.Segmenter();
   let width = 0;
   for (const { segment } of graphemes.segment(text)) width += wide.test(segment) ? 2 : 1;
   return width;

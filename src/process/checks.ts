@@ -29,8 +29,10 @@ export function tcpCheck(host: string, port: number): Check {
  */
 export function httpCheck(url: URL): Check {
   const { request } = url.protocol === "https:" ? https : http;
+  const shown = new URL(url);
+  shown.username = shown.password = "";
   return {
-    name: `http ${url}`,
+    name: `http ${shown}`,
     look: (signal) =>
       new Promise((resolve, reject) => {
         const asked = request(url, {

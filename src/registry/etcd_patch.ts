@@ -4,6 +4,7 @@
  */
 import http2 from "node:http2";
 import net from "node:net";
+import type { Duplex } from "node:stream";
 import tls from "node:tls";
 
 const connect = http2.connect as (authority: string, options?: Options) => http2.ClientHttp2Session;
@@ -11,7 +12,7 @@ const connect = http2.connect as (authority: string, options?: Options) => http2
 type Options = http2.SecureClientSessionOptions;
 
 http2.connect = ((authority: string, options?: Options): http2.ClientHttp2Session => {
-  const session = connect(authority, withoutAddressAsName(options));
+  const session = connect(authority, withoutDelay(withoutAddressAsName(options)));
   const emit = session.emit as (event: string | symbol, ...rest: unknown[]) => boolean;
   session.emit = (event: string | symbol, ...rest: unknown[]): boolean => {
     switch (event) {
@@ -28,13 +29,50 @@ http2.connect = ((authority: string, options?: Options): http2.ClientHttp2Sessio
         return emit.call(session, event, ...rest);
     }
   };
-  // Deno closes it there too, by itself.
+  const streams = new Set<http2.ClientHttp2Stream>();
+  let closing = false;
+  const endWhenIdle = (): void => {
+    if (closing && streams.size === 0) setImmediate(() => session.destroy());
+  };
+  const request = session.request;
+  session.request = (...args): http2.ClientHttp2Stream => {
+    const stream = request.apply(session, args);
+    streams.add(stream);
+    // Whichever comes: Deno 2.4.2 tells of no "close".
+    for (const event of ["end", "aborted", "close"]) {
+      stream.once(event, () => {
+        streams.delete(stream);
+        endWhenIdle();
+      });
+    }
+    return stream;
+  };
+  // Deno closes it when it goes away too, by itself. And once it is closed, Deno 2.4.2 does not end it when its last
+  // stream has ended, for which a process that has nothing else to do would wait 10 s.
   const close = session.close;
   session.close = (callback?: () => void): void => {
-    setImmediate(() => close.call(session, callback));
+    setImmediate(() => {
+      close.call(session, callback);
+      closing = true;
+      endWhenIdle();
+    });
   };
   return session;
 }) as typeof http2.connect;
+
+/** Small messages are sent at once. Deno 2.4.2 does not do that by itself, and each would wait 40 ms for more. */
+function withoutDelay(options: Options | undefined): Options | undefined {
+  const create = options?.createConnection;
+  if (create === undefined) return options;
+  return {
+    ...options,
+    createConnection: (...args): Duplex => {
+      const socket = create(...args);
+      if (socket instanceof net.Socket) socket.once("connect", () => socket.setNoDelay(true));
+      return socket;
+    },
+  };
+}
 
 /**
  * An IP address is no server name (RFC 6066, section 3), and Deno refuses one where grpc-js gives it. Without

@@ -53,6 +53,8 @@ export type SessionEvent =
   | OutageEvent
   /** The outage lasts longer than the TTL: what was registered is gone, or will be as soon as etcd counts again. */
   | { readonly kind: "lapsed" }
+  /** It is not there any longer, as that was asked for. */
+  | { readonly kind: "withdrawn"; readonly instance: Instance }
   /** What was wanted is registered. */
   | { readonly kind: "registered"; readonly instance: Instance }
   /** What is wanted for itself alone has to wait, as somebody else has the name. */
@@ -102,6 +104,8 @@ interface Registration {
   first: "replaces" | "waits" | undefined;
   /** Somebody else has the name, which was told; it is ours again when they leave. */
   elsewhere: boolean;
+  /** It was registered, and has not been lost or withdrawn since. */
+  there: boolean;
   /** How often in a row it was taken back, and until when that is not done again, as of `performance.now()`. */
   fights: number;
   truce: number;
@@ -178,7 +182,7 @@ export class Session {
       else if (!(error instanceof UnreachableError)) await this.leave(timeToLeave).catch(() => {});
       throw error;
     }
-    this.#add(key, { ...newRegistration(instance), doubt: undefined, first: undefined });
+    this.#add(key, { ...newRegistration(instance), doubt: undefined, first: undefined, there: true });
   }
 
   /**
@@ -236,7 +240,7 @@ export class Session {
           // What it may do it has to be able to do once.
           if (!wasWell && error instanceof RefusedError && options.insist !== true) throw error;
           outage.goesOn(began, error);
-          if (!lapsed && this.hasLease && performance.now() > this.#refreshed + this.#ttlMs()) {
+          if (!lapsed && this.#hasAnything() && performance.now() > this.#refreshed + this.#ttlMs()) {
             lapsed = true;
             onEvent({ kind: "lapsed" });
           }
@@ -266,8 +270,8 @@ export class Session {
     if (this.#options.ttl === undefined) return;
     const limit = limitOf(timeout);
     if (!this.#shared) return await this.#store.revoke(this.#lease, limit);
-    for (const [key, { elsewhere }] of this.#registrations) {
-      if (!elsewhere) await this.#store.release(key, this.#lease, limit);
+    for (const [key, { there }] of this.#registrations) {
+      if (there) await this.#store.release(key, this.#lease, limit);
     }
   }
 
@@ -310,9 +314,13 @@ export class Session {
   }
 
   async #settleAll(limit: () => Limit, options: KeepOptions): Promise<void> {
+    const { onEvent } = options;
     for (const key of this.#unwanted) {
       if (this.#options.ttl !== undefined) await this.#store.release(key, this.#lease, limit());
       this.#unwanted.delete(key);
+      const withdrawn = this.#withdrawn.get(key);
+      if (withdrawn?.there) onEvent({ kind: "withdrawn", instance: withdrawn.instance });
+      if (withdrawn !== undefined) withdrawn.there = false;
     }
     const doubtful = this.#registrations.entries().filter(([, { doubt }]) => doubt !== undefined);
     const work = async (): Promise<void> => {
@@ -342,6 +350,7 @@ export class Session {
         else if (claim.outcome === "stored") onEvent({ kind: "restored", instance, because });
         registration.first = undefined;
         registration.elsewhere = false;
+        registration.there = true;
         return;
       }
       const holder = holderOf(claim.holder);
@@ -349,6 +358,7 @@ export class Session {
         this.#shared ||= claim.holder.lease === record.lease;
         if (registration.elsewhere) return;
         registration.elsewhere = true;
+        registration.there = false;
         onEvent({ kind: first === "waits" ? "held" : "lost", instance, holder });
         return;
       }
@@ -451,6 +461,10 @@ export class Session {
     }
   }
 
+  #hasAnything(): boolean {
+    return [this.#registrations, this.#withdrawn].some((all) => all.values().some(({ there }) => there));
+  }
+
   #wasOurs(lease: LeaseId | undefined): boolean {
     return lease !== undefined && this.#past.includes(lease);
   }
@@ -484,7 +498,7 @@ export class Session {
 }
 
 function newRegistration(instance: Instance): Registration {
-  return { instance, doubt: "new", first: "replaces", elsewhere: false, fights: 0, truce: 0 };
+  return { instance, doubt: "new", first: "replaces", elsewhere: false, there: false, fights: 0, truce: 0 };
 }
 
 /** 63 random bits, not all zero. */

@@ -1,8 +1,7 @@
 /** The program as people use it: a process, its environment, a real etcd. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Etcd, freePorts } from "../support/etcd.ts";
-import { projectFile } from "../support/project.ts";
-import { connect, empusa, type Outcome, type Running, start } from "../support/program.ts";
+import { connect, empusa, type Outcome, program, type Running, start } from "../support/program.ts";
 
 const root = "/foo";
 const named = ["--service-type", "type-of-service", "--service-name", "name-of-the-service-instance"];
@@ -281,7 +280,6 @@ Deno.test("a refresher that is interrupted before it has registered stops at onc
 Deno.test("what cannot be logged changes nothing", async () => {
   await using etcd = await Etcd.start();
   const shell = async (command: string): Promise<number> => {
-    const program = projectFile("scripts/empusa");
     const args = ["-c", `"$0" ${command} 2>/dev/full`, program];
     return (await new Deno.Command("bash", { args, env: connect(etcd) }).output()).code;
   };
@@ -337,7 +335,6 @@ Deno.test("a reader that goes away is no failure", async () => {
   await using etcd = await Etcd.start();
   await etcd.etcdctl("put", "/foo/service/web/a", "x".repeat(100_000));
   const script = 'set -o pipefail; "$0" service list --format json | head -c 10';
-  const program = projectFile("scripts/empusa");
   const { code, stderr } = await new Deno.Command("bash", {
     args: ["-c", script, program],
     env: connect(etcd),
@@ -347,7 +344,6 @@ Deno.test("a reader that goes away is no failure", async () => {
 
 Deno.test("colour is for terminals without NO_COLOR", async () => {
   await using etcd = await Etcd.start();
-  const program = projectFile("scripts/empusa");
   const seen = async (args: string, env: Record<string, string>): Promise<string> => {
     // script(1) runs a command on a terminal of its own.
     const { stdout } = await new Deno.Command("script", {
@@ -374,7 +370,6 @@ Deno.test("completion scripts are printed for each shell", async () => {
 });
 
 Deno.test("bash completes commands, options and values", async () => {
-  const program = projectFile("scripts/empusa");
   const complete = async (...words: string[]): Promise<string[]> => {
     const script = `
       empusa() { "$0" "$@"; }

@@ -2,8 +2,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Etcd } from "../support/etcd.ts";
 import { NotifySocket } from "../support/notify_socket.ts";
-import { connect, empusa, type Env, registerWeb, type Running, start } from "../support/program.ts";
-import { projectFile } from "../support/project.ts";
+import { connect, empusa, type Env, program, registerWeb, type Running, start } from "../support/program.ts";
 import { pause } from "../support/pause.ts";
 
 const key = "/foo/service/web/a";
@@ -50,7 +49,7 @@ Deno.test("under nohup a terminal that closes is no reason to leave", async () =
   const script = `nohup "$0" ${registerWeb.join(" ")} --ttl 60 --refresh-every auto & sleep 3
     kill -HUP $!; sleep 1; kill -0 $! && kill -TERM $!; wait $!`;
   const { code } = await new Deno.Command("bash", {
-    args: ["-c", script, projectFile("scripts/empusa")],
+    args: ["-c", script, program],
     env: connect(etcd),
   }).output();
   assertEquals(code, 0);
@@ -209,7 +208,7 @@ Deno.test("a service manager that cannot be told is no reason to fail", async ()
 
 Deno.test("as PID 1 it is stopped by SIGTERM, and leaves nothing behind", async () => {
   await using etcd = await Etcd.start();
-  const args = ["-pf", "--mount-proc", projectFile("scripts/empusa"), ...registerWeb, "--ttl", "60"];
+  const args = ["-pf", "--mount-proc", program, ...registerWeb, "--ttl", "60"];
   const child = new Deno.Command("unshare", {
     args: [...args, "--refresh-every", "auto"],
     env: connect(etcd),

@@ -1,8 +1,7 @@
 /** Following services: as lines, and with commands of somebody's. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Etcd } from "../support/etcd.ts";
-import { connect, empusa, type Running, start } from "../support/program.ts";
-import { projectFile } from "../support/project.ts";
+import { connect, empusa, program, type Running, start } from "../support/program.ts";
 import { Proxy } from "../support/proxy.ts";
 import { pause } from "../support/pause.ts";
 
@@ -137,7 +136,7 @@ Deno.test("nobody who reads on ends a watch", async () => {
   await using etcd = await Etcd.start();
   const command = `"$0" service watch | head -n 1; echo \${PIPESTATUS[0]}`;
   const child = new Deno.Command("bash", {
-    args: ["-c", command, projectFile("scripts/empusa")],
+    args: ["-c", command, program],
     env: connect(etcd),
     stdout: "piped",
   }).spawn();
@@ -243,7 +242,7 @@ Deno.test("a reader that does not read is no reason to stay", async () => {
   const script = `"$0" service watch > >(sleep 20) & sleep 2; kill -TERM $!; wait $!`;
   const began = performance.now();
   const { code } = await new Deno.Command("bash", {
-    args: ["-c", script, projectFile("scripts/empusa")],
+    args: ["-c", script, program],
     env: connect(etcd),
     stdout: "null",
     stderr: "null",

@@ -1,7 +1,8 @@
 /** The real program in a process of its own. */
 import { projectFile } from "./project.ts";
 
-const program = projectFile("scripts/empusa");
+/** The program under test: from source, unless EMPUSA_UNDER_TEST names another executable. */
+export const program = Deno.env.get("EMPUSA_UNDER_TEST") ?? projectFile("scripts/empusa");
 
 /** What a run of the program left. */
 export interface Outcome {

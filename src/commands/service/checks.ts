@@ -1,7 +1,6 @@
 /** The settings that say how a service is looked at before others find it. */
 import { RuleViolation, UsageError } from "../../errors.ts";
 import { type Address, addressOf, hasAddress } from "../../formats/address.ts";
-import { execCheck, httpCheck, tcpCheck } from "../../process/checks.ts";
 import type { Check, HealthOptions } from "../../process/health.ts";
 import { serviceEnvironment } from "./environment.ts";
 import type { Instance } from "../../registry/mod.ts";
@@ -17,7 +16,8 @@ export const checking = {
     placeholder: "ADDRESS",
     env: "EMPUSA_CHECK_TCP",
     meaning:
-      "Healthy only while HOST:PORT takes connections; without a value, that of the service's location.",
+      "Healthy only while HOST:PORT takes connections; without a value, or for the word location, that of the " +
+      "service's location.",
     bare: "location",
     parse: (text) => text === "location" ? text : parseAddress(text),
   }),
@@ -97,7 +97,10 @@ export function hasChecks({ checkTcp, checkHttp, checkExec }: Checking): boolean
  * The checks of an instance.
  * @throws {UsageError} where its location has no address, and that is to be checked
  */
-export function checksOf(checks: Checking, instance: Instance, context: Context): Check[] {
+export async function checksOf(checks: Checking, instance: Instance, context: Context): Promise<Check[]> {
+  if (!hasChecks(checks)) return [];
+  // They load parts of the runtime that are not needed otherwise.
+  const { execCheck, httpCheck, tcpCheck } = await import("../../process/checks.ts");
   const { checkTcp, checkHttp, checkExec } = checks;
   const env = serviceEnvironment(instance, context);
   return [

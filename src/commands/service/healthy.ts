@@ -14,7 +14,7 @@ export async function* announced(
   for await (const health of healthOf(checks, options)) {
     if (!health.healthy) {
       const [level, what] = hasBeen
-        ? ["warn", "is unhealthy, and taken out"] as const
+        ? ["warn", "is unhealthy"] as const
         : ["info", "is not healthy yet"] as const;
       announcer.tell(level, `${label(instance)} ${what}: ${health.why}`);
     } else if (checks.length > 0) announcer.tell("info", `${label(instance)} is healthy`);

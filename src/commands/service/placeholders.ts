@@ -59,7 +59,7 @@ export async function filled(
   return obey(setting, result + text.slice(end), parse);
 }
 
-/** The address that this machine uses towards the first of the endpoints to which there is a way. */
+/** The address that this machine uses towards the endpoint to which a way is found first. */
 async function towardsEtcd(
   setting: Setting<unknown>,
   { endpoints, timeout, system }: Context,
@@ -70,23 +70,20 @@ async function towardsEtcd(
   );
   // Nobody may be waiting for it.
   late.catch(() => {});
-  const failures: string[] = [];
+  const hosts = endpoints.map((endpoint) => hostAndPort(endpoint).host);
   try {
-    for (const { host } of endpoints.map(hostAndPort)) {
-      try {
-        return await Promise.race([system.sourceAddress(host), late]);
-      } catch (error) {
-        failures.push(`${host}: ${(error as Error).message}`);
-      }
-    }
+    // All at once, so that a name server that is silent about one does not keep the others waiting.
+    return await Promise.any(hosts.map((host) => Promise.race([system.sourceAddress(host), late])));
+  } catch (error) {
+    const failures = (error as AggregateError).errors.map(({ message }, i) => `${hosts[i]}: ${message}`);
+    throw new UnreachableError(
+      `cannot find out the address that this machine uses towards etcd, {ip} in ${named(setting)}: ` +
+        failures.join("; "),
+      { checks: ["endpoint"] },
+    );
   } finally {
     over.abort();
   }
-  throw new UnreachableError(
-    `cannot find out the address that this machine uses towards etcd, {ip} in ${named(setting)}: ` +
-      failures.join("; "),
-    { checks: ["endpoint"] },
-  );
 }
 
 function addressAt(setting: Setting<unknown>, networkInterface: string, { system }: Context): string {

@@ -153,7 +153,7 @@ export async function runRegister(options: RegisterOptions, context: Context): P
     await context.log.info(registered(session, instance, { ttl, every: undefined }));
     return ExitCode.done;
   }
-  const checks = checksOf(stay.checks, instance, context);
+  const checks = await checksOf(stay.checks, instance, context);
   // From here on a signal lets the registration end in order.
   using interruption = context.system.interruption();
   using registry = await context.openRegistry();
@@ -172,8 +172,15 @@ export async function runRegister(options: RegisterOptions, context: Context): P
   }
   announcer.tell("info", registered(session, instance, { ttl, every: stay.every }));
   announcer.ready();
-  const following = follow(health, session, instance);
+  let healthy = true;
+  const following = (async (): Promise<void> => {
+    for await (healthy of health) {
+      if (healthy) session.want(instance);
+      else session.withdraw(instance);
+    }
+  })();
   let lost = false;
+  let there = true;
   try {
     await session.keep({
       every: stay.every === "auto" ? stay.every : stay.every * 1000,
@@ -181,7 +188,10 @@ export async function runRegister(options: RegisterOptions, context: Context): P
       signal: over.signal,
       onEvent: (event) => {
         announcer.event(event);
+        if (event.kind === "withdrawn") there = false;
+        if (event.kind === "registered") there = true;
         if (event.kind !== "lost") return;
+        there = false;
         lost = true;
         end();
       },
@@ -190,7 +200,7 @@ export async function runRegister(options: RegisterOptions, context: Context): P
     end();
     await following;
     announcer.stopping();
-    await leave(session, options, lost, context);
+    await leave(session, options, there, healthy, context);
   }
   return lost ? ExitCode.conflict : ExitCode.done;
 }
@@ -204,37 +214,27 @@ async function isHealthy(health: AsyncGenerator<boolean, void, void>): Promise<b
   }
 }
 
-/** Takes the instance out while it is not healthy. */
-async function follow(
-  health: AsyncGenerator<boolean, void, void>,
-  session: Session,
-  instance: Instance,
-): Promise<void> {
-  for await (const healthy of health) {
-    if (healthy) session.want(instance);
-    else session.withdraw(instance);
-  }
-}
-
+/** @param there whether others find it */
 async function leave(
   session: Session,
   { instance, stay }: RegisterOptions,
-  lost: boolean,
+  there: boolean,
+  healthy: boolean,
   { log, timeout }: Context,
 ): Promise<void> {
-  const kept = stay?.keepOnExit === true && !lost;
+  const kept = stay?.keepOnExit === true && there && healthy;
   if (kept || session.permanent) {
     const ends = session.permanent ? "" : `, for ${session.ttl} s at most`;
-    if (!lost) await log.info(`left registered: ${label(instance)}${ends}`);
+    if (there) await log.info(`left registered: ${label(instance)}${ends}`);
     return;
   }
   try {
     await session.leave(timeout);
-    if (!lost) await log.info(`unregistered: ${label(instance)}`);
+    if (there) await log.info(`unregistered: ${label(instance)}`);
   } catch (error) {
     if (!(error instanceof EmpusaError)) throw error;
     // What is left is an empty lease.
-    if (lost) return;
+    if (!there) return;
     throw new EmpusaError(
       `cannot unregister ${label(instance)}, which disappears within ${session.ttl} s: ${error.message}`,
       { cause: error, checks: error.checks, exitCode: error.exitCode },

@@ -1,6 +1,5 @@
 import { UsageError } from "../../errors.ts";
-import { parseLocation, parseName } from "../../registry/mod.ts";
-import type { conflictRules } from "../../registry/mod.ts";
+import { type conflictRules, type Instance, parseLocation, parseName } from "../../registry/mod.ts";
 import { type Context, leaf, type Program } from "../command.ts";
 import { seconds } from "../connection.ts";
 import {
@@ -18,6 +17,7 @@ import { filled, isLocal, withPlaceholders } from "./placeholders.ts";
 import { registration } from "./register.ts";
 import { identity } from "./settings.ts";
 import { label } from "./staying.ts";
+import { stopCodes, StopRequests } from "./stop_requests.ts";
 import { lossRules, supervise, type Supervision } from "./supervising.ts";
 
 const settings = {
@@ -117,18 +117,25 @@ export async function run(options: RunOptions, context: Context): Promise<number
   if (context.command.length === 0) {
     throw new UsageError('the command is missing: it follows "--", as in: empusa service run … -- ./server');
   }
-  const { serviceName, serviceLocation } = settings;
-  const instance = {
-    type: options.type,
-    name: await filled(serviceName, options.name, parseName, context),
-    location: await filled(serviceLocation, options.location, parseLocation, context),
-  };
-  const checks = checksOf(options.checks, instance, context);
+  using requests = new StopRequests(context.system);
+  const found = await Promise.race([instanceOf(options, context), requests.first]);
+  if (typeof found === "string") return stopCodes[found];
+  const instance = found;
+  const checks = await checksOf(options.checks, instance, context);
   if (isLocal(instance.location)) {
     await context.log.warn(
       `${label(instance)} is advertised at ${instance.location}, where only this machine can reach it; ` +
-        `give ${named(serviceLocation)} an address for others, such as {ip:eth0}:80`,
+        `give ${named(settings.serviceLocation)} an address for others, such as {ip:eth0}:80`,
     );
   }
-  return await supervise(instance, checks, options, context);
+  return await supervise(instance, checks, options, requests, context);
+}
+
+async function instanceOf({ type, name, location }: RunOptions, context: Context): Promise<Instance> {
+  const { serviceName, serviceLocation } = settings;
+  return {
+    type,
+    name: await filled(serviceName, name, parseName, context),
+    location: await filled(serviceLocation, location, parseLocation, context),
+  };
 }

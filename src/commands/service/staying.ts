@@ -44,7 +44,10 @@ export class Announcer implements Disposable {
   event(event: SessionEvent): void {
     const [level, message] = describe(event);
     void this.#log[level](message);
-    if (event.kind === "registered" || event.kind === "held" || event.kind === "lost") {
+    if (
+      event.kind === "registered" || event.kind === "withdrawn" || event.kind === "held" ||
+      event.kind === "lost"
+    ) {
       this.#wellKept = message;
     }
     this.#manager.status(event.kind === "cut-off" || event.kind === "lapsed" ? message : this.#wellKept);
@@ -79,6 +82,8 @@ function describe(event: SessionEvent): Line {
       return ["warn", "cut off for longer than the TTL: what was registered is gone, or about to go"];
     case "registered":
       return ["info", `registered ${label(event.instance)} at ${event.instance.location}`];
+    case "withdrawn":
+      return ["info", `unregistered: ${label(event.instance)}, until it is healthy`];
     case "held":
       return [
         "warn",

@@ -1,20 +1,25 @@
-import type { Signal, System } from "../../system.ts";
+import type { System } from "../../system.ts";
+
+/** What asks us to stop, with what we exit with where nothing was begun. */
+export const stopCodes = { SIGINT: 130, SIGTERM: 143 } as const;
+
+type StopSignal = keyof typeof stopCodes;
 
 /** SIGINT and SIGTERM, from now until it is disposed of: the first asks us to stop, each further one to hurry. */
 export class StopRequests implements Disposable {
   readonly #heard: Disposable;
-  readonly #first = Promise.withResolvers<Signal>();
+  readonly #first = Promise.withResolvers<StopSignal>();
   readonly #waiting: AbortController[] = [];
 
   constructor(system: Pick<System, "onSignals">) {
     this.#heard = system.onSignals(["SIGINT", "SIGTERM"], (signal) => {
-      this.#first.resolve(signal);
+      this.#first.resolve(signal as StopSignal);
       for (const controller of this.#waiting.splice(0)) controller.abort();
     });
   }
 
   /** Resolves to the first of them. */
-  get first(): Promise<Signal> {
+  get first(): Promise<StopSignal> {
     return this.#first.promise;
   }
 

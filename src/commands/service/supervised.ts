@@ -28,11 +28,15 @@ export class Service {
   /** Resolves when the command must not go on, because of what became of the registration. */
   readonly #failed = Promise.withResolvers<End>();
   #working: Promise<unknown> = Promise.resolve();
-  /** Whether others find it now, and whether they ever did. */
+  #healthy = false;
+  /** Whether others find it, as far as is known; and whether they ever did. */
   #there = false;
   #hasBeenThere = false;
-  /** Why it is not registered, or not refreshed, as far as is known. */
-  #trouble: EmpusaError | undefined;
+  /** When that was over, as of `performance.now()`. */
+  #removed = -Infinity;
+  /** Why etcd cannot be used, and by whom the name is held. */
+  #outage: EmpusaError | undefined;
+  #conflict: EmpusaError | undefined;
 
   constructor(
     session: Session,
@@ -61,21 +65,32 @@ export class Service {
     return await Promise.race([this.#failed.promise, working.then(() => this.#failed.promise)]);
   }
 
-  /** Removes it, which is given up when there is no time for it. The TTL sees to it then. */
-  async leave(hurry: AbortSignal): Promise<void> {
+  /**
+   * Removes it, which is given up when there is no time for it: the TTL sees to it then.
+   * @returns when it could be found for the last time, as of `performance.now()`
+   */
+  async leave(hurry: AbortSignal): Promise<number> {
     this.#over.abort();
     await this.#working.catch(() => {});
-    const { keepOnExit, ttl } = this.#options;
-    if (keepOnExit && this.#there) {
-      await this.#context.log.info(
-        `left registered: ${label(this.#instance)}, for ${this.#session.ttl ?? ttl} s at most`,
-      );
-    } else if (!keepOnExit && this.#session.hasLease) {
-      await Promise.race([
+    const { log } = this.#context;
+    const ends = `${this.#session.ttl ?? this.#options.ttl} s`;
+    if (this.#options.keepOnExit && this.#healthy && this.#there) {
+      await log.info(`left registered: ${label(this.#instance)}, for ${ends} at most`);
+    } else if (this.#session.hasLease) {
+      const { promise: noTime, resolve } = Promise.withResolvers<void>();
+      if (hurry.aborted) resolve();
+      hurry.addEventListener("abort", () => resolve());
+      const failure = await Promise.race([
         this.#unregister(),
-        new Promise<void>((resolve) => hurry.addEventListener("abort", () => resolve())),
+        noTime.then(() => new EmpusaError("there was no time for it")),
       ]);
+      if (failure !== undefined && this.#there) {
+        await log.warn(
+          `cannot unregister ${label(this.#instance)}, which disappears within ${ends}: ${failure.message}`,
+        );
+      } else if (this.#there) await log.info(`unregistered: ${label(this.#instance)}`);
     }
+    return this.#there ? performance.now() : this.#removed;
   }
 
   async #follow(checks: readonly Check[]): Promise<void> {
@@ -83,8 +98,8 @@ export class Service {
     const health = announced(checks, healthOptions(how, this.#over.signal), this.#instance, this.#announcer);
     let isFirst = true;
     for await (const healthy of health) {
+      this.#healthy = healthy;
       if (!healthy) {
-        this.#there = false;
         this.#session.withdraw(this.#instance);
         continue;
       }
@@ -100,7 +115,8 @@ export class Service {
     const { timeout } = this.#context;
     await delay(timeout, this.#over.signal);
     if (this.#hasBeenThere || this.#over.signal.aborted) return;
-    const { message, checks, exitCode } = this.#trouble ?? new UnreachableError("no etcd answered");
+    const { message, checks, exitCode } = this.#outage ?? this.#conflict ??
+      new UnreachableError("no etcd answered");
     const error = new EmpusaError(
       `${label(this.#instance)} was not registered within ${timeout / 1000} s, and is stopped: ${message}`,
       { checks, exitCode },
@@ -117,39 +133,42 @@ export class Service {
         );
         if (!this.#hasBeenThere && this.#options.requireRegistration) this.#announcer.ready();
         this.#there = this.#hasBeenThere = true;
-        this.#trouble = undefined;
+        this.#conflict = undefined;
         return;
+      case "withdrawn":
+        this.#gone();
+        break;
       case "cut-off":
-        this.#trouble = event.error;
+        this.#outage = event.error;
         break;
       case "back":
-        this.#trouble = undefined;
+        this.#outage = undefined;
         break;
       case "held":
-        this.#trouble = new ConflictError(`it is held by ${showHolder(event.holder)}`);
+        this.#conflict = new ConflictError(`it is held by ${showHolder(event.holder)}`);
         break;
       case "lost":
-        this.#there = false;
+        this.#gone();
         if (this.#options.onLost === "stop") this.#failed.resolve({ signal: "SIGTERM" });
         break;
     }
     this.#announcer.event(event);
   }
 
-  async #unregister(): Promise<void> {
-    const { log, timeout } = this.#context;
-    const hope = this.#hasBeenThere && this.#trouble === undefined;
+  /** Why that failed, if it did. */
+  async #unregister(): Promise<EmpusaError | undefined> {
+    const { timeout } = this.#context;
+    const hope = this.#hasBeenThere && this.#outage === undefined;
     try {
       await this.#session.leave(hope ? timeout : Math.min(timeout, briefly));
-      if (this.#there) await log.info(`unregistered: ${label(this.#instance)}`);
     } catch (error) {
-      if (!(error instanceof EmpusaError)) throw error;
-      if (!this.#there) return;
-      await log.warn(
-        `cannot unregister ${
-          label(this.#instance)
-        }, which disappears within ${this.#session.ttl} s: ${error.message}`,
-      );
+      if (error instanceof EmpusaError) return error;
+      throw error;
     }
+  }
+
+  #gone(): void {
+    if (this.#there) this.#removed = performance.now();
+    this.#there = false;
   }
 }

@@ -10,7 +10,7 @@ import type { Checking } from "./checks.ts";
 import { serviceEnvironment } from "./environment.ts";
 import { Service } from "./supervised.ts";
 import { Announcer } from "./staying.ts";
-import { StopRequests } from "./stop_requests.ts";
+import type { StopRequests } from "./stop_requests.ts";
 
 /** What becomes of the command when somebody else has taken the name over. */
 export const lossRules = ["continue", "stop"] as const;
@@ -48,11 +48,11 @@ export async function supervise(
   instance: Instance,
   checks: readonly Check[],
   options: Supervision,
+  requests: StopRequests,
   context: Context,
 ): Promise<number> {
   const { system, log, command } = context;
   let child: Child | undefined;
-  using requests = new StopRequests(system);
   using _forwarding = system.onSignals(forwarded, (signal) => child?.kill(signal));
   using _orphans = system.adoptOrphans();
   // Only apart from us does a child that is killed leave nobody behind; but a terminal is for one group at a time.
@@ -77,13 +77,14 @@ export async function supervise(
   ]);
   announcer.stopping();
   const hurry = requests.hurry();
-  await service.leave(hurry);
+  const removed = await service.leave(hurry);
   if (end.signal !== undefined) {
     const over = new AbortController();
-    await Promise.race([ended, delay(options.drain, AbortSignal.any([hurry, over.signal]))]);
+    const drained = delay(removed + options.drain - performance.now(), AbortSignal.any([hurry, over.signal]));
+    await Promise.race([ended, drained]);
     over.abort();
-    // Who types Ctrl-C has told it already.
-    const signal = end.signal === "SIGINT" && !ownGroup ? undefined : end.signal;
+    // Who types Ctrl-C has told it already. Process 1 of a container gets SIGINT from outside, too.
+    const signal = end.signal === "SIGINT" && !ownGroup && system.pid !== 1 ? undefined : end.signal;
     await stop(child, { signal, grace: options.grace, hurry: requests.hurry() });
   }
   const code = await child.ended;

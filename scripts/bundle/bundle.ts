@@ -1,0 +1,122 @@
+/**
+ * Makes one file of the program and all that it needs: `bundle.ts PACKAGES OUTPUT BUILD`, with what
+ * `deno info --json main.ts` says on standard input; and beside it LICENSES.txt, the licences of what is in it.
+ *
+ * PACKAGES is a folder with a `node_modules` in it; BUILD is what `--version` tells. The same sources give the same bytes.
+ */
+import * as esbuild from "esbuild";
+import { isBuiltin } from "node:module";
+import { grpcClient } from "./grpc_client.ts";
+import { licences } from "./licences.ts";
+import { protoLoader } from "./proto_loader.ts";
+
+const [packages = "", output = "", build = ""] = Deno.args;
+
+interface Module {
+  readonly specifier: string;
+  readonly local?: string;
+  readonly mediaType?: string;
+  readonly dependencies?: readonly {
+    readonly specifier: string;
+    readonly code?: { readonly specifier?: string };
+  }[];
+}
+
+/** What `deno info --json` tells. */
+interface Graph {
+  readonly roots: readonly string[];
+  readonly modules: readonly Module[];
+  readonly redirects: Readonly<Record<string, string>>;
+}
+
+const loaders: Readonly<Record<string, esbuild.Loader>> = {
+  TypeScript: "ts",
+  JavaScript: "js",
+  Mjs: "js",
+  Json: "json",
+};
+
+/** Goes the ways that Deno has found: through the import map, to JSR, to files. */
+function denoModules({ roots: [root = ""], modules, redirects }: Graph): esbuild.Plugin {
+  const bySpecifier = new Map(modules.map((module) => [module.specifier, module]));
+  const find = (specifier: string): Module | undefined => bySpecifier.get(redirects[specifier] ?? specifier);
+  return {
+    name: "deno-modules",
+    setup(build): void {
+      build.onResolve({ filter: /^main$/ }, () => ({ path: root, namespace: "deno" }));
+      build.onResolve({ filter: /./, namespace: "deno" }, async ({ path, importer, kind }) => {
+        const dependency = bySpecifier.get(importer)?.dependencies?.find(({ specifier }) =>
+          specifier === path
+        );
+        const to = dependency?.code?.specifier ?? path;
+        if (isBuiltin(to)) return { path: to.replace(/^node:/, ""), namespace: "builtin" };
+        const npm = /^npm:\/?(@?[^@]+)@/.exec(to)?.[1];
+        if (npm !== undefined) return await build.resolve(npm, { kind, resolveDir: packages });
+        const module = find(to);
+        if (module === undefined) throw new Error(`${importer} imports ${path}, which Deno does not know`);
+        return { path: module.specifier, namespace: "deno" };
+      });
+      build.onLoad({ filter: /./, namespace: "deno" }, async ({ path }) => {
+        const { local = "", mediaType = "" } = find(path) ?? {};
+        const loader = loaders[mediaType];
+        if (loader === undefined) throw new Error(`${path} is ${mediaType}, for which there is no loader`);
+        return { contents: await Deno.readTextFile(local), loader };
+      });
+    },
+  };
+}
+
+/** What npm packages need of the runtime, and what of themselves is replaced. */
+function npmModules(): esbuild.Plugin {
+  return {
+    name: "npm-modules",
+    setup(build): void {
+      build.onResolve({ filter: /./ }, ({ path }) => {
+        if (!isBuiltin(path)) return undefined;
+        return { path: path.replace(/^node:/, ""), namespace: "builtin" };
+      });
+      // Not an import, which would be carried out at the start and fail where the program comes from a URL as CommonJS.
+      build.onLoad({ filter: /./, namespace: "builtin" }, ({ path }) => ({
+        contents: `module.exports = process.getBuiltinModule("node:${path}");`,
+        loader: "js",
+      }));
+      for (const { replaces, contents } of [grpcClient, protoLoader(packages)]) {
+        // It is found, and finds what it needs, where the one that is replaced would be.
+        build.onResolve({ filter: replaces }, ({ path, resolveDir }) => ({
+          path,
+          namespace: "replaced",
+          pluginData: resolveDir,
+        }));
+        build.onLoad({ filter: replaces, namespace: "replaced" }, async ({ pluginData: resolveDir }) => ({
+          contents: await contents(),
+          resolveDir,
+          loader: "js",
+        }));
+      }
+    },
+  };
+}
+
+const graph: Graph = await new Response(Deno.stdin.readable).json();
+const { metafile } = await esbuild.build({
+  absWorkingDir: packages,
+  entryPoints: ["main"],
+  outfile: output,
+  bundle: true,
+  format: "esm",
+  platform: "node",
+  target: "es2023",
+  // etcd3 says where its .proto files lie, which nobody asks for here.
+  define: { __dirname: '""', EMPUSA_BUILD: JSON.stringify(build) },
+  // Not the names: messages and comparisons rely on those of classes.
+  minifyWhitespace: true,
+  minifySyntax: true,
+  legalComments: "none",
+  metafile: true,
+  plugins: [npmModules(), denoModules(graph)],
+});
+await Deno.writeTextFile(
+  output.replace(/[^/]*$/, "LICENSES.txt"),
+  await licences(packages, Object.keys(metafile.inputs)),
+);
+await esbuild.stop();

@@ -1,0 +1,23 @@
+/** What of grpc-js a client of etcd needs: not its servers, its load balancers, its statistics. */
+export const grpcClient = {
+  replaces: /^@grpc\/grpc-js$/,
+  contents: (): string => `
+    const { ChannelCredentials } = require("@grpc/grpc-js/build/src/channel-credentials");
+    const { ConnectivityState } = require("@grpc/grpc-js/build/src/connectivity-state");
+    const { loadPackageDefinition } = require("@grpc/grpc-js/build/src/make-client");
+    const { Metadata } = require("@grpc/grpc-js/build/src/metadata");
+    for (const part of [
+      require("@grpc/grpc-js/build/src/resolver-dns"),
+      require("@grpc/grpc-js/build/src/resolver-ip"),
+      require("@grpc/grpc-js/build/src/load-balancer-pick-first"),
+    ]) part.setup();
+    module.exports = {
+      connectivityState: ConnectivityState,
+      credentials: {
+        createInsecure: ChannelCredentials.createInsecure,
+        createSsl: ChannelCredentials.createSsl,
+      },
+      loadPackageDefinition,
+      Metadata,
+    };`,
+};

@@ -1,0 +1,189 @@
+/** The command line: the tree of all commands, and the words that are looked up in it. */
+import { ValidationError } from "@cliffy/command";
+import { CompletionsCommand } from "@cliffy/command/completions";
+import { group, type Program, showHelp, takesCommand } from "./commands/command.ts";
+import { connectionSettings } from "./commands/connection.ts";
+import { exportCommand } from "./commands/service/export.ts";
+import { getCommand } from "./commands/service/get.ts";
+import { listCommand } from "./commands/service/list.ts";
+import { pickCommand } from "./commands/service/pick.ts";
+import { registerCommand } from "./commands/service/register.ts";
+import { runCommand } from "./commands/service/run.ts";
+import { unregisterCommand } from "./commands/service/unregister.ts";
+import { waitCommand } from "./commands/service/wait.ts";
+import { watchCommand } from "./commands/service/watch.ts";
+import { statusCommand } from "./commands/status.ts";
+import { type AnyCommand, bareValue, declare } from "./commands/settings.ts";
+import { UsageError } from "./errors.ts";
+import { version, versionText } from "./version.ts";
+
+/**
+ * Carries out a command line.
+ * @throws {UsageError} where it cannot be understood; the hint says where to read on
+ * @throws what the command throws
+ */
+export async function carryOut(args: readonly string[], program: Program): Promise<void> {
+  // "empusa help service" is what many would type first.
+  const line = args[0] === "help" ? [...args.slice(1), "--help"] : args;
+  const root = rootCommand(program, line);
+  try {
+    const { words, command } = separateValues(line, root);
+    if (command !== undefined) program.command = following(command, calledCommand(line, root));
+    await root.parse(words);
+  } catch (error) {
+    const usage = error instanceof ValidationError ? new UsageError(asOurs(error.message)) : error;
+    if (usage instanceof UsageError) {
+      const called = calledCommand(line, root);
+      const behind = takesCommand(called) && !line.includes("--") ? 'A command is given behind "--". ' : "";
+      usage.hint = `${behind}See "${called.getPath()} --help"`;
+    }
+    throw usage;
+  }
+}
+
+/**
+ * The tree of all commands; or of those alone that a line has to do with, as it takes a while to build them all.
+ */
+export function rootCommand(program: Program, line?: readonly string[]): AnyCommand {
+  const path = line === undefined || line.includes("completions") ? undefined : bareWords(line);
+  const register = "service register --service-type web --service-name web-1 --service-location 10.0.0.7:80";
+  const root = group(program, path, {
+    description: "A service registry on top of etcd.",
+    examples: [
+      ["where the registry is, as options", "--etcd-endpoint localhost:2379 --tree-root /prod service list"],
+      ["register a service for 30 seconds", `${register} --ttl 30`],
+    ],
+    commands: {
+      service: (path) =>
+        group(program, path, {
+          description: "Register, remove and find services.",
+          examples: [
+            ["keep a service registered as long as this runs", `${register} --ttl 30 --refresh-every 10`],
+            ["see what there is", "service list"],
+          ],
+          commands: {
+            run: () => runCommand(program),
+            register: () => registerCommand(program),
+            unregister: () => unregisterCommand(program),
+            list: () => listCommand(program),
+            get: () => getCommand(program),
+            pick: () => pickCommand(program),
+            wait: () => waitCommand(program),
+            watch: () => watchCommand(program),
+            export: () => exportCommand(program),
+          },
+        }),
+      status: () => statusCommand(program),
+    },
+  });
+  root.command("completions", new CompletionsCommand())
+    .action(function (this: AnyCommand): Promise<void> {
+      return showHelp(program, this);
+    })
+    .reset()
+    .name("empusa")
+    .version(version)
+    .versionOption("-V, --version", "Show the version.", {
+      standalone: true,
+      action: () => program.system.stdout.write(versionText()),
+    })
+    .helpOption("-h, --help", "Show this help.", {
+      standalone: true,
+      global: true,
+      action(this: AnyCommand): Promise<void> {
+        return showHelp(program, this);
+      },
+    })
+    .noExit();
+  declare(root, connectionSettings, { global: true });
+  return root;
+}
+
+/**
+ * The line with each `--option=value` as two words, and the command behind `--` apart. Cliffy does not know a global option by its `=`, and
+ * where a value was forgotten, as in `--service-name $UNSET --ttl 30` or `--ttl=`, it takes the next word.
+ * @throws {UsageError} naming the option whose value is missing
+ */
+function separateValues(
+  args: readonly string[],
+  root: AnyCommand,
+): { readonly words: string[]; readonly command: readonly string[] | undefined } {
+  const known = options(root);
+  const separated: string[] = [];
+  const end = args.indexOf("--");
+  const line = end < 0 ? args : args.slice(0, end);
+  for (const { word, option, value } of words(line, known)) {
+    if (option === undefined) separated.push(word);
+    else if (value === undefined || value === "" || value === "--help" || known.has(value)) {
+      throw new UsageError(`${option} needs a value`);
+    } else separated.push(option, value);
+  }
+  return { words: separated, command: end < 0 ? undefined : args.slice(end + 1) };
+}
+
+/**
+ * What stands behind `--`, for a command that has a use for it.
+ * @throws {UsageError} for one that has none, and where nothing stands there
+ */
+function following(words: readonly string[], called: AnyCommand): readonly string[] {
+  if (!takesCommand(called)) throw new UsageError('there is nothing that could follow "--"');
+  if (words.length === 0) throw new UsageError('a command must follow "--"');
+  return words;
+}
+
+/** The command of ours that a line calls, as far as it is known. */
+function calledCommand(args: readonly string[], root: AnyCommand): AnyCommand {
+  let command = root;
+  for (const { word } of words(args, options(root))) {
+    if (word === "--") break;
+    command = (word !== undefined && command.getCommand(word, true)) || command;
+  }
+  return command;
+}
+
+type Words =
+  | { readonly word: string; readonly option?: never; readonly value?: never }
+  | { readonly word?: never; readonly option: string; readonly value: string | undefined };
+
+/** The words of a line that are neither an option that all commands have nor its value. */
+function bareWords(line: readonly string[]): string[] {
+  const known = new Map(
+    Object.values(connectionSettings).map((
+      { flag },
+    ): [string, Takes] => [flag, { value: true, bare: undefined }]),
+  );
+  return [...words(line, known)].flatMap(({ word }) => word ?? []);
+}
+
+/** The words of a line, each option that takes a value together with it. */
+function* words(args: readonly string[], known: ReadonlyMap<string, Takes>): Generator<Words> {
+  for (let i = 0; i < args.length; i++) {
+    const word = args[i] as string;
+    const [option = "", ...rest] = word.split("=");
+    const takes = known.get(option);
+    if (!takes?.value) yield { word };
+    else if (rest.length > 0) yield { option, value: rest.join("=") };
+    else if (takes.bare === undefined || args[i + 1]?.startsWith("-") === false) {
+      yield { option, value: args[++i] };
+    } else yield { option, value: takes.bare };
+  }
+}
+
+/** Whether an option takes a value; and what it says without one, where it need not have one. */
+interface Takes {
+  readonly value: boolean;
+  readonly bare: string | undefined;
+}
+
+/** Every option of a command and of those below it. */
+function options(command: AnyCommand): Map<string, Takes> {
+  const own = command.getOptions(true).flatMap(({ flags, args }) =>
+    flags.map((flag): [string, Takes] => [flag, { value: args.length > 0, bare: bareValue(command, flag) }])
+  );
+  return new Map([...own, ...command.getCommands(true).flatMap((child) => [...options(child)])]);
+}
+
+/** Cliffy's message in the form of ours: no capital, no full stop. */
+function asOurs(message: string): string {
+  return message.charAt(0).toLowerCase() + message.slice(1).replace(/\.$/, "");
+}
