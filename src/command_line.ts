@@ -95,7 +95,7 @@ export function rootCommand(program: Program, line?: readonly string[]): AnyComm
       },
     })
     .noExit();
-  declare(root, connectionSettings, { global: true });
+  declare(root, connectionSettings, program.system, { global: true });
   return root;
 }
 

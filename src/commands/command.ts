@@ -65,7 +65,7 @@ export function leaf<S extends Settings, Options>(
 ): AnyCommand {
   const usage = more.takesCommand === true ? "[options] -- [command...]" : "[options]";
   const command: AnyCommand = new Command().description(description).usage(usage);
-  declare(command, settings);
+  declare(command, settings, program.system);
   examplesOf.set(command, examples);
   if (more.takesCommand === true) takers.add(command);
   return command.action(async (given: Record<string, unknown>) => {

@@ -4,6 +4,7 @@
  */
 import { Command } from "@cliffy/command";
 import { RuleViolation, UsageError } from "../errors.ts";
+import type { System } from "../system.ts";
 
 /** A command whose options are not known to the compiler: settings are typed by their own declaration. */
 // deno-lint-ignore no-explicit-any -- Cliffy's eight type parameters follow chained calls, not a table
@@ -33,6 +34,8 @@ export interface Setting<T> {
   readonly bare?: string;
   /** All the values that there are, where they can be listed. */
   readonly choices?: readonly string[];
+  /** What a shell may offer where they cannot. */
+  readonly suggestions?: (system: System) => Promise<string[]>;
   /** @throws {RuleViolation} where the text cannot be used */
   readonly parse: (text: string) => T;
 }
@@ -118,14 +121,21 @@ export function bareValue(command: AnyCommand, flag: string): string | undefined
 }
 
 /** Gives a command the options and variables of some settings. Global ones are known to its sub-commands too. */
-export function declare(command: AnyCommand, settings: Settings, { global = false } = {}): void {
+export function declare(
+  command: AnyCommand,
+  settings: Settings,
+  system: System,
+  { global = false } = {},
+): void {
   for (const setting of Object.values(settings)) {
-    const { flag, placeholder, env, envOfOthers = [], choices, repeatable, listed, bare } = setting;
+    const { flag, placeholder, env, envOfOthers = [], choices, repeatable, listed, bare, suggestions } =
+      setting;
     const name = placeholder?.toLowerCase() ?? "yes-or-no";
     const choice = flag.slice("--".length);
-    const completion = choices === undefined ? "string" : `string:${choice}`;
+    const offers = choices === undefined ? suggestions : (): string[] => [...choices];
+    const completion = offers === undefined ? "string" : `string:${choice}`;
     const option = { collect: repeatable ?? listed ?? false, global };
-    if (choices !== undefined) command.complete(choice, () => [...choices], { global });
+    if (offers !== undefined) command.complete(choice, () => offers(system), { global });
     if (bare !== undefined) {
       bareValues.set(command, new Map([...bareValues.get(command) ?? [], [flag, bare]]));
     }
@@ -178,10 +188,29 @@ export function read<S extends Settings>(settings: S, given: Readonly<Record<str
   ) as Values<S>;
 }
 
+/** What the environment says of settings, as `read` takes it. */
+export function fromEnvironment(
+  settings: Settings,
+  { env }: Pick<System, "env">,
+): Record<string, string> {
+  return Object.fromEntries(
+    Object.values(settings).flatMap((setting) => {
+      const names = [setting.env, ...setting.envOfOthers ?? []];
+      const text = names.map(env).find((text) => text !== undefined && text !== "");
+      return text === undefined ? [] : [[environmentName(setting), text]];
+    }),
+  );
+}
+
+/** Under what name Cliffy gives what a variable says. */
+function environmentName({ env }: Setting<unknown>): string {
+  return camelCase(env.toLowerCase(), "_");
+}
+
 function find(setting: Setting<unknown>, given: Readonly<Record<string, unknown>>): string | undefined {
   const typed = option(setting.flag, given);
   if (Array.isArray(typed)) return typed.join(setting.listed ? separator : ",");
-  const text = typed ?? given[camelCase(setting.env.toLowerCase(), "_")];
+  const text = typed ?? given[environmentName(setting)];
   if (text === undefined) return setting.fallback;
   return setting.listed ? `${text}`.replace(/[^\S\n]*\n\s*/g, separator) : `${text}`;
 }

@@ -4,6 +4,7 @@
  */
 import http2 from "node:http2";
 import net from "node:net";
+import process from "node:process";
 import type { Duplex } from "node:stream";
 import tls from "node:tls";
 
@@ -86,3 +87,14 @@ function withoutAddressAsName(options: Options | undefined): Options | undefined
   // Present and undefined: where it is missing, grpc-js's own options show through.
   return { ...options, servername: undefined, checkServerIdentity } as unknown as Options;
 }
+
+// Deno 2.4.2 would warn on standard error of what it uses itself when a name is looked up.
+process.noDeprecation = true;
+
+// When a connection breaks while a stream is open, Deno 2.4.2 rejects promises that nobody can reach, which would end
+// the process; the stream, or its deadline, tells of it as well.
+globalThis.addEventListener("unhandledrejection", (event) => {
+  if (event.reason instanceof Error && /^\s+at .*\bnode:http2:/m.test(event.reason.stack ?? "")) {
+    event.preventDefault();
+  }
+});

@@ -149,6 +149,8 @@ async function connectionFailure(
   }
   // It was silent for so long that its connection was given up for a new one.
   if (words.includes("Channel closed before call started")) return noAnswer(cause);
+  // Deno 2.4.2 says so of a stream that we gave up ourselves.
+  if (words.includes("internal client error: stream closed because of a broken pipe")) return noAnswer(cause);
   if (words.includes("ECONNREFUSED")) {
     return failure("connection refused", { check: "endpoint", untouched: true });
   }
@@ -160,16 +162,15 @@ async function connectionFailure(
   }
   const handshake = handshakeFailure(words, tls?.serverName ?? host);
   if (handshake !== undefined) return failure(handshake[0], { ...handshake[1], untouched: true });
-  if (/without gRPC status|Protocol error|HTTP status|content-type/i.test(words)) {
+  if (/without gRPC status|Protocol error|HTTP status|content-type|frame with invalid size/i.test(words)) {
     // Some servers answer a plain text request to their TLS port in plain text.
     const secret = endpoint.protocol === "http" && speaksTls(await shakeHands(endpoint, undefined));
     return failure(...secret ? wantsTls : notEtcd);
   }
   if (certificateAlert.test(words)) return failure(...refusesCertificate(tls));
   if (
-    /EPIPE|ECONNRESET|ECONNABORTED|session has been destroyed|Failed to connect|Connection dropped/.test(
-      words,
-    )
+    /EPIPE|ECONNRESET|ECONNABORTED|broken pipe|session has been destroyed|Failed to connect|Connection dropped/
+      .test(words)
   ) {
     const reason = await reasonForReset(endpoint, tls);
     return reason === undefined

@@ -1,0 +1,145 @@
+/** The executable where there is nothing else: a folder with it and its libraries, read-only, as nobody. */
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { Etcd } from "../support/etcd.ts";
+import { connect, program } from "../support/program.ts";
+import { projectFile } from "../support/project.ts";
+
+/** A folder that is a root file system with the executable and what ldd(1) names. */
+async function bareRoot(): Promise<string> {
+  const root = await Deno.makeTempDir();
+  const { stdout } = await new Deno.Command("ldd", { args: [program] }).output();
+  const libraries = [...new TextDecoder().decode(stdout).matchAll(/(\/\S+) \(0x/g)].map(([, path]) =>
+    path as string
+  );
+  assert(libraries.length > 2, "ldd names libraries");
+  for (const path of [...libraries, program]) {
+    const place = `${root}${path === program ? "/empusa" : path}`;
+    await Deno.mkdir(place.replace(/\/[^/]*$/, ""), { recursive: true });
+    await Deno.copyFile(path, place);
+  }
+  await Deno.mkdir(`${root}/proc`);
+  await Deno.chmod(root, 0o755);
+  return root;
+}
+
+/** Runs `empusa ARGS` there, without any variable, and with `signal` after so many milliseconds. */
+async function inside(
+  root: string,
+  args: readonly string[],
+  after?: number,
+): Promise<{ code: number; stdout: string; stderr: string }> {
+  // Mounted anew to be read-only, with the processes of its own namespace.
+  const script = `root=$1; shift
+    mount --bind -o ro "$root" "$root" && mount -o remount,bind,ro "$root" && mount -t proc proc "$root/proc" &&
+    exec env -i /usr/sbin/chroot --userspec=65532:65532 "$root" /empusa "$@"`;
+  const child = new Deno.Command("unshare", {
+    args: ["--mount", "--pid", "--fork", "bash", "-c", script, "bash", root, ...args],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const timer = after === undefined ? undefined : setTimeout(async () => {
+    // unshare is the parent of what is process 1 inside.
+    const { stdout } = await new Deno.Command("pgrep", { args: ["-P", `${child.pid}`] }).output();
+    Deno.kill(Number(new TextDecoder().decode(stdout)), "SIGTERM");
+  }, after);
+  const { code, stdout, stderr } = await child.output();
+  clearTimeout(timer);
+  return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
+}
+
+Deno.test("it works where there is nothing else, read-only, as uid 65532, without any variable", async () => {
+  await using etcd = await Etcd.start();
+  const root = await bareRoot();
+  const to = ["--etcd-endpoint", etcd.endpoint, "--tree-root", "/foo"];
+  const web = ["--service-type", "web", "--service-name", "a", "--service-location", "h:1"];
+  assertEquals(await inside(root, [...to, "service", "register", ...web, "--ttl", "60"]), {
+    code: 0,
+    stdout: "",
+    stderr: "empusa: registered web/a at h:1, TTL 60 s\n",
+  });
+  const list = await inside(root, [...to, "service", "list", "--format", "plain"]);
+  assertEquals(list, { code: 0, stdout: "h:1\n", stderr: "" });
+  const watch = await inside(root, [...to, "service", "watch"], 2000);
+  assertEquals([watch.code, watch.stderr], [0, ""]);
+  assertEquals(JSON.parse(watch.stdout).event, "snapshot");
+  const other = ["--service-type", "web", "--service-location", "{ip}:80"];
+  const run = await inside(root, [
+    ...to,
+    "service",
+    "run",
+    ...other,
+    "--",
+    "/empusa",
+    ...to,
+    "service",
+    "watch",
+    "--format",
+    "table",
+  ], 3000);
+  assertEquals(run.code, 0);
+  assertStringIncludes(run.stdout, "127.0.0.1:80");
+  assertStringIncludes(run.stderr, "empusa: unregistered: web/");
+  await Deno.remove(root, { recursive: true });
+});
+
+Deno.test("its version tells the commit and the runtime", async () => {
+  const { stdout } = await new Deno.Command(program, { args: ["--version"] }).output();
+  assertMatch(
+    new TextDecoder().decode(stdout),
+    /^empusa \d+\.\d+\.\d+ \((commit [0-9a-f]+\+?|no commit)(, packages from npm alone)?, Deno \d+\.\d+\.\d+\)\n$/,
+  );
+});
+
+Deno.test("its archive has all that goes with it, and the checksum is right", async () => {
+  const dist = projectFile("dist");
+  const { code } = await new Deno.Command("sha256sum", {
+    args: ["--check", "--strict", "SHA256SUMS"],
+    cwd: dist,
+    stdout: "null",
+  }).output();
+  assertEquals(code, 0);
+  const [, name = ""] = / {2}(\S+\.tar\.gz)$/m.exec(await Deno.readTextFile(`${dist}/SHA256SUMS`)) ?? [];
+  const { stdout } = await new Deno.Command("tar", { args: ["-tzf", name], cwd: dist }).output();
+  const folder = name.replace(".tar.gz", "/");
+  assertEquals(new TextDecoder().decode(stdout).trimEnd().split("\n"), [
+    folder,
+    ...["LICENSE", "LICENSES.txt", "README.md", "empusa"].map((file) => folder + file),
+  ]);
+});
+
+Deno.test("completions come from etcd within 150 ms, and in silence when it is away", async () => {
+  await using etcd = await Etcd.start();
+  await etcd.putMany([["/foo/service/web/a", "h:1"], ["/foo/service/web/b c", "h:2"], [
+    "/foo/service/db/x",
+    "h:3",
+  ]]);
+  const complete = async (
+    what: string,
+    env: Record<string, string>,
+  ): Promise<{ words: string[]; stderr: string; took: number }> => {
+    const began = performance.now();
+    const args = ["completions", "complete", what, "service", "get"];
+    const { stdout, stderr } = await new Deno.Command(program, { args, env: { ...connect(etcd), ...env } })
+      .output();
+    const words = new TextDecoder().decode(stdout).split(/\s+/).filter((word) => word !== "");
+    return { words, stderr: new TextDecoder().decode(stderr), took: performance.now() - began };
+  };
+  const best = async (what: string, env: Record<string, string>, words: string[]): Promise<void> => {
+    const took: number[] = [];
+    for (let i = 0; i < 5; i++) {
+      const found = await complete(what, env);
+      assertEquals([found.words, found.stderr], [words, ""]);
+      took.push(found.took);
+    }
+    assert(Math.min(...took) < 150, `${Math.round(Math.min(...took))} ms`);
+  };
+  await best("service-type", {}, ["db", "web"]);
+  await best("service-name", {}, ["x", "a"]);
+  await best("service-name", { EMPUSA_SERVICE_TYPE: "web" }, ["a"]);
+  await best("service-type", { EMPUSA_ETCD_ENDPOINT: "127.0.0.1:1" }, []);
+  await best("service-type", { EMPUSA_ETCD_ENDPOINT: "" }, []);
+  await etcd.signal("SIGSTOP");
+  await best("service-type", {}, []);
+  await etcd.signal("SIGCONT");
+});
