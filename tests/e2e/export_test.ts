@@ -205,8 +205,9 @@ Deno.test("an exporter that is killed at any moment leaves no torn file", async 
     const stirring = (async (): Promise<void> => {
       while (!over) await put(etcd, "web/n0", `h:${Math.random()}`);
     })();
-    // From before the first write to in the middle of many.
-    await pause(350 + Math.random() * 500);
+    // Some before the first write, the others in the middle of many.
+    if (i % 4 > 0) await exporter.said("wrote");
+    await pause(Math.random() * 400);
     exporter.signal("SIGKILL");
     writes += (await exporter.outcome).stderr.split("wrote").length - 1;
     over = true;
