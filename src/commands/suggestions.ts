@@ -6,7 +6,7 @@ import { connectionSettings } from "./connection.ts";
 import { fromEnvironment, read } from "./settings.ts";
 
 /** How long somebody waits who has pressed TAB, from the start of the process, in milliseconds. */
-const patience = 90;
+const patience = 80;
 
 /**
  * The types that are registered, or the names; those of EMPUSA_SERVICE_TYPE where that is set. Only the environment says
@@ -15,7 +15,7 @@ const patience = 90;
 export async function suggestions(what: "type" | "name", system: System): Promise<string[]> {
   try {
     const typed = read(connectionSettings, fromEnvironment(connectionSettings, system));
-    const timeout = Math.max(patience - performance.now(), 35) / 1000;
+    const timeout = Math.max(patience - performance.now(), 30) / 1000;
     using registry = await openRegistry(await connectionOf({ ...typed, timeout }, system));
     const type = what === "name" ? system.env("EMPUSA_SERVICE_TYPE") : undefined;
     const { instances } = await registry.list({ types: type ? [type] : [] });
