@@ -6,7 +6,7 @@
  */
 import * as esbuild from "esbuild";
 import { isBuiltin } from "node:module";
-import { grpcClient } from "./grpc_client.ts";
+import { grpcClient, orderedMap } from "./grpc_client.ts";
 import { licences } from "./licences.ts";
 import { protoLoader } from "./proto_loader.ts";
 
@@ -80,7 +80,7 @@ function npmModules(): esbuild.Plugin {
         contents: `module.exports = process.getBuiltinModule("node:${path}");`,
         loader: "js",
       }));
-      for (const { replaces, contents } of [grpcClient, protoLoader(packages)]) {
+      for (const { replaces, contents } of [grpcClient, orderedMap, protoLoader(packages)]) {
         // It is found, and finds what it needs, where the one that is replaced would be.
         build.onResolve({ filter: replaces }, ({ path, resolveDir }) => ({
           path,

@@ -456,6 +456,8 @@ function open(endpoint: Endpoint, tls: Tls | undefined): Etcd3 {
       "grpc.enable_http_proxy": 0,
       // Against a server that hangs up at once grpc-js 1.12.6 would retry without a pause until memory is full.
       "grpc.enable_retries": 0,
+      // Nobody looks at its statistics.
+      "grpc.enable_channelz": 0,
       "grpc.max_receive_message_length": -1,
       "grpc.keepalive_time_ms": 10_000,
       "grpc.keepalive_timeout_ms": 2_000,
