@@ -48,7 +48,16 @@ const rooms: readonly { path: string; mayReach: readonly string[] }[] = [
     path: "src/process/",
     mayReach: ["src/process/", "src/errors.ts", "src/delay.ts", "type src/system.ts", "node:"],
   },
-  { path: "src/formats/", mayReach: ["src/formats/", "type src/registry/instance.ts", "src/errors.ts"] },
+  {
+    path: "src/formats/",
+    mayReach: [
+      "src/formats/",
+      "type src/registry/instance.ts",
+      "type src/registry/kind.ts",
+      "type src/registry/switch.ts",
+      "src/errors.ts",
+    ],
+  },
   { path: "src/log.ts", mayReach: ["type src/system.ts"] },
   {
     path: "src/system.ts",

@@ -13,6 +13,14 @@ import { unregisterCommand } from "./commands/service/unregister.ts";
 import { waitCommand } from "./commands/service/wait.ts";
 import { watchCommand } from "./commands/service/watch.ts";
 import { statusCommand } from "./commands/status.ts";
+import { getSwitchCommand } from "./commands/switch/get.ts";
+import { listSwitchesCommand } from "./commands/switch/list.ts";
+import { removeSwitchCommand } from "./commands/switch/remove.ts";
+import { setSwitchCommand } from "./commands/switch/set.ts";
+import { testSwitchCommand } from "./commands/switch/test.ts";
+import { toggleSwitchCommand } from "./commands/switch/toggle.ts";
+import { waitForSwitchCommand } from "./commands/switch/wait.ts";
+import { watchSwitchesCommand } from "./commands/switch/watch.ts";
 import { type AnyCommand, bareValue, declare } from "./commands/settings.ts";
 import { UsageError } from "./errors.ts";
 import { version, versionText } from "./version.ts";
@@ -34,7 +42,8 @@ export async function carryOut(args: readonly string[], program: Program): Promi
     const usage = error instanceof ValidationError ? new UsageError(asOurs(error.message)) : error;
     if (usage instanceof UsageError) {
       const called = calledCommand(line, root);
-      const behind = takesCommand(called) && !line.includes("--") ? 'A command is given behind "--". ' : "";
+      const loose = takesCommand(called) && !line.includes("--") && usage.message.includes("arguments");
+      const behind = loose ? 'A command is given behind "--". ' : "";
       usage.hint = `${behind}See "${called.getPath()} --help"`;
     }
     throw usage;
@@ -71,6 +80,24 @@ export function rootCommand(program: Program, line?: readonly string[]): AnyComm
             wait: () => waitCommand(program),
             watch: () => watchCommand(program),
             export: () => exportCommand(program),
+          },
+        }),
+      switch: (path) =>
+        group(program, path, {
+          description: "Set and read switches: small shared values beside the services.",
+          examples: [
+            ["turn something on", "switch set maintenance yes"],
+            ["act on it in a script", "if empusa switch test maintenance; then exit; fi", "shell"],
+          ],
+          commands: {
+            set: () => setSwitchCommand(program),
+            get: () => getSwitchCommand(program),
+            test: () => testSwitchCommand(program),
+            toggle: () => toggleSwitchCommand(program),
+            remove: () => removeSwitchCommand(program),
+            list: () => listSwitchesCommand(program),
+            watch: () => watchSwitchesCommand(program),
+            wait: () => waitForSwitchCommand(program),
           },
         }),
       status: () => statusCommand(program),

@@ -16,6 +16,8 @@ export const ExitCode = {
   absent: 6,
   /** What was waited for did not come in time. */
   timeout: 7,
+  /** A question that is answered by 0 or 1 has no answer. */
+  undecided: 8,
 } as const;
 
 export type ExitCode = typeof ExitCode[keyof typeof ExitCode];

@@ -39,6 +39,8 @@ export interface System {
   isOwed(path: string): Promise<boolean>;
   /** @throws {Deno.errors} where that cannot be noted */
   setOwed(path: string, owed: boolean): Promise<void>;
+  /** What stands on standard input, at most about so many bytes. */
+  readStdin(most: number): Promise<Uint8Array>;
   /** Whether a person may type what is read. */
   readonly stdinIsTerminal: boolean;
   /** An environment variable, or undefined where it is not set. */
@@ -92,6 +94,7 @@ export function system(): System {
     env: (name) => Deno.env.get(name),
     allEnv: () => Deno.env.toObject(),
     spawn,
+    readStdin,
     stdinIsTerminal: Deno.stdin.isTerminal(),
     pid: Deno.pid,
     hostname: () => Deno.hostname(),
@@ -125,6 +128,15 @@ function output(stream: typeof Deno.stdout): Output {
       }
     },
   };
+}
+
+async function readStdin(most: number): Promise<Uint8Array> {
+  let read = new Uint8Array();
+  for await (const part of Deno.stdin.readable) {
+    read = new Uint8Array([...read, ...part]);
+    if (read.length > most) break;
+  }
+  return read;
 }
 
 function networkInterfaces(): Map<string, string[]> {

@@ -44,10 +44,14 @@ export interface Definition<S extends Settings, Options> {
   readonly description: string;
   readonly examples: readonly Example[];
   readonly settings: S;
+  /** What stands on the command line beside the options, as Cliffy has it: `<name> [value]`. */
+  readonly operands?: string;
+  /** What a shell may offer for the first of them. */
+  readonly suggestions?: (system: System) => Promise<string[]>;
   /** Whether a command may follow behind `--`. */
   readonly takesCommand?: boolean;
-  /** @throws {UsageError} where values that are right by themselves do not go together */
-  readonly options: (typed: Values<S>) => Options;
+  /** @throws {UsageError} where operands break a rule, or values that are right by themselves do not go together */
+  readonly options: (typed: Values<S>, operands: readonly string[]) => Options;
   readonly run: (options: Options, context: Context) => Promise<number>;
 }
 
@@ -63,12 +67,19 @@ export function leaf<S extends Settings, Options>(
   program: Program,
   { description, examples, settings, options, run, ...more }: Definition<S, Options>,
 ): AnyCommand {
-  const usage = more.takesCommand === true ? "[options] -- [command...]" : "[options]";
+  const usage = [
+    ...more.operands === undefined ? [] : [more.operands],
+    more.takesCommand === true ? "[options] -- [command...]" : "[options]",
+  ].join(" ");
   const command: AnyCommand = new Command().description(description).usage(usage);
+  if (more.operands !== undefined) command.arguments(argumentsOf(more.operands, more.suggestions));
+  if (more.suggestions !== undefined) {
+    command.complete("operand", () => more.suggestions?.(program.system) ?? []);
+  }
   declare(command, settings, program.system);
   examplesOf.set(command, examples);
   if (more.takesCommand === true) takers.add(command);
-  return command.action(async (given: Record<string, unknown>) => {
+  return command.action(async (given: Record<string, unknown>, ...operands: string[]) => {
     // First, so that errors in the others are told as they are to be told.
     const { logLevel: level, logFormat: format } = connectionSettings;
     program.log = new Log(program.system.stderr, read({ level, format }, given));
@@ -76,7 +87,7 @@ export function leaf<S extends Settings, Options>(
     const all = { ...connectionSettings, ...settings };
     const typed = read(all, given) as Values<typeof connectionSettings> & Values<S>;
     const connection = await connectionOf(typed, program.system);
-    program.exitCode = await run(options(typed), {
+    program.exitCode = await run(options(typed, operands), {
       system: program.system,
       log: program.log,
       command: program.command,
@@ -86,6 +97,12 @@ export function leaf<S extends Settings, Options>(
       openRegistry: () => openRegistry(connection),
     });
   });
+}
+
+/** Operands in the words of Cliffy, the first with what completes it. */
+function argumentsOf(operands: string, suggestions: unknown): string {
+  const typed = operands.replace(/\w+/g, "$&:string");
+  return suggestions === undefined ? typed : typed.replace(":string", ":string:operand");
 }
 
 /** What makes a command; one that holds others is told which words follow its own, or undefined. */

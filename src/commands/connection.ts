@@ -7,6 +7,9 @@ import { oneOf, optional, required, withDefault } from "./settings.ts";
 /** The longest time that is waited for, in seconds: no timer counts further than 2^31 milliseconds. */
 export const maxSeconds = 1_000_000;
 
+/** The longest TTL that etcd grants (`MaxLeaseTTL` in its `lease/lessor.go`), in seconds. */
+export const maxTtl = 9_000_000_000;
+
 export const connectionSettings = {
   etcdEndpoint: required({
     flag: "--etcd-endpoint",

@@ -1,4 +1,30 @@
+import type { Stored } from "../registry/kind.ts";
 import { visible } from "./visible.ts";
+
+/** How a table is going to be looked at. */
+export interface Look {
+  readonly color: boolean;
+  /** Whether a person looks at it. */
+  readonly terminal: boolean;
+}
+
+/** A header and rows, aligned for people, separated by tabs elsewhere. The last cell is the time that is left. */
+export function tabular(
+  header: readonly string[],
+  rows: readonly (readonly [...string[], Pick<Stored, "ttl" | "grantedTtl">])[],
+  { color, terminal }: Look,
+): string {
+  const all = [
+    header,
+    ...rows.map((row) => row.map((cell) => typeof cell === "string" ? cell : timeLeft(cell))),
+  ];
+  if (terminal) return columns(all, { header: true, color });
+  return all.map((row) => `${row.map(visible).join("\t")}\n`).join("");
+}
+
+function timeLeft({ ttl, grantedTtl }: Pick<Stored, "ttl" | "grantedTtl">): string {
+  return ttl === null || ttl === undefined ? "-" : `${ttl}s / ${grantedTtl}s`;
+}
 
 /** Rows as aligned columns for people, two blanks between them; the first may be a header. */
 export function columns(

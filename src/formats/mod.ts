@@ -1,5 +1,6 @@
 /** How instances are printed. A new format is one pure file and one line here. */
 import type { RegisteredInstance } from "../registry/instance.ts";
+import type { Look } from "./columns.ts";
 import { consul } from "./consul.ts";
 import { csv } from "./csv.ts";
 import { env } from "./env.ts";
@@ -16,10 +17,7 @@ import { table } from "./table.ts";
 export type { LeftOut, Printed } from "./expressed.ts";
 
 /** How the text is going to be looked at, and what it is about. */
-export interface Rendering {
-  readonly color: boolean;
-  /** Whether a person looks at it. */
-  readonly terminal: boolean;
+export interface Rendering extends Look {
   /** The types that were asked for, in order; empty where all were. */
   readonly types: readonly string[];
 }

@@ -156,6 +156,23 @@ export class EtcdStore implements Store {
     }
   }
 
+  async replace({ key, modifyRevision }: Entry, value: string, limit: Limit): Promise<boolean> {
+    const compare = [
+      { key: Buffer.from(key), result: "Equal", target: "Mod", mod_revision: `${modifyRevision}` } as const,
+    ];
+    const success = [{ request_put: { key: Buffer.from(key), value: Buffer.from(value) } }];
+    const outcome = await this.#call(
+      limit,
+      async (client, options, { repeated }) => ({
+        ...await client.kv.txn({ compare, success }, options),
+        repeated,
+      }),
+      { verb: "readwrite", key: new TextDecoder().decode(key) },
+    );
+    if (outcome.succeeded || !outcome.repeated) return outcome.succeeded;
+    throw new UnreachableError("it is not known whether an earlier try has changed it: its answer was lost");
+  }
+
   async release(key: string, lease: LeaseId, limit: Limit): Promise<void> {
     const at = Buffer.from(key);
     const compare = [{ key: at, target: "Lease", result: "Equal", lease } as const];

@@ -1,5 +1,6 @@
 /** The domain's one noun, and how it lies in the store: `{tree root}/service/{type}/{name}` = location. */
 import { RuleViolation } from "../errors.ts";
+import { decode, type Kind, type Stored } from "./kind.ts";
 import type { Entry } from "./store.ts";
 
 /** One instance of a service: somebody who can be reached at `location`. */
@@ -10,20 +11,7 @@ export interface Instance {
 }
 
 /** An instance as the registry knows it. */
-export interface RegisteredInstance extends Instance {
-  /**
-   * Seconds until it disappears unless it is refreshed; null where it stays until it is removed, undefined where
-   * that was not asked.
-   */
-  readonly ttl?: number | null;
-  /** Seconds that it had in the beginning, likewise. */
-  readonly grantedTtl?: number | null;
-  /** The ID of the lease that it lives on, or undefined where it stays. */
-  readonly lease: string | undefined;
-  /** The store's revisions in which it was registered, and in which that was last changed. */
-  readonly createRevision: number;
-  readonly modifyRevision: number;
-}
+export type RegisteredInstance = Instance & Stored;
 
 /** Which instances are meant. */
 export interface Selection {
@@ -39,7 +27,6 @@ export function isSelected({ type, name }: Instance, selection: Selection): bool
 }
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
  * What is not for a line of text: C0, DEL, C1, the line separators; and U+FFFD, which stands where the command
@@ -157,18 +144,31 @@ export function readInstance(treeRoot: string, key: Uint8Array, value: Uint8Arra
   return { type, name, location: decode(value) };
 }
 
-function decode(bytes: Uint8Array): string {
-  try {
-    return decoder.decode(bytes);
-  } catch (error) {
-    throw new RuleViolation("be UTF-8", { cause: error });
-  }
-}
-
 /** An instance from what lies in the store. Throws like `readInstance`. */
 export function registeredInstance(treeRoot: string, entry: Entry): RegisteredInstance {
   const { key, value, lease, createRevision, modifyRevision } = entry;
   return { ...readInstance(treeRoot, key, value), lease, createRevision, modifyRevision };
+}
+
+/** The instances of a selection. */
+export function instancesOf(treeRoot: string, selection: Selection): Kind<RegisteredInstance> {
+  const [type, ...others] = selection.types;
+  const base = instancePrefix(treeRoot).length;
+  return {
+    prefix: instancePrefix(treeRoot, others.length === 0 ? type : undefined),
+    idOf: instanceId,
+    idAt: (key) => new TextDecoder().decode(key).slice(base),
+    valueOf: ({ location }) => location,
+    read: (entry) => {
+      const instance = registeredInstance(treeRoot, entry);
+      return isSelected(instance, selection) ? instance : undefined;
+    },
+  };
+}
+
+/** What tells an instance from all others. */
+export function instanceId({ type, name }: Instance): string {
+  return `${type}/${name}`;
 }
 
 /** By type, then by name, both by code units: the same order on every machine. */

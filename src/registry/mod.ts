@@ -5,14 +5,14 @@ import {
   type Instance,
   instanceKey,
   instancePrefix,
-  isSelected,
+  instancesOf,
   type RegisteredInstance,
-  registeredInstance,
   type Selection,
 } from "./instance.ts";
-import { RuleViolation } from "../errors.ts";
 import type { Access } from "./etcd.ts";
+import { readAll, type Stored, type Stray } from "./kind.ts";
 import { type RegisterOptions, Session } from "./session.ts";
+import { Switches } from "./switch.ts";
 import {
   type EndpointStatus,
   type Entry,
@@ -23,12 +23,13 @@ import {
   type Revision,
   type Store,
 } from "./store.ts";
-import { type WatchEvent, watchInstances, type WatchOptions } from "./watch.ts";
+import { watchAll, type WatchEvent, type WatchOptions } from "./watch.ts";
 
 export { type Endpoint, hostAndPort, parseEndpoints, protocols, showEndpoint } from "./endpoint.ts";
 export {
   compareInstances,
   type Instance,
+  instanceId,
   isLocation,
   parseLocation,
   parseName,
@@ -39,7 +40,9 @@ export {
 } from "./instance.ts";
 export type { OutageEvent } from "./outage.ts";
 export { pick, strategies } from "./pick.ts";
-export { View, type WatchEvent } from "./watch.ts";
+export { View, type WatchEvent, type WatchOptions } from "./watch.ts";
+export type { Stored, Stray } from "./kind.ts";
+export { notSet, parseSwitchValue, stateOf, type Switch, switchName } from "./switch.ts";
 export type { EndpointStatus } from "./store.ts";
 export { ConflictError, type Holder, showHolder } from "./holder.ts";
 export { conflictRules, type Session, type SessionEvent } from "./session.ts";
@@ -51,12 +54,6 @@ export interface Connection extends Access {
   readonly treeRoot: string;
   /** Milliseconds for each operation of the registry, connecting included. */
   readonly timeout: number;
-}
-
-/** A key below the tree root that holds no instance, and what rule it breaks. */
-export interface Stray {
-  readonly key: string;
-  readonly rule: string;
 }
 
 /** How the registry is. */
@@ -92,11 +89,14 @@ export class Registry implements Disposable {
   readonly #store: Store;
   readonly #treeRoot: string;
   readonly #timeout: number;
+  /** The switches beside the services. */
+  readonly switches: Switches;
 
   constructor(store: Store, { treeRoot, timeout }: Pick<Connection, "treeRoot" | "timeout">) {
     this.#store = store;
     this.#treeRoot = treeRoot;
     this.#timeout = timeout;
+    this.switches = new Switches(store, treeRoot, timeout);
   }
 
   /**
@@ -133,39 +133,36 @@ export class Registry implements Disposable {
       at = snapshot.revision;
       for (const entry of snapshot.entries) entries.push(entry);
     }
-    const { instances, strays } = this.#read(entries);
-    return {
-      instances: instances.filter((one) => isSelected(one, selection)).sort(compareInstances),
-      strays,
-      revision: at ?? 0,
-    };
+    const { items, strays } = readAll(entries, instancesOf(this.#treeRoot, selection));
+    return { instances: items.sort(compareInstances), strays, revision: at ?? 0 };
   }
 
   /** One instance, or undefined where it is not registered. */
   async get(type: string, name: string): Promise<RegisteredInstance | undefined> {
     const entry = await this.#store.get(instanceKey(this.#treeRoot, type, name), limitOf(this.#timeout));
-    return entry && this.#read([entry]).instances[0];
+    return entry && readAll([entry], instancesOf(this.#treeRoot, { types: [] })).items[0];
   }
 
-  /** The same instances with the time that is left to them; without those that have ended meanwhile. */
-  async withTtl(instances: readonly RegisteredInstance[]): Promise<RegisteredInstance[]> {
-    const times = await this.#times(instances, limitOf(this.#timeout));
-    return instances.flatMap((instance): RegisteredInstance[] => {
-      if (instance.lease === undefined) return [{ ...instance, ttl: null, grantedTtl: null }];
-      const time = times.get(instance.lease);
-      return time === undefined ? [] : [{ ...instance, ttl: time.left, grantedTtl: time.granted }];
+  /** The same items with the time that is left to them; without those that have ended meanwhile. */
+  async withTtl<T extends Stored>(items: readonly T[]): Promise<T[]> {
+    const times = await this.#times(items, limitOf(this.#timeout));
+    return items.flatMap((item): T[] => {
+      if (item.lease === undefined) return [{ ...item, ttl: null, grantedTtl: null }];
+      const time = times.get(item.lease);
+      return time === undefined ? [] : [{ ...item, ttl: time.left, grantedTtl: time.granted }];
     });
   }
 
   /**
    * Follows the instances of a selection.
-   * @throws what `watchInstances` throws
+   * @throws what `watchAll` throws
    */
   watch(
     selection: Selection,
     options: Omit<WatchOptions, "timeout">,
-  ): AsyncGenerator<WatchEvent, void, void> {
-    return watchInstances(this.#store, this.#treeRoot, selection, { timeout: this.#timeout, ...options });
+  ): AsyncGenerator<WatchEvent<RegisteredInstance>, void, void> {
+    const kind = instancesOf(this.#treeRoot, selection);
+    return watchAll(this.#store, kind, { timeout: this.#timeout, ...options });
   }
 
   /**
@@ -180,7 +177,8 @@ export class Registry implements Disposable {
       settled(this.#store.list(prefix, limit)),
       settled(this.#store.mayWrite(prefix, limit)),
     ]);
-    const instances = read.value === undefined ? undefined : this.#read(read.value.entries).instances;
+    const kind = instancesOf(this.#treeRoot, { types: [] });
+    const instances = read.value === undefined ? undefined : readAll(read.value.entries, kind).items;
     return {
       endpoints,
       treeRoot: this.#treeRoot,
@@ -195,25 +193,10 @@ export class Registry implements Disposable {
     this.#store.close();
   }
 
-  /** The instances among the entries, and what is none. */
-  #read(entries: readonly Entry[]): { instances: RegisteredInstance[]; strays: Stray[] } {
-    const instances: RegisteredInstance[] = [];
-    const strays: Stray[] = [];
-    for (const entry of entries) {
-      try {
-        instances.push(registeredInstance(this.#treeRoot, entry));
-      } catch (error) {
-        if (!(error instanceof RuleViolation)) throw error;
-        strays.push({ key: new TextDecoder().decode(entry.key), rule: error.message });
-      }
-    }
-    return { instances, strays };
-  }
-
   /** The time of each lease that has not ended. */
-  async #times(instances: readonly RegisteredInstance[], limit: Limit): Promise<Map<LeaseId, LeaseTime>> {
+  async #times(items: readonly Stored[], limit: Limit): Promise<Map<LeaseId, LeaseTime>> {
     const times = new Map<LeaseId, LeaseTime>();
-    const waiting = new Set(instances.map(({ lease }) => lease).filter((lease) => lease !== undefined))
+    const waiting = new Set(items.map(({ lease }) => lease).filter((lease) => lease !== undefined))
       .values();
     const ask = async (): Promise<void> => {
       for (const lease of waiting) {

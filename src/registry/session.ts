@@ -502,7 +502,7 @@ function newRegistration(instance: Instance): Registration {
 }
 
 /** 63 random bits, not all zero. */
-function newLeaseId(): LeaseId {
+export function newLeaseId(): LeaseId {
   const [bits = 0n] = crypto.getRandomValues(new BigUint64Array(1));
   return String((bits >> 1n) || 1n);
 }

@@ -134,6 +134,11 @@ export interface Store {
    * @throws {LeaseEnded} where there is no such lease
    */
   claim(record: Record, takes: (holder: Entry) => boolean, limit: Limit): Promise<Claim>;
+  /**
+   * Sets the key, without a lease, if the entry there is still just that one. False if it is not.
+   * @throws {UnreachableError} also where it is unknown whether that was done
+   */
+  replace(entry: Entry, value: string, limit: Limit): Promise<boolean>;
   /** Removes the key if it is tied to the lease. */
   release(key: string, lease: LeaseId, limit: Limit): Promise<void>;
   /** Removes the key. False if it was not there, and no try of ours can have removed it. */

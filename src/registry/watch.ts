@@ -1,13 +1,7 @@
-/** Following instances: what is there, then each change, in order, none missed and none twice. */
+/** Following what is stored: what is there, then each change, in order, none missed and none twice. */
 import { EmpusaError, RuleViolation } from "../errors.ts";
 import { backOff, delay } from "../delay.ts";
-import {
-  instancePrefix,
-  isSelected,
-  type RegisteredInstance,
-  registeredInstance,
-  type Selection,
-} from "./instance.ts";
+import type { Kind, Stored } from "./kind.ts";
 import { Outage, type OutageEvent } from "./outage.ts";
 import {
   type Change,
@@ -21,22 +15,22 @@ import {
 } from "./store.ts";
 
 /** What a watch tells. The revisions grow, except where the store has lost its data. */
-export type WatchEvent =
+export type WatchEvent<T> =
   /** What was there in the beginning, in no particular order. */
   | {
     readonly kind: "snapshot";
     readonly revision: Revision;
-    readonly instances: readonly RegisteredInstance[];
+    readonly items: readonly T[];
   }
-  | { readonly kind: "put"; readonly revision: Revision; readonly instance: RegisteredInstance }
-  /** The instance is as it was. */
-  | { readonly kind: "delete"; readonly revision: Revision; readonly instance: RegisteredInstance }
+  | { readonly kind: "put"; readonly revision: Revision; readonly item: T }
+  /** The item is as it was. */
+  | { readonly kind: "delete"; readonly revision: Revision; readonly item: T }
   /** What changed in a time of which the store no longer knows each change, or has another history. */
   | {
     readonly kind: "resync";
     readonly revision: Revision;
-    readonly put: readonly RegisteredInstance[];
-    readonly deleted: readonly RegisteredInstance[];
+    readonly put: readonly T[];
+    readonly deleted: readonly T[];
   };
 
 export interface WatchOptions {
@@ -46,7 +40,7 @@ export interface WatchOptions {
   readonly signal: AbortSignal;
   /** Must not throw, and is not waited for. */
   readonly onOutage: (event: OutageEvent) => void;
-  /** A key below the tree root holds no instance. Likewise. */
+  /** A key holds nothing of the kind. Likewise. */
   readonly onStray: (key: string, rule: string) => void;
 }
 
@@ -60,19 +54,25 @@ const longestPause = 500;
 /** How many changes are kept for a consumer that is slow. Beyond that they are asked for again. */
 const maxBacklog = 10_000;
 
-/** All instances of a selection, as the events of a watch make them. */
-export class View {
-  readonly #instances = new Map<string, RegisteredInstance>();
+/** All items, as the events of a watch make them. */
+export class View<T> {
+  readonly #idOf: (item: T) => string;
+  readonly #items = new Map<string, T>();
 
-  apply(event: WatchEvent): void {
+  /** @param idOf two with the same ID are the same */
+  constructor(idOf: (item: T) => string) {
+    this.#idOf = idOf;
+  }
+
+  apply(event: WatchEvent<T>): void {
     switch (event.kind) {
       case "snapshot":
-        this.#instances.clear();
-        return this.#put(event.instances);
+        this.#items.clear();
+        return this.#put(event.items);
       case "put":
-        return this.#put([event.instance]);
+        return this.#put([event.item]);
       case "delete":
-        return this.#delete([event.instance]);
+        return this.#delete([event.item]);
       case "resync":
         this.#delete(event.deleted);
         return this.#put(event.put);
@@ -80,40 +80,39 @@ export class View {
   }
 
   get size(): number {
-    return this.#instances.size;
+    return this.#items.size;
   }
 
   /** In no particular order. */
-  get instances(): RegisteredInstance[] {
-    return [...this.#instances.values()];
+  get items(): T[] {
+    return [...this.#items.values()];
   }
 
-  get(type: string, name: string): RegisteredInstance | undefined {
-    return this.#instances.get(`${type}/${name}`);
+  get(id: string): T | undefined {
+    return this.#items.get(id);
   }
 
-  #put(instances: readonly RegisteredInstance[]): void {
-    for (const instance of instances) this.#instances.set(`${instance.type}/${instance.name}`, instance);
+  #put(items: readonly T[]): void {
+    for (const item of items) this.#items.set(this.#idOf(item), item);
   }
 
-  #delete(instances: readonly RegisteredInstance[]): void {
-    for (const { type, name } of instances) this.#instances.delete(`${type}/${name}`);
+  #delete(items: readonly T[]): void {
+    for (const item of items) this.#items.delete(this.#idOf(item));
   }
 }
 
 /**
- * Follows the instances of a selection until the signal is aborted.
+ * Follows all of a kind until the signal is aborted.
  * @throws {EmpusaError} where the first answer does not come in time, or is a refusal
  */
-export async function* watchInstances(
+export async function* watchAll<T extends Stored>(
   store: Store,
-  treeRoot: string,
-  selection: Selection,
+  kind: Kind<T>,
   options: WatchOptions,
-): AsyncGenerator<WatchEvent, void, void> {
+): AsyncGenerator<WatchEvent<T>, void, void> {
   const { signal, timeout } = options;
-  const reader = new Reader(store, treeRoot, selection, options.onStray);
-  const view = new View();
+  const reader = new Reader(store, kind, options.onStray);
+  const view = new View(kind.idOf);
   const outage = new Outage(options.onOutage);
   let last: Revision | undefined;
   let restarts = 0;
@@ -124,10 +123,10 @@ export async function* watchInstances(
     const feed = new Feed();
     try {
       if (last === undefined || !await reader.isHistory(view, last, limit)) {
-        const { instances, revision } = await reader.read(limit);
+        const { items, revision } = await reader.read(limit);
         const event = last === undefined
-          ? { kind: "snapshot", revision, instances } as const
-          : difference(view, instances, revision);
+          ? { kind: "snapshot", revision, items } as const
+          : reader.difference(view, items, revision);
         last = revision;
         if (event !== undefined) {
           view.apply(event);
@@ -137,7 +136,7 @@ export async function* watchInstances(
       }
       const from = last + 1;
       watch = await store.watch(
-        { prefix: reader.prefix, from },
+        { prefix: kind.prefix, from },
         (changes) => feed.push(changes),
         limitOf(patience, signal),
         silence,
@@ -171,44 +170,31 @@ export async function* watchInstances(
   }
 }
 
-/** Reads the instances of a selection from the store, and from its changes. */
-class Reader {
-  readonly prefix: string;
+/** Reads what is of a kind from the store, and from its changes. */
+class Reader<T extends Stored> {
   readonly #store: Store;
-  readonly #treeRoot: string;
-  readonly #selection: Selection;
+  readonly #kind: Kind<T>;
   readonly #onStray: (key: string, rule: string) => void;
 
-  constructor(
-    store: Store,
-    treeRoot: string,
-    selection: Selection,
-    onStray: (key: string, rule: string) => void,
-  ) {
-    const [type, ...others] = selection.types;
-    this.prefix = instancePrefix(treeRoot, others.length === 0 ? type : undefined);
+  constructor(store: Store, kind: Kind<T>, onStray: (key: string, rule: string) => void) {
     this.#store = store;
-    this.#treeRoot = treeRoot;
-    this.#selection = selection;
+    this.#kind = kind;
     this.#onStray = onStray;
   }
 
-  async read(
-    limit: Limit,
-    at?: Revision,
-  ): Promise<{ readonly instances: RegisteredInstance[]; readonly revision: Revision }> {
-    const { entries, revision } = await this.#store.list(this.prefix, limit, at);
-    return { instances: entries.flatMap((entry) => this.#instance(entry) ?? []), revision };
+  async read(limit: Limit, at?: Revision): Promise<{ readonly items: T[]; readonly revision: Revision }> {
+    const { entries, revision } = await this.#store.list(this.#kind.prefix, limit, at);
+    return { items: entries.flatMap((entry) => this.#item(entry) ?? []), revision };
   }
 
   /**
    * Whether the store, asked for that revision, knows just what the view holds. If it does, what it knows of later
    * ones is what happened since; if not, it has compacted that away, or lost or exchanged its data.
    */
-  async isHistory(view: View, revision: Revision, limit: Limit): Promise<boolean> {
+  async isHistory(view: View<T>, revision: Revision, limit: Limit): Promise<boolean> {
     try {
-      const { instances } = await this.read(limit, revision);
-      return instances.length === view.size && instances.every((instance) => isKnown(instance, view));
+      const { items } = await this.read(limit, revision);
+      return items.length === view.size && items.every((item) => this.#isKnown(item, view));
     } catch (error) {
       if (error instanceof RevisionGone) return false;
       throw error;
@@ -216,47 +202,40 @@ class Reader {
   }
 
   /** What a change means to those who have the view, or undefined where it means nothing. */
-  event({ key, revision, entry }: Change, view: View): WatchEvent | undefined {
-    const put = entry && this.#instance(entry);
-    if (put !== undefined) return { kind: "put", revision, instance: put };
-    // What is no instance any longer is as good as deleted.
-    const [type = "", name = "", ...rest] = new TextDecoder().decode(key)
-      .slice(instancePrefix(this.#treeRoot).length).split("/");
-    const instance = rest.length > 0 ? undefined : view.get(type, name);
-    return instance && { kind: "delete", revision, instance };
+  event({ key, revision, entry }: Change, view: View<T>): WatchEvent<T> | undefined {
+    const put = entry && this.#item(entry);
+    if (put !== undefined) return { kind: "put", revision, item: put };
+    // What is nothing of the kind any longer is as good as deleted.
+    const item = view.get(this.#kind.idAt(key));
+    return item && { kind: "delete", revision, item };
   }
 
-  #instance(entry: Entry): RegisteredInstance | undefined {
+  /** From what the view holds to what is there now, or undefined where that is the same. */
+  difference(view: View<T>, items: readonly T[], revision: Revision): WatchEvent<T> | undefined {
+    const { idOf } = this.#kind;
+    const now = new Set(items.map(idOf));
+    const put = items.filter((item) => !this.#isKnown(item, view));
+    const deleted = view.items.filter((item) => !now.has(idOf(item)));
+    return put.length + deleted.length === 0 ? undefined : { kind: "resync", revision, put, deleted };
+  }
+
+  /** Whether the view holds just that. An etcd that was set up anew may count to the same revisions again. */
+  #isKnown(item: T, view: View<T>): boolean {
+    const { idOf, valueOf } = this.#kind;
+    const known = view.get(idOf(item));
+    return known !== undefined && known.modifyRevision === item.modifyRevision &&
+      known.createRevision === item.createRevision && known.lease === item.lease &&
+      valueOf(known) === valueOf(item);
+  }
+
+  #item(entry: Entry): T | undefined {
     try {
-      const instance = registeredInstance(this.#treeRoot, entry);
-      return isSelected(instance, this.#selection) ? instance : undefined;
+      return this.#kind.read(entry);
     } catch (error) {
       if (!(error instanceof RuleViolation)) throw error;
       this.#onStray(new TextDecoder().decode(entry.key), error.message);
     }
   }
-}
-
-/** From what the view holds to what is there now, or undefined where that is the same. */
-function difference(
-  view: View,
-  instances: readonly RegisteredInstance[],
-  revision: Revision,
-): WatchEvent | undefined {
-  const now = new Set(instances.map(({ type, name }) => `${type}/${name}`));
-  const put = instances.filter((instance) => !isKnown(instance, view));
-  const deleted = view.instances.filter(({ type, name }) => !now.has(`${type}/${name}`));
-  return put.length + deleted.length === 0 ? undefined : { kind: "resync", revision, put, deleted };
-}
-
-/** Whether the view holds just that. An etcd that was set up anew may count to the same revisions again. */
-function isKnown(
-  { type, name, location, lease, createRevision, modifyRevision }: RegisteredInstance,
-  view: View,
-): boolean {
-  const known = view.get(type, name);
-  return known?.modifyRevision === modifyRevision && known.createRevision === createRevision &&
-    known.location === location && known.lease === lease;
 }
 
 /** Changes on their way from a stream to a consumer. */

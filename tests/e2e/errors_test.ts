@@ -20,7 +20,7 @@ function list(endpoint: string, env: Env = {}): Promise<Outcome> {
 
 function failed({ code, stdout, stderr, took }: Outcome, expected: number, message: string): void {
   assertEquals({ code, stdout, stderr }, { code: expected, stdout: "", stderr: `empusa: ${message}\n` });
-  assert(took < 2000, `it took ${took} ms with a timeout of 1 s`);
+  assert(took < 3000, `it took ${took} ms with a timeout of 1 s`);
 }
 
 /** A listener that does something with every connection. Those that it keeps are closed with it. */

@@ -111,7 +111,7 @@ Deno.test("another etcd is told from the one before, even where it counts alike"
   await using other = await Etcd.start();
   await put(other, "web/a", "y:2");
   using proxy = new Proxy(other.endpoint, Number(etcd.endpoint.split(":")[1]));
-  await pause(2000);
+  await watch.printed("resync");
   const [, resync] = (await lines(watch)).map((line) => JSON.parse(line));
   assertEquals([resync.event, resync.revision, resync.put[0].location, proxy.endpoint], [
     "resync",

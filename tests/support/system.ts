@@ -29,6 +29,7 @@ export function fakeSystem({ isTerminal = false, noColor = false } = {}): FakeSy
     spawn: () => {
       throw new Error("nothing is to be started");
     },
+    readStdin: () => Promise.resolve(new Uint8Array()),
     stdinIsTerminal: isTerminal,
     pid: Deno.pid,
     hostname: () => "here",

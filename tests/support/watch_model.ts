@@ -1,5 +1,12 @@
 /** A watch under fire, compared with a model: what etcd holds, and how many changes there were. */
-import { openRegistry, parseEndpoints, type Registry, View } from "../../src/registry/mod.ts";
+import {
+  instanceId,
+  openRegistry,
+  parseEndpoints,
+  type RegisteredInstance,
+  type Registry,
+  View,
+} from "../../src/registry/mod.ts";
 import { Etcd } from "./etcd.ts";
 import { Proxy } from "./proxy.ts";
 import { Random } from "./random.ts";
@@ -41,7 +48,7 @@ export async function compare(
   const watcher = await open(proxy.endpoint);
   things.defer(() => stop.abort());
 
-  const view = new View();
+  const view = new View<RegisteredInstance>(instanceId);
   let first = 0;
   let last = 0;
   let events = 0;
@@ -143,7 +150,7 @@ export async function compare(
     do {
       there = state((await writer.list()).instances);
       await pause(50);
-      seen = state(view.instances);
+      seen = state(view.items);
     } while (seen !== there && Date.now() < deadline);
     if (seen !== there) {
       throw new Error(`seed ${seed}: after ${done} operations it saw\n${seen}\ninstead of\n${there}`);

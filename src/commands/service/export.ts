@@ -1,14 +1,15 @@
 import { EmpusaError, ExitCode, UsageError } from "../../errors.ts";
 import { countEntries, type FormatName, formatNames, formats } from "../../formats/mod.ts";
-import { compareInstances, type Selection } from "../../registry/mod.ts";
+import { compareInstances, instanceId, type RegisteredInstance, type Selection } from "../../registry/mod.ts";
 import { type Context, leaf, type Program } from "../command.ts";
 import { maxSeconds, wholeNumber, wholeSeconds } from "../connection.ts";
 import { type AnyCommand, flag, named, oneOf, optional, required, type Values } from "../settings.ts";
-import { follow } from "./following.ts";
-import { hookOf, hooks, runFor } from "./hooks.ts";
+import { follow } from "../following.ts";
+import { hookOf, hooks, runFor } from "../hooks.ts";
+import { json } from "../../formats/json.ts";
 import { printing, tellLeftOut } from "./printing.ts";
 import { selected, selection } from "./settings.ts";
-import { actOnSettled, type State } from "./settled.ts";
+import { actOnSettled, type State } from "../settled.ts";
 
 /** The table is for people, and what it says of the TTL changes every second. */
 const exported = formatNames.filter((name) => name !== "table");
@@ -128,7 +129,9 @@ export async function runExport(options: ExportOptions, context: Context): Promi
   const exporter = new Exporter(options, command, interruption.signal, context);
   const { signal } = interruption;
   let exitCode: number = ExitCode.done;
-  await actOnSettled(follow(registry, options.selection, signal, context), {
+  const events = follow((how) => registry.watch(options.selection, how), signal, context);
+  await actOnSettled(events, {
+    idOf: instanceId,
     settle: options.hook.settle,
     initial: true,
     signal,
@@ -152,7 +155,7 @@ async function exportOnce(
   using registry = await context.openRegistry();
   const { instances, revision } = await registry.list(options.selection);
   const exporter = new Exporter(options, command, new AbortController().signal, context);
-  const code = await exporter.export({ instances, revision });
+  const code = await exporter.export({ items: instances, revision });
   return typeof code === "number" ? code : ExitCode.failed;
 }
 
@@ -182,11 +185,12 @@ class Exporter {
   }
 
   /** The command's exit code, 0 where there is none; or how it went where nothing was written. */
-  async export(state: State): Promise<number | "failed" | { readonly later: number }> {
+  async export(state: State<RegisteredInstance>): Promise<number | "failed" | { readonly later: number }> {
+    const instances = state.items.toSorted(compareInstances);
     const { format, output, selection: { types } } = this.#options;
     const { system, log } = this.#context;
     const rendering = { color: false, terminal: false, types };
-    const printed = formats[format](state.instances.toSorted(compareInstances), rendering);
+    const printed = formats[format](instances, rendering);
     await tellLeftOut(printed, this.#options, log, this.#leftOut);
     const count = countEntries(format, printed.text);
     try {
@@ -209,7 +213,13 @@ class Exporter {
     }
     this.#warned = "";
     if (this.#command === undefined || !await system.isOwed(output)) return 0;
-    const code = await runFor(this.#command, state, this.#signal, this.#context);
+    const told = {
+      input: json(instances).text,
+      revision: state.revision,
+      count: instances.length,
+      countedIn: "EMPUSA_SERVICE_COUNT",
+    };
+    const code = await runFor(this.#command, told, this.#signal, this.#context);
     if (code === 0) await system.setOwed(output, false);
     return code;
   }

@@ -1,7 +1,7 @@
 import { ExitCode } from "../../errors.ts";
-import { visible } from "../../formats/visible.ts";
 import type { Selection } from "../../registry/mod.ts";
 import { type Context, leaf, type Program } from "../command.ts";
+import { tellStray } from "../following.ts";
 import type { AnyCommand } from "../settings.ts";
 import { print, type Printing, printing } from "./printing.ts";
 import { selected, selection } from "./settings.ts";
@@ -31,8 +31,8 @@ export function listCommand(program: Program): AnyCommand {
 export async function runList({ selection, printing }: ListOptions, context: Context): Promise<ExitCode> {
   using registry = await context.openRegistry();
   const { instances, strays } = await registry.list(selection);
-  for (const { key, rule } of strays) {
-    await context.log.warn(`left out what lies at ${visible(key)}: it must ${rule}`);
+  for (const stray of strays) {
+    await tellStray(stray, context.log);
   }
   await print(instances, selection, printing, registry, context);
   return ExitCode.done;

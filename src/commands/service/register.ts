@@ -1,15 +1,12 @@
 import { EmpusaError, ExitCode, RuleViolation, UsageError } from "../../errors.ts";
 import { conflictRules, type Instance, parseLocation, type Session } from "../../registry/mod.ts";
 import { type Context, leaf, type Program } from "../command.ts";
-import { maxSeconds, wholeSeconds } from "../connection.ts";
+import { maxSeconds, maxTtl, wholeSeconds } from "../connection.ts";
 import { type AnyCommand, flag, named, oneOf, optional, required, type Values } from "../settings.ts";
 import { type Checking, checking, checksOf, hasChecks, healthOptions } from "./checks.ts";
 import { announced } from "./healthy.ts";
 import { identity } from "./settings.ts";
 import { Announcer, label, registered } from "./staying.ts";
-
-/** The longest TTL that etcd grants (`MaxLeaseTTL` in its `lease/lessor.go`), in seconds. */
-const maxTtl = 9_000_000_000;
 
 /** How something is registered. */
 export const registration = {

@@ -1,16 +1,10 @@
 /** What a command that keeps something registered tells of it: to the log, and to the service manager. */
-import { RefusedError } from "../../errors.ts";
 import type { Log } from "../../log.ts";
 import { ServiceManager } from "../../process/notify.ts";
-import {
-  type Instance,
-  type OutageEvent,
-  type Session,
-  type SessionEvent,
-  showHolder,
-} from "../../registry/mod.ts";
+import { type Instance, type Session, type SessionEvent, showHolder } from "../../registry/mod.ts";
 import type { System } from "../../system.ts";
 import { maxSeconds } from "../connection.ts";
+import { describeOutage, type Line } from "../outages.ts";
 
 export class Announcer implements Disposable {
   readonly #log: Log;
@@ -61,16 +55,6 @@ export class Announcer implements Disposable {
     this.#watchdog[Symbol.dispose]();
     this.#manager[Symbol.dispose]();
   }
-}
-
-type Line = readonly [level: "error" | "warn" | "info", message: string];
-
-/** An outage for the log. */
-export function describeOutage(event: OutageEvent): Line {
-  if (event.kind === "back") return ["info", `back after ${(event.after / 1000).toFixed(1)} s: etcd answers`];
-  const { since, error } = event;
-  const what = error instanceof RefusedError ? "refused" : "cut off";
-  return ["warn", `${what} since ${new Date(since).toISOString()}, and trying again: ${error.message}`];
 }
 
 function describe(event: SessionEvent): Line {

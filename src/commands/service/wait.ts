@@ -1,11 +1,12 @@
-import { EmpusaError, ExitCode, UsageError } from "../../errors.ts";
-import { compareInstances, parseName, type Selection, View } from "../../registry/mod.ts";
+import { type ExitCode, UsageError } from "../../errors.ts";
+import { parseName, type RegisteredInstance, type Selection } from "../../registry/mod.ts";
 import { type Context, leaf, type Program } from "../command.ts";
 import { wholeNumber } from "../connection.ts";
 import { type AnyCommand, flag, named, optional, required, type Values } from "../settings.ts";
-import { follow } from "./following.ts";
+import { waitUntil } from "../waiting.ts";
 import { print, type Printing, printing } from "./printing.ts";
 import { identity, selected, selection } from "./settings.ts";
+import { services } from "./subject.ts";
 
 const settings = {
   serviceType: required({
@@ -72,43 +73,16 @@ export function waitOptions(typed: Values<typeof settings>): WaitOptions {
 
 export async function runWait(options: WaitOptions, context: Context): Promise<ExitCode> {
   const { selection, serviceName, count, printing } = options;
-  const { log, timeout } = context;
-  using interruption = context.system.interruption();
   using registry = await context.openRegistry();
-  const over = new AbortController();
-  const timer = setTimeout(() => over.abort(), timeout);
-  interruption.signal.addEventListener("abort", () => over.abort());
-  const view = new View();
-  let matching: ReturnType<typeof matches> = [];
-  try {
-    for await (const event of follow(registry, selection, over.signal, context)) {
-      view.apply(event);
-      matching = matches(view, serviceName);
-      if (count === 0 ? matching.length > 0 : matching.length < count) continue;
-      await print(matching, selection, printing, registry, context);
-      return ExitCode.done;
-    }
-  } finally {
-    clearTimeout(timer);
-  }
-  if (interruption.signal.aborted) {
-    await log.info("interrupted while it waited");
-    return ExitCode.failed;
-  }
-  const wanted = count === 0 ? "none" : `at least ${count}`;
-  const what = [selection.types.join(" or "), ...serviceName === undefined ? [] : [`named ${serviceName}`]]
-    .join(" ");
-  throw new EmpusaError(
-    `not within ${timeout / 1000} s: of ${what} there are ${matching.length}, not ${wanted}`,
-    {
-      exitCode: ExitCode.timeout,
+  const matching = (all: readonly RegisteredInstance[]): RegisteredInstance[] =>
+    all.filter(({ name }) => serviceName === undefined || name === serviceName);
+  return await waitUntil(services(selection), registry, context, {
+    holds: (all) => count === 0 ? matching(all).length === 0 : matching(all).length >= count,
+    then: (all) => print(matching(all), selection, printing, registry, context),
+    missed: (all) => {
+      const wanted = count === 0 ? "none" : `at least ${count}`;
+      const named = serviceName === undefined ? "" : ` named ${serviceName}`;
+      return `of ${selection.types.join(" or ")}${named} there are ${matching(all).length}, not ${wanted}`;
     },
-  );
-}
-
-/** In order. */
-function matches(view: View, name: string | undefined): View["instances"] {
-  return view.instances.filter((instance) => name === undefined || instance.name === name).sort(
-    compareInstances,
-  );
+  });
 }

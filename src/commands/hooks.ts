@@ -1,12 +1,9 @@
 /** Commands that are run when the registry changes. */
-import { ExitCode, UsageError } from "../../errors.ts";
-import { json } from "../../formats/json.ts";
-import { runHook, shellCommand } from "../../process/hook.ts";
-import { compareInstances } from "../../registry/mod.ts";
-import type { Context } from "../command.ts";
-import { flag, named, optional, type Values, withDefault } from "../settings.ts";
-import type { State } from "./settled.ts";
-import { milliseconds } from "../connection.ts";
+import { ExitCode, UsageError } from "../errors.ts";
+import { runHook, shellCommand } from "../process/hook.ts";
+import type { Context } from "./command.ts";
+import { milliseconds } from "./connection.ts";
+import { flag, named, optional, type Values, withDefault } from "./settings.ts";
 
 export const hooks = {
   exec: optional({
@@ -14,7 +11,7 @@ export const hooks = {
     placeholder: "COMMAND",
     env: "EMPUSA_EXEC",
     meaning:
-      "Run this line of shell for each settled change, with all services as JSON on its standard input.",
+      "Run this line of shell for each settled change, with all that is there as JSON on its standard input.",
     parse: (text) => text,
   }),
   settle: withDefault("200", {
@@ -45,18 +42,25 @@ export function hookOf(
   return exec !== undefined ? shellCommand(exec) : command.length > 0 ? command : undefined;
 }
 
+/** What a command is told. */
+export interface Told {
+  /** As JSON. */
+  readonly input: string;
+  readonly revision: number;
+  /** How many there are, and in which variable that is told. */
+  readonly count: number;
+  readonly countedIn: string;
+}
+
 /** Runs the command for a state, and tells of a failure. Its exit code. */
 export async function runFor(
   command: readonly string[],
-  { instances, revision }: State,
+  { input, revision, count, countedIn }: Told,
   signal: AbortSignal,
   { system, log }: Context,
 ): Promise<number> {
-  const code = await runHook(command, {
-    input: json(instances.toSorted(compareInstances)).text,
-    env: { EMPUSA_EVENT_REVISION: `${revision}`, EMPUSA_SERVICE_COUNT: `${instances.length}` },
-    signal,
-  }, system);
+  const env = { EMPUSA_EVENT_REVISION: `${revision}`, [countedIn]: `${count}` };
+  const code = await runHook(command, { input, env, signal }, system);
   if (code !== ExitCode.done && !signal.aborted) {
     const why = code === 127 ? ": there is no such command" : code === 126 ? ": it may not be run" : "";
     await log.warn(`the command for revision ${revision} failed with exit code ${code}${why}`);

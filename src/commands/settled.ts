@@ -1,23 +1,25 @@
 /** From each change to the state that is worth acting on. */
-import { type RegisteredInstance, View, type WatchEvent } from "../../registry/mod.ts";
+import { View, type WatchEvent } from "../registry/mod.ts";
 
-/** All instances as they were at a revision. */
-export interface State {
-  readonly instances: RegisteredInstance[];
+/** All items as they were at a revision. */
+export interface State<T> {
+  readonly items: T[];
   readonly revision: number;
 }
 
 /** How an action went; with `later`, when it may go well, in milliseconds, if nothing changes before. */
 export type Acted = "done" | "failed" | "give up" | { readonly later: number };
 
-export interface SettledOptions {
+export interface SettledOptions<T> {
+  /** Two with the same ID are the same. */
+  readonly idOf: (item: T) => string;
   /** Milliseconds without a change before it is acted upon; when changes never cease, ten times that. */
   readonly settle: number;
   /** Whether what is there in the beginning counts as a change. */
   readonly initial: boolean;
   readonly signal: AbortSignal;
   /** Acts, and tells how that went. */
-  readonly act: (state: State) => Promise<Acted>;
+  readonly act: (state: State<T>) => Promise<Acted>;
 }
 
 /** The pauses after failures, in milliseconds: the first, which doubles, and the longest. */
@@ -30,11 +32,11 @@ const longestPause = 30_000;
  * @returns when the watch is over, or the action gives up
  * @throws what the watch throws
  */
-export async function actOnSettled(
-  events: AsyncGenerator<WatchEvent, void, void>,
-  { settle, initial, signal, act }: SettledOptions,
+export async function actOnSettled<T>(
+  events: AsyncGenerator<WatchEvent<T>, void, void>,
+  { idOf, settle, initial, signal, act }: SettledOptions<T>,
 ): Promise<void> {
-  const view = new View();
+  const view = new View(idOf);
   let revision = 0;
   let over = false;
   /** When the first and the last change came that were not acted upon; undefined where all were. */
@@ -81,7 +83,7 @@ export async function actOnSettled(
       }
       dirty = undefined;
       news = Promise.withResolvers();
-      const outcome = await act({ instances: view.instances, revision });
+      const outcome = await act({ items: view.items, revision });
       if (outcome === "give up") return;
       failures = outcome === "failed" ? failures + 1 : 0;
       if (outcome === "done" || signal.aborted) continue;

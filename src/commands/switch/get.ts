@@ -1,0 +1,29 @@
+import { ExitCode } from "../../errors.ts";
+import { notSet } from "../../registry/mod.ts";
+import { type Context, leaf, type Program } from "../command.ts";
+import type { AnyCommand } from "../settings.ts";
+import { nameOf, switchNames } from "./operands.ts";
+
+export interface GetOptions {
+  readonly name: string;
+}
+
+export function getSwitchCommand(program: Program): AnyCommand {
+  return leaf(program, {
+    description: "Print the value of a switch. Exit code 6 where it is not set.",
+    examples: [["what it says", "switch get maintenance"]],
+    settings: {},
+    operands: "<name>",
+    suggestions: switchNames,
+    options: (_, [name]): GetOptions => ({ name: nameOf(name) }),
+    run: runGet,
+  });
+}
+
+export async function runGet({ name }: GetOptions, context: Context): Promise<ExitCode> {
+  using registry = await context.openRegistry();
+  const found = await registry.switches.get(name);
+  if (found === undefined) throw notSet(name);
+  await context.system.stdout.write(`${found.value}\n`);
+  return ExitCode.done;
+}

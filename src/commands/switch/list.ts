@@ -1,0 +1,33 @@
+import { ExitCode } from "../../errors.ts";
+import { switchFormats } from "../../formats/switches.ts";
+import { type Context, leaf, type Program } from "../command.ts";
+import { tellStray } from "../following.ts";
+import { formatSetting } from "../format.ts";
+import type { AnyCommand } from "../settings.ts";
+
+export interface ListOptions {
+  readonly format: keyof typeof switchFormats;
+}
+
+export function listSwitchesCommand(program: Program): AnyCommand {
+  return leaf(program, {
+    description: "List all switches by name, with the seconds that are left.",
+    examples: [["all of them", "switch list"], ["for jq", "switch list --format json | jq -r '.[].switch'"]],
+    settings: { format: formatSetting(["table", "json"], "table") },
+    options: ({ format }): ListOptions => ({ format }),
+    run: runList,
+  });
+}
+
+export async function runList(
+  { format }: ListOptions,
+  { openRegistry, system, log }: Context,
+): Promise<ExitCode> {
+  using registry = await openRegistry();
+  const { switches, strays } = await registry.switches.list();
+  for (const stray of strays) await tellStray(stray, log);
+  const { stdout, wantsColor } = system;
+  const rendering = { color: wantsColor(stdout), terminal: stdout.isTerminal };
+  await stdout.write(switchFormats[format](await registry.withTtl(switches), rendering));
+  return ExitCode.done;
+}

@@ -1,0 +1,27 @@
+import { ExitCode } from "../../errors.ts";
+import { type Context, leaf, type Program } from "../command.ts";
+import type { AnyCommand } from "../settings.ts";
+import { nameOf, switchNames } from "./operands.ts";
+
+export interface RemoveOptions {
+  readonly name: string;
+}
+
+export function removeSwitchCommand(program: Program): AnyCommand {
+  return leaf(program, {
+    description: "Remove a switch. One that is not set is no failure.",
+    examples: [["remove it", "switch remove maintenance"]],
+    settings: {},
+    operands: "<name>",
+    suggestions: switchNames,
+    options: (_, [name]): RemoveOptions => ({ name: nameOf(name) }),
+    run: runRemove,
+  });
+}
+
+export async function runRemove({ name }: RemoveOptions, context: Context): Promise<ExitCode> {
+  using registry = await context.openRegistry();
+  const removed = await registry.switches.remove(name);
+  await context.log.info(removed ? `removed ${name}` : `already removed: ${name}`);
+  return ExitCode.done;
+}

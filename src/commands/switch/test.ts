@@ -1,0 +1,37 @@
+import { EmpusaError, ExitCode } from "../../errors.ts";
+import { notSet, stateOf } from "../../registry/mod.ts";
+import { type Context, leaf, type Program } from "../command.ts";
+import type { AnyCommand } from "../settings.ts";
+import { nameOf, switchNames } from "./operands.ts";
+
+export interface TestOptions {
+  readonly name: string;
+}
+
+export function testSwitchCommand(program: Program): AnyCommand {
+  return leaf(program, {
+    description: "Tell by the exit code whether a switch is on: 0 on, 1 off, 6 not set, others for failures.",
+    examples: [["in a script", "if empusa switch test maintenance; then exit; fi", "shell"]],
+    settings: {},
+    operands: "<name>",
+    suggestions: switchNames,
+    options: (_, [name]): TestOptions => ({ name: nameOf(name) }),
+    run: runTest,
+  });
+}
+
+/** @throws {EmpusaError} never with exit code 1, which is an answer */
+export async function runTest({ name }: TestOptions, context: Context): Promise<number> {
+  try {
+    using registry = await context.openRegistry();
+    const found = await registry.switches.get(name);
+    if (found === undefined) throw notSet(name);
+    const state = stateOf(found.value);
+    if (state !== undefined) return state ? ExitCode.done : ExitCode.failed;
+    throw new EmpusaError(`${name} is ${JSON.stringify(found.value)}, which is neither on nor off`);
+  } catch (error) {
+    if (error instanceof EmpusaError && error.exitCode !== ExitCode.failed) throw error;
+    const message = error instanceof Error ? error.message : `${error}`;
+    throw new EmpusaError(message, { cause: error, exitCode: ExitCode.undecided });
+  }
+}

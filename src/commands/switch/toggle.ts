@@ -1,0 +1,27 @@
+import { ExitCode } from "../../errors.ts";
+import { type Context, leaf, type Program } from "../command.ts";
+import type { AnyCommand } from "../settings.ts";
+import { nameOf, switchNames } from "./operands.ts";
+
+export interface ToggleOptions {
+  readonly name: string;
+}
+
+export function toggleSwitchCommand(program: Program): AnyCommand {
+  return leaf(program, {
+    description:
+      "Turn a switch over, to yes or no, and print that. Exit code 5 where somebody else was quicker.",
+    examples: [["turn it over", "switch toggle maintenance"]],
+    settings: {},
+    operands: "<name>",
+    suggestions: switchNames,
+    options: (_, [name]): ToggleOptions => ({ name: nameOf(name) }),
+    run: runToggle,
+  });
+}
+
+export async function runToggle({ name }: ToggleOptions, context: Context): Promise<ExitCode> {
+  using registry = await context.openRegistry();
+  await context.system.stdout.write(`${await registry.switches.toggle(name)}\n`);
+  return ExitCode.done;
+}

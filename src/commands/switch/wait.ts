@@ -1,0 +1,37 @@
+import { parseSwitchValue } from "../../registry/mod.ts";
+import type { ExitCode } from "../../errors.ts";
+import { type Context, leaf, type Program } from "../command.ts";
+import type { AnyCommand } from "../settings.ts";
+import { waitUntil } from "../waiting.ts";
+import { nameOf, operand, switchNames } from "./operands.ts";
+import { switches } from "./subject.ts";
+
+export interface WaitOptions {
+  readonly name: string;
+  readonly value: string;
+}
+
+export function waitForSwitchCommand(program: Program): AnyCommand {
+  return leaf(program, {
+    description: "Wait until a switch has a value. Exit code 7 after --timeout.",
+    examples: [["until it is over", "switch wait maintenance no --timeout 600"]],
+    settings: {},
+    operands: "<name> <value>",
+    suggestions: switchNames,
+    options: (_, [name, value]): WaitOptions => ({
+      name: nameOf(name),
+      value: operand("VALUE", value, parseSwitchValue),
+    }),
+    run: runWait,
+  });
+}
+
+export async function runWait({ name, value }: WaitOptions, context: Context): Promise<ExitCode> {
+  using registry = await context.openRegistry();
+  const is = (all: readonly { readonly value: string }[]): string =>
+    all[0] === undefined ? "not set" : JSON.stringify(all[0].value);
+  return await waitUntil(switches(name), registry, context, {
+    holds: ([found]) => found?.value === value,
+    missed: (all) => `${name} is ${is(all)}, not ${JSON.stringify(value)}`,
+  });
+}
