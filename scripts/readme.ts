@@ -30,7 +30,7 @@ function find(root: AnyCommand, path: string): AnyCommand {
 
 function table(command: AnyCommand): string {
   const rows = command.getBaseOptions(true).map(({ flags, typeDefinition = "", description }) => {
-    const option = [flags.join(", "), typeDefinition.replace(/:[^>]*>/, ">")].join(" ").trim();
+    const option = [flags.join(", "), typeDefinition.replace(/:[^>\]]*([>\]])/, "$1")].join(" ").trim();
     return `| \`${option}\` | ${description.replaceAll("|", "\\|").replaceAll(/EMPUSA_\w+/g, "`$&`")} |`;
   });
   return ["| option | meaning |", "|---|---|", ...rows, ""].join("\n");

@@ -38,23 +38,26 @@ const loaders: Readonly<Record<string, esbuild.Loader>> = {
 
 /** Goes the ways that Deno has found: through the import map, to JSR, to files. */
 function denoModules({ roots: [root = ""], modules, redirects }: Graph): esbuild.Plugin {
-  const bySpecifier = new Map(modules.map((module) => [module.specifier, module]));
-  const find = (specifier: string): Module | undefined => bySpecifier.get(redirects[specifier] ?? specifier);
+  const house = root.slice(0, root.lastIndexOf("/") + 1);
+  // Names get into the bundle, which is not to tell where it was made.
+  const short = (specifier: string): string =>
+    specifier.startsWith(house) ? specifier.slice(house.length) : specifier;
+  const byName = new Map(modules.map((module) => [short(module.specifier), module]));
+  const find = (specifier: string): Module | undefined =>
+    byName.get(short(redirects[specifier] ?? specifier));
   return {
     name: "deno-modules",
     setup(build): void {
-      build.onResolve({ filter: /^main$/ }, () => ({ path: root, namespace: "deno" }));
+      build.onResolve({ filter: /^main$/ }, () => ({ path: short(root), namespace: "deno" }));
       build.onResolve({ filter: /./, namespace: "deno" }, async ({ path, importer, kind }) => {
-        const dependency = bySpecifier.get(importer)?.dependencies?.find(({ specifier }) =>
-          specifier === path
-        );
+        const dependency = byName.get(importer)?.dependencies?.find(({ specifier }) => specifier === path);
         const to = dependency?.code?.specifier ?? path;
         if (isBuiltin(to)) return { path: to.replace(/^node:/, ""), namespace: "builtin" };
         const npm = /^npm:\/?(@?[^@]+)@/.exec(to)?.[1];
         if (npm !== undefined) return await build.resolve(npm, { kind, resolveDir: packages });
         const module = find(to);
         if (module === undefined) throw new Error(`${importer} imports ${path}, which Deno does not know`);
-        return { path: module.specifier, namespace: "deno" };
+        return { path: short(module.specifier), namespace: "deno" };
       });
       build.onLoad({ filter: /./, namespace: "deno" }, async ({ path }) => {
         const { local = "", mediaType = "" } = find(path) ?? {};

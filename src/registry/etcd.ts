@@ -75,7 +75,7 @@ interface Call {
   readonly member: Member;
   readonly deadline: number;
   readonly token: string | undefined;
-  readonly repeated: boolean;
+  readonly repeated: () => boolean;
 }
 
 type Rpc<T> = (client: Etcd3, options: RpcOptions, call: Call) => Promise<T>;
@@ -165,7 +165,7 @@ export class EtcdStore implements Store {
       limit,
       async (client, options, { repeated }) => ({
         ...await client.kv.txn({ compare, success }, options),
-        repeated,
+        repeated: repeated(),
       }),
       { verb: "readwrite", key: new TextDecoder().decode(key) },
     );
@@ -187,7 +187,7 @@ export class EtcdStore implements Store {
     return await this.#call(
       limit,
       async (client, options, { repeated }) =>
-        (await client.kv.deleteRange({ key: Buffer.from(key) }, options)).deleted !== "0" || repeated,
+        (await client.kv.deleteRange({ key: Buffer.from(key) }, options)).deleted !== "0" || repeated(),
       { verb: "write", key },
     );
   }
@@ -361,9 +361,9 @@ export class EtcdStore implements Store {
     member: Member,
     deadline: number,
     rpc: Rpc<T>,
-    { right, repeated = false, anonymous = false }: {
+    { right, repeated = () => false, anonymous = false }: {
       readonly right?: Right | undefined;
-      readonly repeated?: boolean;
+      readonly repeated?: () => boolean;
       /** Without a token, which not all need. */
       readonly anonymous?: boolean;
     } = {},

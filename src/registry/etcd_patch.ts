@@ -94,7 +94,6 @@ process.noDeprecation = true;
 // When a connection breaks while a stream is open, Deno 2.4.2 rejects promises that nobody can reach, which would end
 // the process; the stream, or its deadline, tells of it as well.
 globalThis.addEventListener("unhandledrejection", (event) => {
-  if (event.reason instanceof Error && /^\s+at .*\bnode:http2:/m.test(event.reason.stack ?? "")) {
-    event.preventDefault();
-  }
+  const [innermost = ""] = /^\s+at .*$/m.exec(event.reason?.stack ?? "") ?? [];
+  if (innermost.includes("node:http2:")) event.preventDefault();
 });

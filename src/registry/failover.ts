@@ -86,7 +86,7 @@ export class Failover<M extends Member> {
    * @throws {UnreachableError} where the time is over, or no endpoint can be expected to work
    * @throws {RefusedError} where all endpoints would not have us
    */
-  async run<T>(limit: Limit, attempt: (member: M, repeated: boolean) => Promise<T>): Promise<T> {
+  async run<T>(limit: Limit, attempt: (member: M, repeated: () => boolean) => Promise<T>): Promise<T> {
     const turns: Turn<M, T>[] = this.#members.map((member, index) => ({
       member,
       index,
@@ -107,7 +107,7 @@ export class Failover<M extends Member> {
   async #run<T>(
     turns: readonly Turn<M, T>[],
     limit: Limit,
-    attempt: (member: M, repeated: boolean) => Promise<T>,
+    attempt: (member: M, repeated: () => boolean) => Promise<T>,
   ): Promise<T> {
     let wait = Math.min(patience, limit.timeout / (turns.length + 1));
     let nextAt = 0;
@@ -121,7 +121,14 @@ export class Failover<M extends Member> {
           // etcd may be slow because it has too much to do.
           wait *= 2;
         }
-        next.running.push(settle(attempt(next.member, turns.some(mayHaveComeThrough))));
+        const mine: { attempt?: unknown } = {};
+        const isOther = (one: unknown): boolean => one !== mine.attempt;
+        // Of an attempt that got as far as the endpoint nobody knows what it did, or will do before this one.
+        const repeated = (): boolean =>
+          turns.some(({ running, failure }) => running.some(isOther) || failure?.untouched === false);
+        const begun = settle(attempt(next.member, repeated));
+        mine.attempt = begun;
+        next.running.push(begun);
         nextAt = now + wait;
         continue;
       }
@@ -167,11 +174,6 @@ function least<T>(all: readonly T[], figure: (one: T) => number): T | undefined 
     (best, one) => best === undefined || figure(one) < figure(best) ? one : best,
     undefined,
   );
-}
-
-/** Of an attempt that got as far as the endpoint nobody knows what it did. */
-function mayHaveComeThrough({ running, failure }: Turn<unknown, unknown>): boolean {
-  return running.length > 0 || failure?.untouched === false;
 }
 
 async function settle<T>(promise: Promise<T>): Promise<Settled<T>> {

@@ -348,9 +348,7 @@ export class Session {
       if (claim.outcome !== "taken") {
         if (because === "new" || registration.elsewhere) onEvent({ kind: "registered", instance });
         else if (claim.outcome === "stored") onEvent({ kind: "restored", instance, because });
-        registration.first = undefined;
-        registration.elsewhere = false;
-        registration.there = true;
+        nowThere(registration);
         return;
       }
       const holder = holderOf(claim.holder);
@@ -367,6 +365,7 @@ export class Session {
         return;
       }
       await this.#store.claim(record, () => true, limit);
+      nowThere(registration);
       onEvent({ kind: "taken-back", instance, holder });
       this.#beginTruce(registration);
     } catch (error) {
@@ -495,6 +494,12 @@ export class Session {
   #ttlMs(): number {
     return (this.#ttl ?? this.#options.ttl ?? Infinity) * 1000;
   }
+}
+
+function nowThere(registration: Registration): void {
+  registration.first = undefined;
+  registration.elsewhere = false;
+  registration.there = true;
 }
 
 function newRegistration(instance: Instance): Registration {

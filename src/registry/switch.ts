@@ -1,5 +1,5 @@
 /** Switches: small shared values that operators set and scripts read. `{tree root}/switch/{name}` = value. */
-import { EmpusaError, ExitCode } from "../errors.ts";
+import { EmpusaError, ExitCode, RuleViolation, UnreachableError } from "../errors.ts";
 import { ConflictError } from "./holder.ts";
 import { oneLine, parseLocation } from "./instance.ts";
 import { decode, type Kind, readAll, type Stored, type Stray } from "./kind.ts";
@@ -21,6 +21,9 @@ export const switchName = ({ name }: Switch): string => name;
  * @throws {RuleViolation} where it is not one line
  */
 export const parseSwitchValue = parseLocation;
+
+/** What a switch that could not be set gets to clean up, in milliseconds. */
+const timeToLeave = 1000;
 
 const on = ["yes", "true", "y", "on", "1", "enabled"];
 const off = ["no", "false", "n", "off", "0", "disabled"];
@@ -45,6 +48,7 @@ function switchesOf(treeRoot: string, only?: string): Kind<Switch> {
     valueOf: ({ value }) => value,
     read: ({ key, value, lease, createRevision, modifyRevision }) => {
       const name = decode(key).slice(prefix.length);
+      if (name === "" || name.includes("/")) throw new RuleViolation(`be ${prefix}NAME`);
       // Others begin with the same letters.
       if (only !== undefined && name !== only) return undefined;
       return { name, value: decode(value), lease, createRevision, modifyRevision };
@@ -75,14 +79,28 @@ export class Switches {
     const granted = lease === undefined || ttl === undefined
       ? undefined
       : await this.#store.grant(lease, ttl, limit);
-    await this.#store.claim({ key: this.#key(name), value, lease }, () => true, limit);
+    try {
+      await this.#store.claim({ key: this.#key(name), value, lease }, () => true, limit);
+    } catch (error) {
+      // Without etcd, the TTL sees to it.
+      if (lease !== undefined && !(error instanceof UnreachableError)) {
+        await this.#store.revoke(lease, limitOf(timeToLeave)).catch(() => {});
+      }
+      throw error;
+    }
     return granted;
   }
 
-  /** The switch, or undefined where it is not set. */
+  /**
+   * The switch, or undefined where it is not set.
+   * @throws {EmpusaError} where what lies there is no value
+   */
   async get(name: string): Promise<Switch | undefined> {
     const entry = await this.#store.get(this.#key(name), limitOf(this.#timeout));
-    return entry && readAll([entry], switchesOf(this.#treeRoot)).items[0];
+    if (entry === undefined) return undefined;
+    const { items: [found], strays: [stray] } = readAll([entry], switchesOf(this.#treeRoot));
+    if (stray !== undefined) throw new EmpusaError(`cannot read ${name}: its value must ${stray.rule}`);
+    return found;
   }
 
   /** Removes a switch. False if it was not set. */

@@ -516,6 +516,31 @@ Deno.test("who comes back healthy gives way to one who has come meanwhile", asyn
   await Deno.remove(flag);
 });
 
+Deno.test("who took the name back is there as one who never lost it", async () => {
+  await using etcd = await Etcd.start();
+  const flag = await Deno.makeTempFile();
+  const line =
+    "service run --service-type web --service-name a --service-location h:1 --on-conflict takeover " +
+    "--drain 1 --check-interval 0.2 --check-fall 1";
+  await using running = start(
+    [...line.split(" "), "--check-exec", `test -e ${flag}`, "--", "sleep", "60"],
+    connect(etcd),
+  );
+  await running.said("registered web/a");
+  await Deno.remove(flag);
+  await running.said("unregistered: web/a, until it is healthy");
+  await etcd.etcdctl("put", key, "other:1");
+  await Deno.writeTextFile(flag, "");
+  await running.said("took web/a back from other:1");
+  running.signal("SIGTERM");
+  const began = Date.now();
+  const { code, stderr } = await running.outcome;
+  assertEquals(code, 143);
+  assert(Date.now() - began > 900, "the drain is waited for");
+  assertMatch(stderr, /\nempusa: unregistered: web\/a\n$/);
+  await Deno.remove(flag);
+});
+
 Deno.test("--exclusive waits until the name is free, and runs meanwhile", async () => {
   await using etcd = await Etcd.start();
   // It outlives the empusa that is killed.

@@ -35,6 +35,8 @@ Deno.test("a value comes from standard input, too, and is one line", async () =>
   };
   assertEquals(await shell('printf "a b\\n" | "$0" switch set x -'), [0, 'empusa: set x to "a b", no TTL\n']);
   assertEquals(await etcd.etcdctl("get", "/foo/switch/x"), "/foo/switch/x\na b\n");
+  assertEquals((await shell('printf -- "--x\\n" | "$0" switch set dash -'))[0], 0);
+  assertEquals(await etcd.etcdctl("get", "/foo/switch/dash"), "/foo/switch/dash\n--x\n");
   for (
     const script of [
       'printf "a\\nb\\n"',
@@ -86,6 +88,15 @@ Deno.test("test answers by its exit code, and never says off for a failure", asy
     "",
     'empusa: maintenance is "maybe", which is neither on nor off\n',
   ]);
+  const bytes = new TextEncoder().encode(key);
+  const request = { key: btoa(String.fromCharCode(...bytes)), value: btoa("\xff") };
+  await (await fetch(`${etcd.url}/v3/kv/put`, { method: "POST", body: JSON.stringify(request) })).text();
+  assertEquals(await run("test maintenance", env), [
+    8,
+    "",
+    "empusa: cannot read maintenance: its value must be UTF-8\n",
+  ]);
+  assertEquals((await run("get maintenance", env))[0], 1);
   assertEquals((await run("test other", env))[0], 6);
   assertEquals((await run("test", env))[0], 2);
   assertEquals((await run("test maintenance --etcd-endpoint 127.0.0.1:1 --timeout 1", env))[0], 3);
@@ -135,6 +146,11 @@ Deno.test("switches are listed by name, and what is none is left out with a warn
   const env = connect(etcd);
   assertEquals(await run("list", env), [0, "SWITCH\tVALUE\tTTL\n", ""]);
   assertEquals(await run("list --format json", env), [0, "[]\n", ""]);
+  for (const name of ["", "a/b", "service/web/z"]) await etcd.etcdctl("put", `/foo/switch/${name}`, "x");
+  const [code, listed, warned] = await run("list", env);
+  assertEquals([code, listed], [0, "SWITCH\tVALUE\tTTL\n"]);
+  assertEquals(warned.match(/warning: left out what lies at \/foo\/switch\/\S*: it must be /g)?.length, 3);
+  await etcd.etcdctl("del", "--prefix", "/foo/switch/");
   for (const name of ["b", "a"]) await run(`set ${name} v-${name}`, env);
   assertEquals(await run("list", env), [0, "SWITCH\tVALUE\tTTL\na\tv-a\t-\nb\tv-b\t-\n", ""]);
   assertEquals((await run("list --format csv", env))[0], 2);

@@ -107,7 +107,7 @@ Deno.test("an attempt knows whether an earlier one may have come through", async
   using time = new FakeClocks();
   const told: boolean[] = [];
   const run = new Failover(members).run(limitOf(5000), ({ name }, repeated) => {
-    told.push(repeated);
+    told.push(repeated());
     return name === "a" ? refused() : name === "b" ? silent() : Promise.resolve("done");
   });
   assertEquals((await settled(time, run)).result.status, "fulfilled");

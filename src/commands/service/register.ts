@@ -186,7 +186,7 @@ export async function runRegister(options: RegisterOptions, context: Context): P
       onEvent: (event) => {
         announcer.event(event);
         if (event.kind === "withdrawn") there = false;
-        if (event.kind === "registered") there = true;
+        if (event.kind === "registered" || event.kind === "taken-back") there = true;
         if (event.kind !== "lost") return;
         there = false;
         lost = true;

@@ -135,6 +135,9 @@ export class Service {
         this.#there = this.#hasBeenThere = true;
         this.#conflict = undefined;
         return;
+      case "taken-back":
+        this.#there = this.#hasBeenThere = true;
+        break;
       case "withdrawn":
         this.#gone();
         break;

@@ -6,6 +6,8 @@ import { suggestions } from "../suggestions.ts";
 
 /** The name of a switch, which follows the rules of the names of services. */
 export function nameOf(text: string | undefined): string {
+  // Where it may be left out, Cliffy takes an unknown option for it.
+  if (text?.startsWith("--")) throw new UsageError(`unknown option ${JSON.stringify(text)}`);
   return operand("NAME", text, parseName);
 }
 
@@ -15,8 +17,6 @@ export function nameOf(text: string | undefined): string {
  */
 export function operand<T>(name: string, text: string | undefined, parse: (text: string) => T): T {
   if (text === undefined || text === "") throw new UsageError(`${name} is missing`);
-  // Where an operand may be left out, Cliffy takes an unknown option for it.
-  if (text.startsWith("--")) throw new UsageError(`unknown option ${JSON.stringify(text)}`);
   try {
     return parse(text);
   } catch (error) {
