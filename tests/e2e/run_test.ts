@@ -302,7 +302,7 @@ Deno.test("etcd away at the start keeps nobody from running, and is made up for"
 
 Deno.test("whatever becomes of etcd while it runs, it is registered again", async () => {
   await using etcd = await Etcd.start();
-  await using running = run("--ttl 4", ["sleep", "60"], { ...connect(etcd), EMPUSA_TIMEOUT: "1" });
+  await using running = run("--ttl 4", ["sleep", "60"], { ...connect(etcd), EMPUSA_TIMEOUT: "3" });
   await running.said("registered web/a");
   using presence = await Presence.of([etcd], key);
   await etcd.signal("SIGKILL");
@@ -427,12 +427,12 @@ Deno.test("an outage is no reason to wait for a command that has ended", async (
 Deno.test("--require-registration stops it where that fails, with the exit code of the failure", async () => {
   await using etcd = await Etcd.start();
   const command = sh(`trap "echo stopped; exit 0" TERM; while :; do sleep 0.05; done`);
-  const env = { EMPUSA_TIMEOUT: "1.5", EMPUSA_REQUIRE_REGISTRATION: "yes", EMPUSA_TREE_ROOT: "/foo" };
+  const env = { EMPUSA_TIMEOUT: "3", EMPUSA_REQUIRE_REGISTRATION: "yes", EMPUSA_TREE_ROOT: "/foo" };
   {
     await using running = run("", command, { ...env, EMPUSA_ETCD_ENDPOINT: "127.0.0.1:1" });
     const { code, stdout, stderr } = await running.outcome;
     assertEquals([code, stdout], [3, "stopped\n"]);
-    assertStringIncludes(stderr, "web/a was not registered within 1.5 s, and is stopped: ");
+    assertStringIncludes(stderr, "web/a was not registered within 3 s, and is stopped: ");
     assertStringIncludes(stderr, "127.0.0.1:1");
   }
   await etcd.etcdctl("put", key, "other:1");

@@ -213,7 +213,7 @@ Deno.test("a refresher whose lease was revoked registers again, and says so", as
 
 Deno.test("a refresher survives an etcd that is away, and says when it is cut off and back", async () => {
   await using etcd = await Etcd.start();
-  await using refresher = await refreshing(etcd, "--ttl", "30", "--refresh-every", "1", "--timeout", "1");
+  await using refresher = await refreshing(etcd, "--ttl", "30", "--refresh-every", "1", "--timeout", "3");
   await etcd.signal("SIGKILL");
   await refresher.said("cut off since");
   await etcd.restart();
@@ -238,7 +238,7 @@ Deno.test("a refresher without a TTL puts its key back, and leaves it behind", a
 
 Deno.test("a refresher that cannot unregister says how long its key will stay, and exits with 3", async () => {
   await using etcd = await Etcd.start();
-  await using refresher = await refreshing(etcd, "--ttl", "60", "--refresh-every", "20", "--timeout", "1");
+  await using refresher = await refreshing(etcd, "--ttl", "60", "--refresh-every", "20", "--timeout", "3");
   await etcd.signal("SIGKILL");
   refresher.signal("SIGTERM");
   const { code, stderr } = await refresher.outcome;

@@ -160,7 +160,7 @@ for (const abstract of [false, true]) {
     const name = abstract ? `@empusa-test-${crypto.randomUUID()}` : `${folder}/notify`;
     using manager = new NotifySocket(name);
     const env = { NOTIFY_SOCKET: name, WATCHDOG_USEC: "200000" };
-    await using refresher = await staying(etcd, "--ttl 3 --refresh-every auto --timeout 1", env);
+    await using refresher = await staying(etcd, "--ttl 3 --refresh-every auto --timeout 3", env);
     await manager.got("READY=1\nSTATUS=registered web/a at h:1, TTL 3 s, refreshed every 1 s");
     await pause(1000);
     await manager.got("WATCHDOG=1");

@@ -58,7 +58,7 @@ Deno.test("watch resumes where it was, or tells the differences where etcd has f
   using proxy = new Proxy(etcd.endpoint);
   await put(etcd, "web/a", "a:1");
   await put(etcd, "web/b", "b:1");
-  await using watch = start(["service", "watch", "--timeout", "1"], {
+  await using watch = start(["service", "watch", "--timeout", "5"], {
     ...connect(etcd),
     EMPUSA_ETCD_ENDPOINT: proxy.endpoint,
   });
