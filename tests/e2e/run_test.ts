@@ -445,7 +445,7 @@ Deno.test("--require-registration stops it where that fails, with the exit code 
   assertEquals(await etcd.etcdctl("get", key), `${key}\nother:1\n`);
   await using running = run("", command, { ...connect(etcd), ...env });
   await running.said("registered web/a");
-  await pause(2000);
+  await pause(4000);
   running.signal("SIGTERM");
   assertEquals((await running.outcome).code, 0);
   await etcd.guard({ web: { password: "pw", right: "read", prefix: "/foo/" } });
