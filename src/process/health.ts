@@ -45,7 +45,7 @@ export async function* healthOf(
   { interval, timeout, rise, fall, initialDelay, signal }: HealthOptions,
 ): AsyncGenerator<Health, void, void> {
   if (checks.length === 0) return yield { healthy: true };
-  await delay(initialDelay, signal);
+  if (initialDelay > 0) await delay(initialDelay, signal);
   /** Undefined until something was told. */
   let healthy: boolean | undefined;
   let hasPassed = false;

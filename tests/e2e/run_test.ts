@@ -737,7 +737,7 @@ Deno.test("bad input of run is named, and nothing is started", async () => {
       [[...run, "--"], 'a command must follow "--"'],
       [[...run, "./server"], 'A command is given behind "--". See "empusa service run --help"'],
       [[...run, "--check-tcp", ...touch], "--check-tcp (EMPUSA_CHECK_TCP) without a value needs"],
-      [[...run, "--check-tcp", "h", ...touch], '--check-tcp (EMPUSA_CHECK_TCP) must be HOST:PORT, not "h"'],
+      [[...run, "--check-tcp", "db", ...touch], '--check-tcp (EMPUSA_CHECK_TCP) must be HOST:PORT, not "db"'],
       [[...run, "--check-tcp=", ...touch], "--check-tcp needs a value"],
       [
         [...run, "--check-http", "h:80", ...touch],
