@@ -30,6 +30,8 @@ export class Etcd implements AsyncDisposable {
   /** Plain http, whatever clients have to speak. */
   readonly #metrics: string;
   #process: Deno.ChildProcess;
+  /** The last one that has ended. */
+  #over: Deno.ChildProcess | undefined;
   /** `127.0.0.1:PORT` */
   readonly endpoint: string;
 
@@ -190,7 +192,9 @@ export class Etcd implements AsyncDisposable {
 
   #spawn(): Deno.ChildProcess {
     const command = new Deno.Command("etcd", { args: [...this.#args], stdout: "null", stderr: "null" });
-    return command.spawn();
+    const process = command.spawn();
+    process.status.then(() => this.#over = process);
+    return process;
   }
 
   /** Its cluster has a leader, and it serves clients. */
@@ -200,7 +204,8 @@ export class Etcd implements AsyncDisposable {
         const answer = await fetch(`${this.#metrics}/health`, { signal: AbortSignal.timeout(1000) });
         if ((await answer.text()).includes('"true"')) return;
       } catch {
-        // It does not listen yet.
+        // It does not listen yet; or it never will, as somebody had taken one of its ports.
+        if (this.#over === this.#process) this.#process = this.#spawn();
       }
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
