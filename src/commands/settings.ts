@@ -234,8 +234,13 @@ export function obey<T>(setting: Setting<unknown>, text: string, parse: (text: s
 
 /** The error for a value that breaks a rule: the setting "must …". */
 export function broken(setting: Setting<unknown>, rule: string, text: string): UsageError {
+  return mustBe(named(setting), rule, text);
+}
+
+/** The error for something that was typed and breaks a rule: it "must …". */
+export function mustBe(what: string, rule: string, text: string): UsageError {
   const shown = text.length > 80 ? `${text.slice(0, 80)}…` : text;
-  return new UsageError(`${named(setting)} must ${rule}, not ${JSON.stringify(shown)}`);
+  return new UsageError(`${what} must ${rule}, not ${JSON.stringify(shown)}`);
 }
 
 /** A setting by all of its names. */

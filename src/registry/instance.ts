@@ -1,4 +1,4 @@
-/** The domain's one noun, and how it lies in the store: `{tree root}/service/{type}/{name}` = location. */
+/** The domain's first noun, and how it lies in the store: `{tree root}/service/{type}/{name}` = location. */
 import { RuleViolation } from "../errors.ts";
 import { decode, type Kind, type Stored } from "./kind.ts";
 import type { Entry } from "./store.ts";

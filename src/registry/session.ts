@@ -86,8 +86,8 @@ const longestInterval = 1_000_000_000;
 /** How long the pauses may grow while two fight for a name, in milliseconds. */
 const longestTruce = 5000;
 
-/** What a registration that failed gets to clean up, in milliseconds. */
-const timeToLeave = 1000;
+/** What somebody who could not store something gets to clean up, in milliseconds. */
+export const timeToLeave = 1000;
 
 /** How many leases of the past are recognised as ours, should a restored etcd bring one back. */
 const remembered = 8;

@@ -3,7 +3,7 @@ import { EmpusaError, ExitCode, RuleViolation, UnreachableError } from "../error
 import { ConflictError } from "./holder.ts";
 import { oneLine, parseLocation } from "./instance.ts";
 import { decode, type Kind, readAll, type Stored, type Stray } from "./kind.ts";
-import { newLeaseId } from "./session.ts";
+import { newLeaseId, timeToLeave } from "./session.ts";
 import { type LeaseId, limitOf, type Store } from "./store.ts";
 import { watchAll, type WatchEvent, type WatchOptions } from "./watch.ts";
 
@@ -21,9 +21,6 @@ export const switchName = ({ name }: Switch): string => name;
  * @throws {RuleViolation} where it is not one line
  */
 export const parseSwitchValue = parseLocation;
-
-/** What a switch that could not be set gets to clean up, in milliseconds. */
-const timeToLeave = 1000;
 
 const on = ["yes", "true", "y", "on", "1", "enabled"];
 const off = ["no", "false", "n", "off", "0", "disabled"];

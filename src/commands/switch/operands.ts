@@ -2,6 +2,7 @@
 import { RuleViolation, UsageError } from "../../errors.ts";
 import { parseName } from "../../registry/mod.ts";
 import type { System } from "../../system.ts";
+import { mustBe } from "../settings.ts";
 import { suggestions } from "../suggestions.ts";
 
 /** The name of a switch, which follows the rules of the names of services. */
@@ -21,8 +22,7 @@ export function operand<T>(name: string, text: string | undefined, parse: (text:
     return parse(text);
   } catch (error) {
     if (!(error instanceof RuleViolation)) throw error;
-    const shown = text.length > 80 ? `${text.slice(0, 80)}…` : text;
-    throw new UsageError(`${name} must ${error.message}, not ${JSON.stringify(shown)}`);
+    throw mustBe(name, error.message, text);
   }
 }
 
