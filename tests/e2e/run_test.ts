@@ -612,7 +612,8 @@ Deno.test("a terminal is shared: the command reads what is typed, and Ctrl-C rea
     `trap "echo INT" INT; trap "exit 3" TERM; echo ready; read x; echo "got $x"; for i in $(seq 60); do sleep 0.1; done; exit 5`;
   const file = await Deno.makeTempFile();
   await Deno.writeTextFile(file, script);
-  const line = `${program} service run --service-type web --service-location h:1 -- bash ${file}`;
+  // script(1) asks $SHELL, or sh, to carry it out: a shell that stayed beside it would die of the Ctrl-C.
+  const line = `exec ${program} service run --service-type web --service-location h:1 -- bash ${file}`;
   const child = new Deno.Command("script", {
     args: ["-qec", line, "/dev/null"],
     env: connect(etcd),
