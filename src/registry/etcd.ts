@@ -273,7 +273,8 @@ export class EtcdStore implements Store {
     const requests = "keys" in what ? what.keys.map((key) => ({ key: Buffer.from(key) })) : [{
       key: Buffer.from(what.prefix),
       range_end: endOfPrefix(what.prefix),
-      start_revision: what.from,
+      // 0 is from now on.
+      start_revision: what.from ?? 0,
     }];
     const right: Right = "keys" in what
       ? { verb: "read", key: what.keys[0] ?? "" }

@@ -92,7 +92,8 @@ export interface Change {
 /** What is followed: some keys from now on, or all that begins with a prefix from a revision on. */
 export type Watched = { readonly keys: readonly string[] } | {
   readonly prefix: string;
-  readonly from: Revision;
+  /** The first revision that is told of; from now on where there is none. */
+  readonly from: Revision | undefined;
 };
 
 /** Keys that are followed. */

@@ -1,5 +1,5 @@
 /** Following what is stored: what is there, then each change, in order, none missed and none twice. */
-import { EmpusaError, RuleViolation } from "../errors.ts";
+import { EmpusaError, RefusedError, RuleViolation } from "../errors.ts";
 import { backOff, delay } from "../delay.ts";
 import type { Kind, Stored } from "./kind.ts";
 import { Outage, type OutageEvent } from "./outage.ts";
@@ -114,58 +114,68 @@ export async function* watchAll<T extends Stored>(
   const reader = new Reader(store, kind, options.onStray);
   const view = new View(kind.idOf);
   const outage = new Outage(options.onOutage);
-  let last: Revision | undefined;
+  let hasBegun = false;
+  /** The revision that the view shows; undefined where the store does not know what has happened since. */
+  let shown: Revision | undefined;
   let restarts = 0;
   while (!signal.aborted) {
     const began = performance.now();
-    const limit = limitOf(last === undefined ? timeout : patience, signal);
-    let watch: Watch;
+    const limit = limitOf(hasBegun ? patience : timeout, signal);
     const feed = new Feed();
+    let watch: Watch | undefined;
+    const end = (): void => watch?.[Symbol.dispose]();
+    signal.addEventListener("abort", end);
     try {
-      if (last === undefined || !await reader.isHistory(view, last, limit)) {
-        const { items, revision } = await reader.read(limit);
-        const event = last === undefined
-          ? { kind: "snapshot", revision, items } as const
-          : reader.difference(view, items, revision);
-        last = revision;
+      // It is read what is already followed. If the store loses or exchanges its data in between, this watch ends.
+      watch = await store.watch(
+        { prefix: kind.prefix, from: shown === undefined ? undefined : shown + 1 },
+        (changes) => feed.push(changes),
+        limit,
+        silence,
+      );
+      watch.ended.then(() => feed.end());
+      if (shown !== undefined && !await reader.isHistory(view, shown, limit)) {
+        shown = undefined;
+        continue;
+      }
+      const news = shown === undefined ? await reader.read(limit) : undefined;
+      outage.isOver();
+      if (news !== undefined) {
+        const { items, revision } = news;
+        const event = hasBegun
+          ? reader.difference(view, items, revision)
+          : { kind: "snapshot", revision, items } as const;
+        hasBegun = true;
+        shown = revision;
         if (event !== undefined) {
           view.apply(event);
           yield event;
-          if (signal.aborted) return;
         }
       }
-      const from = last + 1;
-      watch = await store.watch(
-        { prefix: kind.prefix, from },
-        (changes) => feed.push(changes),
-        limitOf(patience, signal),
-        silence,
-      );
-    } catch (error) {
-      if (signal.aborted) return;
-      if (!(error instanceof EmpusaError) || last === undefined) throw error;
-      outage.goesOn(began, error);
-      await delay(backOff(outage.failures, longestPause), signal);
-      continue;
-    }
-    outage.isOver();
-    const since = performance.now();
-    const end = (): void => watch[Symbol.dispose]();
-    signal.addEventListener("abort", end);
-    watch.ended.then(() => feed.end());
-    try {
+      const since = performance.now();
+      const old = shown ?? 0;
       for await (const change of feed.take(end)) {
+        if (change.revision <= old) continue;
         const event = reader.event(change, view);
-        last = change.revision;
+        shown = change.revision;
         if (event === undefined) continue;
         view.apply(event);
         yield event;
       }
+      restarts = performance.now() - since > 2 * longestPause ? 0 : restarts + 1;
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!(error instanceof EmpusaError)) throw error;
+      // A watch that is refused does not say why, other than what is read.
+      if (!hasBegun && error instanceof RefusedError) await reader.read(limit);
+      if (!hasBegun) throw error;
+      outage.goesOn(began, error);
+      await delay(backOff(outage.failures, longestPause), signal);
+      continue;
     } finally {
       signal.removeEventListener("abort", end);
       end();
     }
-    restarts = performance.now() - since > 2 * longestPause ? 0 : restarts + 1;
     if (restarts > 0) await delay(backOff(restarts, longestPause), signal);
   }
 }
