@@ -6,7 +6,7 @@ import { type AnyCommand, flag, named, oneOf, optional, required, type Values } 
 import { type Checking, checking, checksOf, hasChecks, healthOptions } from "./checks.ts";
 import { announced } from "./healthy.ts";
 import { identity } from "./settings.ts";
-import { Announcer, label, registered } from "./staying.ts";
+import { Announcer, label, left, registered, stuck } from "./staying.ts";
 
 /** How something is registered. */
 export const registration = {
@@ -221,8 +221,7 @@ async function leave(
 ): Promise<void> {
   const kept = stay?.keepOnExit === true && there && healthy;
   if (kept || session.permanent) {
-    const ends = session.permanent ? "" : `, for ${session.ttl} s at most`;
-    if (there) await log.info(`left registered: ${label(instance)}${ends}`);
+    if (there) await log.info(left(instance, session.ttl));
     return;
   }
   try {
@@ -232,10 +231,8 @@ async function leave(
     if (!(error instanceof EmpusaError)) throw error;
     // What is left is an empty lease.
     if (!there) return;
-    throw new EmpusaError(
-      `cannot unregister ${label(instance)}, which disappears within ${session.ttl} s: ${error.message}`,
-      { cause: error, checks: error.checks, exitCode: error.exitCode },
-    );
+    const { checks, exitCode } = error;
+    throw new EmpusaError(stuck(instance, session.ttl, error), { cause: error, checks, exitCode });
   }
 }
 

@@ -107,6 +107,16 @@ export function registered(
   return `registered ${label(instance)} at ${instance.location}, ${terms.join(", ")}`;
 }
 
+/** That it stays when we leave: for the TTL, in seconds, or for good. */
+export function left(instance: Instance, ttl: number | undefined): string {
+  return `left registered: ${label(instance)}${ttl === undefined ? "" : `, for ${ttl} s at most`}`;
+}
+
+/** That it could not be removed when we leave, and how long it is found therefore; `ttl` in seconds. */
+export function stuck(instance: Instance, ttl: number | undefined, { message }: Error): string {
+  return `cannot unregister ${label(instance)}, which disappears within ${ttl} s: ${message}`;
+}
+
 export function label({ type, name }: Instance): string {
   return `${type}/${name}`;
 }

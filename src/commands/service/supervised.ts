@@ -12,7 +12,7 @@ import {
 import type { Context } from "../command.ts";
 import { healthOptions } from "./checks.ts";
 import { announced } from "./healthy.ts";
-import { type Announcer, label, registered } from "./staying.ts";
+import { type Announcer, label, left, registered, stuck } from "./staying.ts";
 import type { End, Supervision } from "./supervising.ts";
 
 /** How long etcd is waited for where there is little hope, in milliseconds. */
@@ -73,9 +73,8 @@ export class Service {
     this.#over.abort();
     await this.#working.catch(() => {});
     const { log } = this.#context;
-    const ends = `${this.#session.ttl ?? this.#options.ttl} s`;
     if (this.#options.keepOnExit && this.#healthy && this.#there) {
-      await log.info(`left registered: ${label(this.#instance)}, for ${ends} at most`);
+      await log.info(left(this.#instance, this.#session.ttl));
     } else if (this.#session.hasLease) {
       const { promise: noTime, resolve } = Promise.withResolvers<void>();
       if (hurry.aborted) resolve();
@@ -85,9 +84,7 @@ export class Service {
         noTime.then(() => new EmpusaError("there was no time for it")),
       ]);
       if (failure !== undefined && this.#there) {
-        await log.warn(
-          `cannot unregister ${label(this.#instance)}, which disappears within ${ends}: ${failure.message}`,
-        );
+        await log.warn(stuck(this.#instance, this.#session.ttl, failure));
       } else if (this.#there) await log.info(`unregistered: ${label(this.#instance)}`);
     }
     return this.#there ? performance.now() : this.#removed;
