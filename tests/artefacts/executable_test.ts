@@ -1,7 +1,7 @@
 /** The executable where there is nothing else: a folder with it and its libraries, read-only, as nobody. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Etcd } from "../support/etcd.ts";
-import { connect, program } from "../support/program.ts";
+import { connect, launch, type Outcome, program, type Running, signalFirst } from "../support/program.ts";
 import { projectFile } from "../support/project.ts";
 
 /** A folder that is a root file system with the executable and what ldd(1) names. */
@@ -22,30 +22,20 @@ async function bareRoot(): Promise<string> {
   return root;
 }
 
-/** Runs `empusa ARGS` there, without any variable, and with `signal` after so many milliseconds. */
-async function inside(
-  root: string,
-  args: readonly string[],
-  after?: number,
-): Promise<{ code: number; stdout: string; stderr: string }> {
+/** Starts `empusa ARGS` there, without any variable. */
+function startInside(root: string, args: readonly string[]): Running {
   // Mounted anew to be read-only, with the processes of its own namespace.
   const script = `root=$1; shift
     mount --bind -o ro "$root" "$root" && mount -o remount,bind,ro "$root" && mount -t proc proc "$root/proc" &&
     exec env -i /usr/sbin/chroot --userspec=65532:65532 "$root" /empusa "$@"`;
-  const child = new Deno.Command("unshare", {
-    args: ["--mount", "--pid", "--fork", "bash", "-c", script, "bash", root, ...args],
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const timer = after === undefined ? undefined : setTimeout(async () => {
-    // unshare is the parent of what is process 1 inside.
-    const { stdout } = await new Deno.Command("pgrep", { args: ["-P", `${child.pid}`] }).output();
-    Deno.kill(Number(new TextDecoder().decode(stdout)), "SIGTERM");
-  }, after);
-  const { code, stdout, stderr } = await child.output();
-  clearTimeout(timer);
-  return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
+  const command = ["--mount", "--pid", "--fork", "bash", "-c", script, "bash", root, ...args];
+  return launch(["unshare", ...command], {});
+}
+
+async function inside(root: string, args: readonly string[]): Promise<Omit<Outcome, "took">> {
+  await using running = startInside(root, args);
+  const { code, stdout, stderr } = await running.outcome;
+  return { code, stdout, stderr };
 }
 
 Deno.test("it works where there is nothing else, read-only, as uid 65532, without any variable", async () => {
@@ -60,11 +50,14 @@ Deno.test("it works where there is nothing else, read-only, as uid 65532, withou
   });
   const list = await inside(root, [...to, "service", "list", "--format", "plain"]);
   assertEquals(list, { code: 0, stdout: "h:1\n", stderr: "" });
-  const watch = await inside(root, [...to, "service", "watch"], 2000);
+  await using watching = startInside(root, [...to, "service", "watch"]);
+  await watching.printed("\n");
+  await signalFirst(watching, "SIGTERM");
+  const watch = await watching.outcome;
   assertEquals([watch.code, watch.stderr], [0, ""]);
   assertEquals(JSON.parse(watch.stdout).event, "snapshot");
   const other = ["--service-type", "web", "--service-location", "{ip}:80"];
-  const run = await inside(root, [
+  await using running = startInside(root, [
     ...to,
     "service",
     "run",
@@ -76,9 +69,11 @@ Deno.test("it works where there is nothing else, read-only, as uid 65532, withou
     "watch",
     "--format",
     "table",
-  ], 3000);
+  ]);
+  await running.printed("127.0.0.1:80");
+  await signalFirst(running, "SIGTERM");
+  const run = await running.outcome;
   assertEquals(run.code, 0);
-  assertStringIncludes(run.stdout, "127.0.0.1:80");
   assertStringIncludes(run.stderr, "empusa: unregistered: web/");
   await Deno.remove(root, { recursive: true });
 });

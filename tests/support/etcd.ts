@@ -1,5 +1,6 @@
 /** Real etcds of the test's own: free ports, temporary data folders, gone when the test is over. */
 import type { Signed } from "./certificates.ts";
+import { pause } from "./pause.ts";
 
 /** How an etcd is started. */
 export interface EtcdOptions {
@@ -207,7 +208,7 @@ export class Etcd implements AsyncDisposable {
         // It does not listen yet; or it never will, as somebody had taken one of its ports.
         if (this.#over === this.#process) this.#process = this.#spawn();
       }
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await pause(20);
     }
     throw new Error(`etcd at ${this.endpoint} does not answer`);
   }

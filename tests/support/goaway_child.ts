@@ -1,6 +1,7 @@
 /** Asks an endpoint again and again, with pauses in which the connection is idle: `goaway_child.ts ENDPOINT TIMES`. */
 import { EmpusaError } from "../../src/errors.ts";
 import { openRegistry, parseEndpoints } from "../../src/registry/mod.ts";
+import { pause } from "./pause.ts";
 
 const [endpoint = "", times] = Deno.args;
 const registry = await openRegistry({
@@ -12,6 +13,6 @@ for (let i = 0; i < Number(times); i++) {
   await registry.list().catch((error) => {
     if (!(error instanceof EmpusaError)) throw error;
   });
-  await new Promise((resolve) => setTimeout(resolve, 15));
+  await pause(15);
 }
 Deno.exit(0);

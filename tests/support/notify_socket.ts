@@ -1,4 +1,5 @@
 /** A socket such as systemd gives to a service, which Deno itself cannot open: by a path, or abstract. */
+import { pause } from "./pause.ts";
 
 const AF_UNIX = 1;
 const SOCK_DGRAM = 2;
@@ -31,7 +32,7 @@ export class NotifySocket implements Disposable {
       const length = Number(this.#libc.symbols.recv(this.#descriptor, buffer, 4096n, MSG_DONTWAIT));
       if (length > 0) this.received.push(new TextDecoder().decode(buffer.subarray(0, length)));
       else if (this.received.some((message) => message.includes(text))) return;
-      else await new Promise((resolve) => setTimeout(resolve, 20));
+      else await pause(20);
     }
     throw new Error(`never got "${text}", but ${JSON.stringify(this.received)}`);
   }

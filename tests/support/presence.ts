@@ -1,5 +1,6 @@
 /** Whether a key is there, seen by a client that has nothing in common with ours: etcd's own JSON gateway. */
 import type { Etcd } from "./etcd.ts";
+import { pause } from "./pause.ts";
 
 /** How often it looks, and how long it waits for an answer, in milliseconds. */
 export const every = 50;
@@ -46,7 +47,7 @@ export class Presence implements Disposable {
     for (const deadline = Date.now() + 30_000; Date.now() < deadline;) {
       const sample = this.#samples.find(({ at, value }) => at >= from && holds(value));
       if (sample !== undefined) return sample.at - from;
-      await new Promise((resolve) => setTimeout(resolve, every / 2));
+      await pause(every / 2);
     }
     throw new Error(`not seen within 30 s; the last was ${this.now}`);
   }

@@ -43,9 +43,20 @@ export interface Running extends AsyncDisposable {
 
 /** Starts `empusa ARGS`. */
 export function start(args: readonly string[], env: Env = {}): Running {
+  return launch([program, ...args], env);
+}
+
+/** Sends a signal to what is process 1 inside a PID namespace that was launched by unshare(1), its parent. */
+export async function signalFirst({ pid }: Running, signal: Deno.Signal): Promise<void> {
+  const { stdout } = await new Deno.Command("pgrep", { args: ["-P", `${pid}`] }).output();
+  Deno.kill(Number(new TextDecoder().decode(stdout)), signal);
+}
+
+/** Starts a command that leads to the program. */
+export function launch([command, ...args]: readonly [string, ...string[]], env: Env): Running {
   const began = performance.now();
-  const child = new Deno.Command(program, {
-    args: [...args],
+  const child = new Deno.Command(command, {
+    args,
     clearEnv: true,
     env: { ...inherited(), ...env },
     stdin: "null",
