@@ -370,6 +370,7 @@ export class EtcdStore implements Store {
     } = {},
   ): Promise<T> {
     const { tls, login } = this.#access;
+    const { client } = member;
     try {
       const once = (token?: string): Promise<T> =>
         rpc(member.client, { ...streamOptions(token), deadline: byTheClock(deadline) }, {
@@ -389,7 +390,14 @@ export class EtcdStore implements Store {
         return await once(await this.#token(member, login, deadline));
       }
     } catch (cause) {
-      throw await explain(cause, { endpoint: member.endpoint, tls, username: login?.username, right });
+      const givenUp = member.client !== client;
+      throw await explain(cause, {
+        endpoint: member.endpoint,
+        tls,
+        username: login?.username,
+        right,
+        givenUp,
+      });
     }
   }
 

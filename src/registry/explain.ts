@@ -19,6 +19,8 @@ export interface Circumstances {
   readonly tls: Tls | undefined;
   readonly username: string | undefined;
   readonly right: Right | undefined;
+  /** We gave the connection up meanwhile, because it was silent. */
+  readonly givenUp: boolean;
 }
 
 /** The status and the words behind an error of etcd3's: "14 UNAVAILABLE: …". */
@@ -124,7 +126,7 @@ async function connectionFailure(
   code: number | undefined,
   words: string,
   cause: Error,
-  { endpoint, tls }: Circumstances,
+  { endpoint, tls, givenUp }: Circumstances,
 ): Promise<AttemptFailure | undefined> {
   const failure = (...[message, details]: Reason): AttemptFailure =>
     new AttemptFailure(message, { ...details, cause });
@@ -147,10 +149,8 @@ async function connectionFailure(
     default:
       return undefined;
   }
-  // It was silent for so long that its connection was given up for a new one.
   if (words.includes("Channel closed before call started")) return noAnswer(cause);
-  // Deno 2.4.2 says so of a stream that we gave up ourselves.
-  if (words.includes("internal client error: stream closed because of a broken pipe")) return noAnswer(cause);
+  if (givenUp && words.includes("internal client error: ")) return noAnswer(cause);
   if (words.includes("ECONNREFUSED")) {
     return failure("connection refused", { check: "endpoint", untouched: true });
   }
@@ -169,8 +169,11 @@ async function connectionFailure(
   }
   if (certificateAlert.test(words)) return failure(...refusesCertificate(tls));
   if (
-    /EPIPE|ECONNRESET|ECONNABORTED|broken pipe|session has been destroyed|Failed to connect|Connection dropped/
-      .test(words)
+    /EPIPE|ECONN(RESET|ABORTED)|session has been destroyed|Failed to connect|Connection dropped/.test(
+      words,
+    ) ||
+    // How Deno 2.4.2 tells it.
+    /broken pipe|connection reset|pending stream has been canceled/.test(words)
   ) {
     const reason = await reasonForReset(endpoint, tls);
     return reason === undefined
