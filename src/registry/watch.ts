@@ -140,6 +140,8 @@ export async function* watchAll<T extends Stored>(
       }
       const news = shown === undefined ? await reader.read(limit) : undefined;
       outage.isOver();
+      // Of a watch that has ended by now nobody knows whether it was of what was read: the next one tells it all.
+      const changes = feed.hasEnded ? [] : feed.take(end);
       if (news !== undefined) {
         const { items, revision } = news;
         const event = hasBegun
@@ -154,7 +156,7 @@ export async function* watchAll<T extends Stored>(
       }
       const since = performance.now();
       const old = shown ?? 0;
-      for await (const change of feed.take(end)) {
+      for await (const change of changes) {
         if (change.revision <= old) continue;
         const event = reader.event(change, view);
         shown = change.revision;
@@ -166,9 +168,7 @@ export async function* watchAll<T extends Stored>(
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof EmpusaError)) throw error;
-      // A watch that is refused does not say why, other than what is read.
-      if (!hasBegun && error instanceof RefusedError) await reader.read(limit);
-      if (!hasBegun) throw error;
+      if (!hasBegun) throw error instanceof RefusedError ? await reader.whyRefused(error, limit) : error;
       outage.goesOn(began, error);
       await delay(backOff(outage.failures, longestPause), signal);
       continue;
@@ -190,6 +190,16 @@ class Reader<T extends Stored> {
     this.#store = store;
     this.#kind = kind;
     this.#onStray = onStray;
+  }
+
+  /** The reason as the store gives it to who reads: who follows does not hear all of it. */
+  async whyRefused(error: RefusedError, limit: Limit): Promise<RefusedError> {
+    try {
+      await this.read(limit);
+      return error;
+    } catch (better) {
+      return better instanceof RefusedError ? better : error;
+    }
   }
 
   async read(limit: Limit, at?: Revision): Promise<{ readonly items: T[]; readonly revision: Revision }> {
@@ -252,7 +262,8 @@ class Reader<T extends Stored> {
 class Feed {
   readonly #changes: Change[] = [];
   #news = Promise.withResolvers<void>();
-  #ended = false;
+  /** Whether nothing more will come. */
+  hasEnded = false;
   #full = false;
 
   push(changes: readonly Change[]): void {
@@ -264,7 +275,7 @@ class Feed {
   }
 
   end(): void {
-    this.#ended = true;
+    this.hasEnded = true;
     this.#news.resolve();
   }
 
@@ -275,7 +286,7 @@ class Feed {
       yield* changes;
       if (changes.length > 0) continue;
       if (this.#full) onFull();
-      if (this.#ended || this.#full) return;
+      if (this.hasEnded || this.#full) return;
       await this.#news.promise;
       this.#news = Promise.withResolvers();
     }
