@@ -1,6 +1,10 @@
 /** The address that this machine uses towards another one. */
 import { lookup } from "node:dns/promises";
+import process from "node:process";
 import { libc, SOCK_CLOEXEC, SOCK_DGRAM } from "./libc.ts";
+
+// As in `registry/etcd_patch.ts`: Deno 2.4.2 would warn on standard error when it looks up a name.
+process.noDeprecation = true;
 
 const AF_INET = 2;
 const AF_INET6 = 10;
@@ -17,7 +21,9 @@ const layouts = {
  * @throws {Error} where the host has no address, or there is no way to it
  */
 export async function sourceAddress(host: string): Promise<string> {
-  const { address, family } = await lookup(host);
+  const { address, family } = await lookup(host).catch((cause) => {
+    throw new Error("the host name is unknown", { cause });
+  });
   return sourceTowards(address, family === 6 ? AF_INET6 : AF_INET);
 }
 

@@ -83,6 +83,10 @@ Deno.test("locations that nobody else can reach are known", () => {
       "[::]:80",
       "http://localhost/",
       "LOCALHOST:1",
+      "127.1.2.3",
+      "localhost",
+      "tcp://127.0.0.1",
+      "[::ffff:127.0.0.1]:80",
     ]
   ) {
     assertEquals([location, isLocal(location)], [location, true]);
@@ -97,5 +101,5 @@ Deno.test("locations that nobody else can reach are known", () => {
 Deno.test("the address towards this machine is its own", async () => {
   assertEquals(await sourceAddress("127.0.0.1"), "127.0.0.1");
   assertEquals(await sourceAddress("::1"), "::1");
-  await assertRejects(() => sourceAddress("nowhere.invalid"));
+  await assertRejects(() => sourceAddress("nowhere.invalid"), Error, "the host name is unknown");
 });

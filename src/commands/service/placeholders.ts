@@ -100,6 +100,7 @@ function addressAt(setting: Setting<unknown>, networkInterface: string, { system
 
 /** Whether nobody but this machine can reach a location, as far as it tells. */
 export function isLocal(location: string): boolean {
-  const { host = "" } = addressOf(location) ?? {};
-  return /^(127\.[\d.]+|::1|localhost|.*\.localhost|0\.0\.0\.0|::)$/i.test(host);
+  const host = addressOf(location)?.host ?? URL.parse(location)?.hostname ?? location;
+  return /^(127\.[\d.]+|\[?::(1|ffff:(127\.[\d.]+|7f[\da-f]{2}:[\da-f]+))?\]?|(.*\.)?localhost|0\.0\.0\.0)$/i
+    .test(host);
 }
