@@ -1,6 +1,6 @@
 /** Real etcds of the test's own: free ports, temporary data folders, gone when the test is over. */
 import type { Signed } from "./certificates.ts";
-import { pause } from "./pause.ts";
+import { pause, until } from "./pause.ts";
 
 /** How an etcd is started. */
 export interface EtcdOptions {
@@ -158,6 +158,8 @@ export class Etcd implements AsyncDisposable {
   async signal(signal: Deno.Signal): Promise<void> {
     this.#process.kill(signal);
     if (signal === "SIGKILL" || signal === "SIGTERM") await this.#process.status;
+    // It may answer for a moment still: each of its threads is stopped by itself.
+    if (signal === "SIGSTOP") await until("all of etcd is frozen", () => isFrozen(this.#process.pid));
   }
 
   /** Whether it leads its cluster, as far as it knows. */
@@ -242,4 +244,14 @@ export function freePorts(count: number): number[] {
   const ports = listeners.map((listener) => (listener.addr as Deno.NetAddr).port);
   for (const listener of listeners) listener.close();
   return ports;
+}
+
+/** Whether all threads of a process are stopped. */
+async function isFrozen(pid: number): Promise<boolean> {
+  for await (const { name } of Deno.readDir(`/proc/${pid}/task`)) {
+    // The state follows the name, which is in brackets.
+    const stat = await Deno.readTextFile(`/proc/${pid}/task/${name}/stat`).catch(() => "");
+    if (!/\) [Tt] /.test(stat)) return false;
+  }
+  return true;
 }
