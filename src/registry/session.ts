@@ -369,7 +369,8 @@ export class Session {
       onEvent({ kind: "taken-back", instance, holder });
       this.#beginTruce(registration);
     } catch (error) {
-      registration.doubt = because;
+      // What is new stays so; of others more may be known by now: that the lease has ended.
+      registration.doubt = because === "new" ? because : registration.doubt ?? because;
       throw error;
     }
   }
