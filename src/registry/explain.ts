@@ -149,6 +149,8 @@ async function connectionFailure(
     default:
       return undefined;
   }
+  // It was silent for so long that its connection was given up for a new one; Deno 2.4.2 has other words for that,
+  // and the same ones for a connection that the other side breaks.
   if (words.includes("Channel closed before call started")) return noAnswer(cause);
   if (givenUp && words.includes("internal client error: ")) return noAnswer(cause);
   if (words.includes("ECONNREFUSED")) {

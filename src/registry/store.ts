@@ -89,7 +89,7 @@ export interface Change {
   readonly entry: Entry | undefined;
 }
 
-/** What is followed: some keys from now on, or all that begins with a prefix from a revision on. */
+/** What is followed: some keys, or all that begins with a prefix. */
 export type Watched = { readonly keys: readonly string[] } | {
   readonly prefix: string;
   /** The first revision that is told of; from now on where there is none. */
