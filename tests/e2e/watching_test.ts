@@ -1,7 +1,7 @@
 /** Following services: as lines, and with commands of somebody's. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Etcd } from "../support/etcd.ts";
-import { connect, empusa, program, type Running, start } from "../support/program.ts";
+import { connect, empusa, launch, program, type Running, start } from "../support/program.ts";
 import { Proxy } from "../support/proxy.ts";
 import { pause, until } from "../support/pause.ts";
 
@@ -137,15 +137,11 @@ Deno.test("a connection that is silent is found out within five seconds", async 
 Deno.test("nobody who reads on ends a watch", async () => {
   await using etcd = await Etcd.start();
   const command = `"$0" service watch | head -n 1; echo \${PIPESTATUS[0]}`;
-  const child = new Deno.Command("bash", {
-    args: ["-c", command, program],
-    env: connect(etcd),
-    stdout: "piped",
-  }).spawn();
-  await until("it watches", async () => await etcd.messages("Watch") > 0);
+  await using both = launch(["bash", "-c", command, program], connect(etcd));
+  const snapshot = '{"event":"snapshot","revision":1,"services":[]}\n';
+  await both.printed(snapshot);
   await put(etcd, "web/a", "a:1");
-  const output = new TextDecoder().decode((await child.output()).stdout);
-  assertEquals(output, '{"event":"snapshot","revision":1,"services":[]}\n0\n');
+  assertEquals((await both.outcome).stdout, `${snapshot}0\n`);
 });
 
 Deno.test("a command is run once for each settled change, with all that is there", async () => {
@@ -159,7 +155,7 @@ Deno.test("a command is run once for each settled change, with all that is there
     connect(etcd),
   );
   await watch.printed("[]\n");
-  await until("both watch", async () => await etcd.calls("Watch") === 2);
+  await until("both have read what is there", async () => await etcd.answers("Range") === 2);
   for (let i = 0; i < 10; i++) await put(etcd, `web/n${i}`, `h:${i}`);
   await Promise.all([watch.printed("web/n9"), quiet.printed("\n")]);
   const [first, second, ...more] = await lines(watch);

@@ -121,10 +121,15 @@ export class Etcd implements AsyncDisposable {
     return this.#count("grpc_server_msg_received_total", method);
   }
 
+  /** How often an RPC was answered, or refused. */
+  answers(method: string): Promise<number> {
+    return this.#count("grpc_server_handled_total", method);
+  }
+
   async #count(figure: string, method: string): Promise<number> {
     const metrics = await (await fetch(`${this.#metrics}/metrics`)).text();
-    const count = new RegExp(`^${figure}\\{grpc_method="${method}".*\\} (\\d+)$`, "m");
-    return Number(count.exec(metrics)?.[1] ?? 0);
+    const counts = metrics.matchAll(new RegExp(`^${figure}\\{.*grpc_method="${method}".*\\} (\\d+)$`, "gm"));
+    return counts.reduce((sum, [, count]) => sum + Number(count), 0);
   }
 
   /** Adds the user "root", with the password "rootpw", and the named ones, and asks everybody for a password. */
