@@ -163,13 +163,14 @@ export class EtcdStore implements Store {
     const success = [{ request_put: { key: Buffer.from(key), value: Buffer.from(value) } }];
     const outcome = await this.#call(
       limit,
-      async (client, options, { repeated }) => ({
-        ...await client.kv.txn({ compare, success }, options),
-        repeated: repeated(),
-      }),
+      async (client, options, { repeated }) => {
+        const { succeeded } = await client.kv.txn({ compare, success }, options);
+        return { succeeded, repeated };
+      },
       { verb: "readwrite", key: new TextDecoder().decode(key) },
+      ({ succeeded }) => !succeeded,
     );
-    if (outcome.succeeded || !outcome.repeated) return outcome.succeeded;
+    if (outcome.succeeded || !outcome.repeated()) return outcome.succeeded;
     throw new UnreachableError("it is not known whether an earlier try has changed it: its answer was lost");
   }
 
@@ -345,10 +346,16 @@ export class EtcdStore implements Store {
     member.client = open(member.endpoint, this.#access.tls);
   }
 
-  async #call<T>(limit: Limit, rpc: Rpc<T>, right?: Right): Promise<T> {
+  async #call<T>(
+    limit: Limit,
+    rpc: Rpc<T>,
+    right?: Right,
+    isDoubtful?: (answer: T) => boolean,
+  ): Promise<T> {
     const answer = await this.#failover.run(
       limit,
       (member, repeated) => this.#ask(member, limit.deadline, rpc, { right, repeated }),
+      isDoubtful,
     );
     // What is followed moves along to the member that answers: the others may be out of order without a word.
     for (const member of this.#members) {

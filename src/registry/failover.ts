@@ -52,6 +52,8 @@ interface Turn<M, T> {
   /** The last failure, and how many there were. */
   failure?: AttemptFailure;
   failures: number;
+  /** Whether one of those that failed may have come through, and only its answer was lost. */
+  lost: boolean;
   /** When it may be asked again, as of `performance.now()`. */
   ready: number;
 }
@@ -83,20 +85,27 @@ export class Failover<M extends Member> {
   /**
    * @param attempt is told whether another one may have done what it is to do. It throws `AttemptFailure`
    * where another attempt makes sense; all else is final
+   * @param isDoubtful whether an answer may be the work of another attempt: it counts once those that are under way
+   * have none, and no more are made
    * @throws {UnreachableError} where the time is over, or no endpoint can be expected to work
    * @throws {RefusedError} where all endpoints would not have us
    */
-  async run<T>(limit: Limit, attempt: (member: M, repeated: () => boolean) => Promise<T>): Promise<T> {
+  async run<T>(
+    limit: Limit,
+    attempt: (member: M, repeated: () => boolean) => Promise<T>,
+    isDoubtful: (answer: T) => boolean = () => false,
+  ): Promise<T> {
     const turns: Turn<M, T>[] = this.#members.map((member, index) => ({
       member,
       index,
       running: [],
       failures: 0,
+      lost: false,
       ready: 0,
     }));
     turns.push(...turns.splice(0, this.#preferred));
     try {
-      return await this.#run(turns, limit, attempt);
+      return await this.#run(turns, limit, attempt, isDoubtful);
     } finally {
       if (!limit.signal?.aborted) {
         for (const { member, running } of turns) if (running.length > 0) this.#onSilence(member);
@@ -108,7 +117,9 @@ export class Failover<M extends Member> {
     turns: readonly Turn<M, T>[],
     limit: Limit,
     attempt: (member: M, repeated: () => boolean) => Promise<T>,
+    isDoubtful: (answer: T) => boolean,
   ): Promise<T> {
+    let doubtful: { readonly value: T } | undefined;
     let wait = Math.min(patience, limit.timeout / (turns.length + 1));
     let nextAt = 0;
     for (;;) {
@@ -124,8 +135,7 @@ export class Failover<M extends Member> {
         const mine: { attempt?: unknown } = {};
         const isOther = (one: unknown): boolean => one !== mine.attempt;
         // Of an attempt that got as far as the endpoint nobody knows what it did, or will do before this one.
-        const repeated = (): boolean =>
-          turns.some(({ running, failure }) => running.some(isOther) || failure?.untouched === false);
+        const repeated = (): boolean => turns.some(({ running, lost }) => lost || running.some(isOther));
         const begun = settle(attempt(next.member, repeated));
         mine.attempt = begun;
         next.running.push(begun);
@@ -134,7 +144,7 @@ export class Failover<M extends Member> {
       }
       const running = turns.flatMap((turn) => turn.running.map((attempt) => ({ turn, attempt })));
       const resting = turns.filter((turn) => turn.running.length === 0 && !turn.failure?.lasting);
-      if (running.length === 0 && resting.length === 0) break;
+      if (running.length === 0 && (resting.length === 0 || doubtful !== undefined)) break;
       const wakes = [
         ...running.length > 0 ? [nextAt] : [],
         ...resting.map(({ ready }) => Math.max(ready, nextAt)),
@@ -147,13 +157,17 @@ export class Failover<M extends Member> {
       turn.running.splice(turn.running.indexOf(ended), 1);
       if ("value" in settled) {
         this.#preferred = turn.index;
-        return settled.value;
+        if (!isDoubtful(settled.value)) return settled.value;
+        doubtful = settled;
+      } else {
+        if (!(settled.error instanceof AttemptFailure)) throw settled.error;
+        turn.failure = settled.error;
+        turn.lost ||= !settled.error.untouched;
+        turn.ready = performance.now() + backOff(++turn.failures, longestPause);
       }
-      if (!(settled.error instanceof AttemptFailure)) throw settled.error;
-      turn.failure = settled.error;
-      turn.ready = performance.now() + backOff(++turn.failures, longestPause);
-      nextAt = 0;
+      nextAt = doubtful === undefined ? 0 : Infinity;
     }
+    if (doubtful !== undefined) return doubtful.value;
     throw inAll(turns, limit.timeout);
   }
 }

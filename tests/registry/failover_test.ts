@@ -114,6 +114,66 @@ Deno.test("an attempt knows whether an earlier one may have come through", async
   assertEquals(told, [false, false, true]);
 });
 
+Deno.test("an answer that was lost stays lost, whatever comes after it", async () => {
+  using time = new FakeClocks();
+  const told: boolean[] = [];
+  const cut = new AttemptFailure("it closes the connection", { check: "health" });
+  const attempts = [() => Promise.reject(cut), refused, () => Promise.resolve("done")].values();
+  const run = new Failover(members.slice(0, 1)).run(limitOf(5000), (_, repeated) => {
+    told.push(repeated());
+    return attempts.next().value?.() ?? silent();
+  });
+  assertEquals((await settled(time, run)).result.status, "fulfilled");
+  assertEquals(told, [false, true, true]);
+});
+
+for (
+  const [what, first, answer, certain] of [
+    ["which did it", "done", "done", true],
+    ["which did not", "not done", "not done", true],
+    [
+      "which did not get there",
+      new AttemptFailure("refused", { check: "endpoint", untouched: true }),
+      "not done",
+      true,
+    ],
+    ["whose answer is lost", new AttemptFailure("cut", { check: "health" }), "not done", false],
+  ] as const
+) {
+  Deno.test(`an answer that is doubtful gives way to that of an earlier attempt, ${what}`, async () => {
+    using time = new FakeClocks();
+    let attempts = 0;
+    const run = new Failover(members.slice(0, 1)).run(
+      limitOf(5000),
+      async (_, repeated) => {
+        if (++attempts > 1) return { answer: "not done", repeated };
+        await new Promise((resolve) => setTimeout(resolve, 3000));
+        if (first instanceof Error) throw first;
+        return { answer: first, repeated };
+      },
+      ({ answer }) => answer === "not done",
+    );
+    const { result, took } = await settled(time, run);
+    assert(result.status === "fulfilled");
+    assertEquals([result.value.answer, !result.value.repeated(), attempts], [answer, certain, 2]);
+    assert(took >= 3000 && took <= 3020, `${took} ms`);
+  });
+}
+
+Deno.test("a doubtful answer is there in time, where nothing better comes", async () => {
+  using time = new FakeClocks();
+  let attempts = 0;
+  const run = new Failover(members).run(
+    limitOf(5000),
+    (_, repeated) => ++attempts === 1 ? silent() : Promise.resolve({ repeated }),
+    () => true,
+  );
+  const { result, took } = await settled(time, run);
+  assert(result.status === "fulfilled" && result.value.repeated());
+  assert(took >= 4900 && took <= 5000, `${took} ms`);
+  assertEquals(attempts, 2);
+});
+
 Deno.test("where no time is left to ask, it is etcd that was too slow", async () => {
   const run = (): Promise<string> =>
     new Failover(members).run({ deadline: performance.now(), timeout: 500 }, refused);
