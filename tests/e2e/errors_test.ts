@@ -272,11 +272,13 @@ Deno.test("the password is nowhere to be seen", async () => {
       EMPUSA_ETCD_USERNAME: "writer",
       EMPUSA_ETCD_PASSWORD: "hunter2-is-wrong",
       EMPUSA_LOGLEVEL: "debug",
+      EMPUSA_TIMEOUT: "20",
     }),
     list(etcd.url, {
       EMPUSA_ETCD_USERNAME: "writer",
       EMPUSA_ETCD_PASSWORD_FILE: file,
       EMPUSA_LOGLEVEL: "debug",
+      EMPUSA_TIMEOUT: "20",
     }),
     list(etcd.url, { EMPUSA_ETCD_PASSWORD: "hunter2-is-wrong" }),
     list(etcd.url, {

@@ -140,7 +140,7 @@ Deno.test("wait exits with 7 when the time is over, and with 3 where there is no
     "",
     "empusa: not within 1 s: of web there are 1, not at least 2\n",
   ]);
-  assert(few.took < 4000, `${few.took} ms`);
+  assert(few.took < 5000, `${few.took} ms`);
   assertEquals((await empusa([...wait, "--gone"], connect(etcd))).code, 7);
   const nobody = { EMPUSA_ETCD_ENDPOINT: `127.0.0.1:${freePorts(1)[0]}`, EMPUSA_TREE_ROOT: "/foo" };
   assertEquals((await empusa(wait, nobody)).code, 3);
