@@ -63,6 +63,7 @@ const rooms: readonly { path: string; mayReach: readonly string[] }[] = [
     path: "src/system.ts",
     mayReach: [
       "src/datagram.ts",
+      "src/errors.ts",
       "src/orphans.ts",
       "src/replace_file.ts",
       "src/source_address.ts",

@@ -6,11 +6,6 @@ import { versionText } from "./version.ts";
 
 /** Carries out what `args` say, and resolves to the exit code. It never rejects. */
 export async function run(args: readonly string[], system: System): Promise<number> {
-  // Without the command tree, which takes longer to build than all else.
-  if (args.length === 1 && /^(-V|--version)$/.test(args[0] as string)) {
-    await system.stdout.write(versionText());
-    return ExitCode.done;
-  }
   const program = {
     system,
     log: new Log(system.stderr),
@@ -18,6 +13,11 @@ export async function run(args: readonly string[], system: System): Promise<numb
     command: [],
   };
   try {
+    // Without the command tree, which takes longer to build than all else.
+    if (args.length === 1 && /^(-V|--version)$/.test(args[0] as string)) {
+      await system.stdout.write(versionText());
+      return ExitCode.done;
+    }
     const { carryOut } = await import("./command_line.ts");
     await carryOut(args, program);
     return program.exitCode;

@@ -1,4 +1,5 @@
 import { sendDatagram } from "./datagram.ts";
+import { EmpusaError } from "./errors.ts";
 import { isOwed, replaceFile, setOwed } from "./replace_file.ts";
 import { adoptOrphans } from "./orphans.ts";
 import { type Child, spawn, type SpawnOptions } from "./spawn.ts";
@@ -11,7 +12,10 @@ export interface Output {
   readonly isTerminal: boolean;
   /** False once its reader has gone away. */
   readonly open: boolean;
-  /** Writes all of `text`. A reader that has gone away is no failure: what is left is dropped. */
+  /**
+   * Writes all of `text`. A reader that has gone away is no failure: what is left is dropped.
+   * @throws {EmpusaError} where it cannot be written, such as to a disk that is full
+   */
   write(text: string): Promise<void>;
 }
 
@@ -84,8 +88,8 @@ export interface System {
 /** The real one. */
 export function system(): System {
   return {
-    stdout: output(Deno.stdout),
-    stderr: output(Deno.stderr),
+    stdout: output(Deno.stdout, "output"),
+    stderr: output(Deno.stderr, "error"),
     wantsColor: (output) => output.isTerminal && !Deno.noColor,
     readFile: (path) => Deno.readFile(path),
     replaceFile,
@@ -107,7 +111,7 @@ export function system(): System {
   };
 }
 
-function output(stream: typeof Deno.stdout): Output {
+function output(stream: typeof Deno.stdout, name: "output" | "error"): Output {
   let open = true;
   return {
     isTerminal: stream.isTerminal(),
@@ -120,10 +124,15 @@ function output(stream: typeof Deno.stdout): Output {
         try {
           bytes = bytes.subarray(await stream.write(bytes));
         } catch (error) {
-          if (error instanceof Deno.errors.BrokenPipe) open = false;
-          // Whoever shares the stream with us has made it non-blocking, and its reader is slow.
-          else if (error instanceof Deno.errors.WouldBlock) await new Promise((go) => setTimeout(go, 5));
-          else throw error;
+          if (error instanceof Deno.errors.BrokenPipe) {
+            open = false;
+          } else if (error instanceof Deno.errors.WouldBlock) {
+            // Whoever shares the stream with us has made it non-blocking, and its reader is slow.
+            await new Promise((go) => setTimeout(go, 5));
+          } else {
+            const { message } = error as Error;
+            throw new EmpusaError(`cannot write to standard ${name}: ${message}`, { cause: error });
+          }
         }
       }
     },

@@ -283,6 +283,20 @@ Deno.test("what cannot be logged changes nothing", async () => {
   assertEquals(await shell(`${register} --ttl 2 --refresh-every 1 & sleep 3; kill -TERM $!; wait $!`), 0);
 });
 
+Deno.test("what cannot be printed is said in one line", async () => {
+  await using etcd = await Etcd.start();
+  for (const args of ["service list", "--version", "--help"]) {
+    const { code, stderr } = await new Deno.Command("bash", {
+      args: ["-c", `"$0" ${args} >/dev/full`, program],
+      env: connect(etcd),
+    }).output();
+    assertEquals([code, new TextDecoder().decode(stderr)], [
+      1,
+      "empusa: cannot write to standard output: No space left on device (os error 28)\n",
+    ]);
+  }
+});
+
 Deno.test("a second signal leaves at once", async () => {
   await using etcd = await Etcd.start();
   await using refresher = await refreshing(etcd, "--ttl", "60", "--refresh-every", "20", "--timeout", "60");
