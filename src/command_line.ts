@@ -210,7 +210,7 @@ function options(command: AnyCommand): Map<string, Takes> {
   return new Map([...own, ...command.getCommands(true).flatMap((child) => [...options(child)])]);
 }
 
-/** Cliffy's message in the form of ours: no capital, no full stop. */
+/** Cliffy's message in the form of ours: no capital, no full stop, and nothing for a reader to choose from. */
 function asOurs(message: string): string {
-  return message.charAt(0).toLowerCase() + message.slice(1).replace(/\.$/, "");
+  return message.charAt(0).toLowerCase() + message.slice(1).replace(/\.$/, "").replace("(s)", "");
 }

@@ -246,8 +246,8 @@ Deno.test("names and values that cannot be are usage errors", async () => {
   const env = { EMPUSA_ETCD_ENDPOINT: "127.0.0.1:1", EMPUSA_TREE_ROOT: "/foo" };
   for (
     const [args, message] of [
-      [["set"], "missing argument"],
-      [["set", "x"], "missing argument"],
+      [["set"], "missing argument: name, value\n"],
+      [["set", "x"], "missing argument: value\n"],
       [["set", "a/b", "1"], 'NAME must be 1 to 255 bytes of UTF-8 without "/"'],
       [["set", "x", " "], "VALUE must be one line of 1 to 4096 bytes"],
       [["set", "x", "a\nb"], "VALUE must be one line of 1 to 4096 bytes"],
@@ -255,7 +255,7 @@ Deno.test("names and values that cannot be are usage errors", async () => {
       [["set", "x", "y", "z"], "too many arguments: z"],
       [["get", "--nope"], "unknown option"],
       [["watch", "--nope"], "unknown option"],
-      [["toggle"], "missing argument"],
+      [["toggle"], "missing argument: name\n"],
     ] as const
   ) {
     const { code, stdout, stderr } = await empusa(["switch", ...args], env);
