@@ -15,13 +15,13 @@ const credentialsCheck =
   "or --etcd-password-file (EMPUSA_ETCD_PASSWORD_FILE)";
 
 function list(endpoint: string, env: Env = {}): Promise<Outcome> {
-  const ours = { EMPUSA_ETCD_ENDPOINT: endpoint, EMPUSA_TREE_ROOT: "/foo", EMPUSA_TIMEOUT: "1" };
+  const ours = { EMPUSA_ETCD_ENDPOINT: endpoint, EMPUSA_TREE_ROOT: "/foo", EMPUSA_TIMEOUT: "2" };
   return empusa(["service", "list"], { ...ours, ...env });
 }
 
 function failed({ code, stdout, stderr, took }: Outcome, expected: number, message: string): void {
   assertEquals({ code, stdout, stderr }, { code: expected, stdout: "", stderr: `empusa: ${message}\n` });
-  assert(took < 4000, `it took ${took} ms with a timeout of 1 s`);
+  assert(took < 5000, `it took ${took} ms with a timeout of 2 s`);
 }
 
 /** A listener that does something with every connection. Those that it keeps are closed with it. */
@@ -56,7 +56,7 @@ Deno.test("connection refused", async () => {
   failed(
     await list(endpoint),
     3,
-    `cannot reach etcd within 1 s: ${endpoint}: connection refused; ${endpointCheck}`,
+    `cannot reach etcd within 2 s: ${endpoint}: connection refused; ${endpointCheck}`,
   );
 });
 
@@ -67,7 +67,7 @@ Deno.test("a black hole: a listener that never answers, with TLS and without", a
     failed(
       await list(endpoint),
       3,
-      `cannot reach etcd within 1 s: ${endpoint}: no answer in time; ${healthCheck}`,
+      `cannot reach etcd within 2 s: ${endpoint}: no answer in time; ${healthCheck}`,
     );
   }
 });
@@ -78,7 +78,7 @@ Deno.test("a frozen server", async () => {
   failed(
     await list(etcd.url),
     3,
-    `cannot reach etcd within 1 s: ${etcd.url}: no answer in time; ${healthCheck}`,
+    `cannot reach etcd within 2 s: ${etcd.url}: no answer in time; ${healthCheck}`,
   );
 });
 
@@ -87,7 +87,7 @@ Deno.test("a host name that is unknown", async () => {
   failed(
     await list(endpoint),
     3,
-    `cannot reach etcd within 1 s: ${endpoint}: the host name no-such-host.invalid is unknown; ${endpointCheck}`,
+    `cannot reach etcd within 2 s: ${endpoint}: the host name no-such-host.invalid is unknown; ${endpointCheck}`,
   );
 });
 
@@ -97,7 +97,7 @@ Deno.test("a server that hangs up at once", async () => {
   failed(
     await list(endpoint),
     3,
-    `cannot reach etcd within 1 s: ${endpoint}: it closes the connection; ${healthCheck}`,
+    `cannot reach etcd within 2 s: ${endpoint}: it closes the connection; ${healthCheck}`,
   );
 });
 
@@ -118,7 +118,7 @@ Deno.test("servers that are not etcd", async () => {
     failed(
       await list(endpoint),
       3,
-      `cannot reach etcd within 1 s: ${endpoint}: its answer is not that of an etcd; ${endpointCheck}`,
+      `cannot reach etcd within 2 s: ${endpoint}: its answer is not that of an etcd; ${endpointCheck}`,
     );
   }
   const endpoint = `https://${banner.endpoint}`;
@@ -200,7 +200,7 @@ Deno.test("plain text to TLS, and TLS to plain text", async () => {
   const { code, stderr } = await list(toPlain, { EMPUSA_CA_BUNDLE: ca.cert });
   assertEquals(code, 3);
   const [hangsUp, says] = ["it hangs up instead of speaking TLS", "it does not speak TLS"].map((reason) => {
-    return [` within 1 s`, ""].map((time) =>
+    return [` within 2 s`, ""].map((time) =>
       `empusa: cannot reach etcd${time}: ${toPlain}: ${reason}; ${protocolCheck}\n`
     );
   });
@@ -311,14 +311,14 @@ Deno.test("a cluster without a leader", async () => {
   failed(
     await list(etcd.url),
     3,
-    `cannot reach etcd within 1 s: ${etcd.url}: its cluster has no leader; ${healthCheck}`,
+    `cannot reach etcd within 2 s: ${etcd.url}: its cluster has no leader; ${healthCheck}`,
   );
 });
 
 Deno.test("a database that is full", async () => {
   await using etcd = await Etcd.start({ args: ["--quota-backend-bytes=200000"] });
   await etcd.fill();
-  const env = { EMPUSA_ETCD_ENDPOINT: etcd.url, EMPUSA_TREE_ROOT: "/foo", EMPUSA_TIMEOUT: "1" };
+  const env = { EMPUSA_ETCD_ENDPOINT: etcd.url, EMPUSA_TREE_ROOT: "/foo", EMPUSA_TIMEOUT: "2" };
   const message = `etcd at ${etcd.url} cannot write: its database is full (NOSPACE alarm); ` +
     "compact and defragment it, then: etcdctl alarm disarm";
   failed(await empusa(registerWeb, env), 1, message);

@@ -133,12 +133,12 @@ Deno.test("wait returns as soon as it is so, and prints what list would", async 
 Deno.test("wait exits with 7 when the time is over, and with 3 where there is no etcd", async () => {
   await using etcd = await Etcd.start();
   await put(etcd, "web/a", "a:1");
-  const wait = ["service", "wait", "--service-type", "web", "--timeout", "1"];
+  const wait = ["service", "wait", "--service-type", "web", "--timeout", "2"];
   const few = await empusa([...wait, "--count", "2"], connect(etcd));
   assertEquals([few.code, few.stdout, few.stderr], [
     7,
     "",
-    "empusa: not within 1 s: of web there are 1, not at least 2\n",
+    "empusa: not within 2 s: of web there are 1, not at least 2\n",
   ]);
   assert(few.took < 5000, `${few.took} ms`);
   assertEquals((await empusa([...wait, "--gone"], connect(etcd))).code, 7);
