@@ -165,6 +165,7 @@ export class Failover<M extends Member> {
         turn.lost ||= !settled.error.untouched;
         turn.ready = performance.now() + backOff(++turn.failures, longestPause);
       }
+      // After a doubtful answer another attempt would find no more.
       nextAt = doubtful === undefined ? 0 : Infinity;
     }
     if (doubtful !== undefined) return doubtful.value;

@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Etcd, freePorts } from "../support/etcd.ts";
 import { pause, until } from "../support/pause.ts";
-import { connect, empusa, type Outcome, program, type Running, start } from "../support/program.ts";
+import { connect, empusa, type Outcome, program, type Running, shell, start } from "../support/program.ts";
 
 const root = "/foo";
 const named = ["--service-type", "type-of-service", "--service-name", "name-of-the-service-instance"];
@@ -272,25 +272,20 @@ Deno.test("a refresher that is interrupted before it has registered stops at onc
 
 Deno.test("what cannot be logged changes nothing", async () => {
   await using etcd = await Etcd.start();
-  const shell = async (command: string): Promise<number> => {
-    const args = ["-c", `"$0" ${command} 2>/dev/full`, program];
-    return (await new Deno.Command("bash", { args, env: connect(etcd) }).output()).code;
-  };
+  const unlogged = async (command: string): Promise<number> =>
+    (await shell(`"$0" ${command} 2>/dev/full`, connect(etcd))).code;
   const register = `service register ${named.join(" ")} --service-location h:1`;
-  assertEquals(await shell(register), 0);
-  assertEquals(await shell(`${register} --ttl x`), 2);
-  assertEquals(await shell("service list >/dev/full"), 1);
-  assertEquals(await shell(`${register} --ttl 2 --refresh-every 1 & sleep 3; kill -TERM $!; wait $!`), 0);
+  assertEquals(await unlogged(register), 0);
+  assertEquals(await unlogged(`${register} --ttl x`), 2);
+  assertEquals(await unlogged("service list >/dev/full"), 1);
+  assertEquals(await unlogged(`${register} --ttl 2 --refresh-every 1 & sleep 3; kill -TERM $!; wait $!`), 0);
 });
 
 Deno.test("what cannot be printed is said in one line", async () => {
   await using etcd = await Etcd.start();
   for (const args of ["service list", "--version", "--help"]) {
-    const { code, stderr } = await new Deno.Command("bash", {
-      args: ["-c", `"$0" ${args} >/dev/full`, program],
-      env: connect(etcd),
-    }).output();
-    assertEquals([code, new TextDecoder().decode(stderr)], [
+    const { code, stderr } = await shell(`"$0" ${args} >/dev/full`, connect(etcd));
+    assertEquals([code, stderr], [
       1,
       "empusa: cannot write to standard output: No space left on device (os error 28)\n",
     ]);
@@ -342,11 +337,8 @@ Deno.test("a reader that goes away is no failure", async () => {
   await using etcd = await Etcd.start();
   await etcd.etcdctl("put", "/foo/service/web/a", "x".repeat(100_000));
   const script = 'set -o pipefail; "$0" service list --format json | head -c 10';
-  const { code, stderr } = await new Deno.Command("bash", {
-    args: ["-c", script, program],
-    env: connect(etcd),
-  }).output();
-  assertEquals([code, new TextDecoder().decode(stderr)], [0, ""]);
+  const { code, stderr } = await shell(script, connect(etcd));
+  assertEquals([code, stderr], [0, ""]);
 });
 
 Deno.test("colour is for terminals without NO_COLOR", async () => {

@@ -10,6 +10,7 @@ import {
   program,
   registerWeb,
   type Running,
+  shell,
   signalFirst,
   start,
 } from "../support/program.ts";
@@ -58,10 +59,7 @@ Deno.test("under nohup a terminal that closes is no reason to leave", async () =
   await using etcd = await Etcd.start();
   const script = `nohup "$0" ${registerWeb.join(" ")} --ttl 60 --refresh-every auto & sleep 3
     kill -HUP $!; sleep 1; kill -0 $! && kill -TERM $!; wait $!`;
-  const { code } = await new Deno.Command("bash", {
-    args: ["-c", script, program],
-    env: connect(etcd),
-  }).output();
+  const { code } = await shell(script, connect(etcd));
   assertEquals(code, 0);
   assertEquals(await etcd.etcdctl("get", key), "");
 });

@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Etcd } from "../support/etcd.ts";
 import { pause } from "../support/pause.ts";
-import { connect, empusa, type Env, program, start } from "../support/program.ts";
+import { connect, empusa, type Env, shell, start } from "../support/program.ts";
 
 /** `empusa switch ARGS`: its exit code, and what it printed. */
 async function run(args: string, env: Env): Promise<[code: number, stdout: string, stderr: string]> {
@@ -26,16 +26,13 @@ Deno.test("a switch is set, read, and removed", async () => {
 
 Deno.test("a value comes from standard input, too, and is one line", async () => {
   await using etcd = await Etcd.start();
-  const shell = async (script: string): Promise<[number, string]> => {
-    const { code, stderr } = await new Deno.Command("bash", {
-      args: ["-c", script, program],
-      env: connect(etcd),
-    }).output();
-    return [code, new TextDecoder().decode(stderr)];
+  const told = async (script: string): Promise<[number, string]> => {
+    const { code, stderr } = await shell(script, connect(etcd));
+    return [code, stderr];
   };
-  assertEquals(await shell('printf "a b\\n" | "$0" switch set x -'), [0, 'empusa: set x to "a b", no TTL\n']);
+  assertEquals(await told('printf "a b\\n" | "$0" switch set x -'), [0, 'empusa: set x to "a b", no TTL\n']);
   assertEquals(await etcd.etcdctl("get", "/foo/switch/x"), "/foo/switch/x\na b\n");
-  assertEquals((await shell('printf -- "--x\\n" | "$0" switch set dash -'))[0], 0);
+  assertEquals((await told('printf -- "--x\\n" | "$0" switch set dash -'))[0], 0);
   assertEquals(await etcd.etcdctl("get", "/foo/switch/dash"), "/foo/switch/dash\n--x\n");
   for (
     const script of [
@@ -45,7 +42,7 @@ Deno.test("a value comes from standard input, too, and is one line", async () =>
       "head -c 5000 /dev/zero | tr '\\0' x",
     ]
   ) {
-    const [code, stderr] = await shell(`${script} | "$0" switch set x -`);
+    const [code, stderr] = await told(`${script} | "$0" switch set x -`);
     assertEquals(code, 2);
     assertMatch(stderr, /^empusa: VALUE on standard input (must be|is missing)/);
   }

@@ -30,6 +30,12 @@ export async function empusa(args: readonly string[], env: Env = {}): Promise<Ou
   return await running.outcome;
 }
 
+/** Runs a script of bash to its end; in it, `"$0"` is the program. */
+export async function shell(script: string, env: Env): Promise<Outcome> {
+  await using running = launch(["bash", "-c", script, program], env);
+  return await running.outcome;
+}
+
 /** A program that is still running. It is killed where the test leaves it behind. */
 export interface Running extends AsyncDisposable {
   readonly pid: number;
