@@ -33,6 +33,7 @@ const rooms: readonly { path: string; mayReach: readonly string[] }[] = [
       "src/process/",
       "src/formats/",
       "src/errors.ts",
+      "src/escape.ts",
       "src/log.ts",
       "src/delay.ts",
       "type src/system.ts",
@@ -41,12 +42,22 @@ const rooms: readonly { path: string; mayReach: readonly string[] }[] = [
   },
   {
     path: "src/registry/etcd.ts",
-    mayReach: ["src/registry/", "src/errors.ts", "src/delay.ts", "etcd3", "node:"],
+    mayReach: ["src/registry/", "src/errors.ts", "src/escape.ts", "src/delay.ts", "etcd3", "node:"],
   },
-  { path: "src/registry/", mayReach: ["src/registry/", "src/errors.ts", "src/delay.ts", "node:"] },
+  {
+    path: "src/registry/",
+    mayReach: ["src/registry/", "src/errors.ts", "src/escape.ts", "src/delay.ts", "node:"],
+  },
   {
     path: "src/process/",
-    mayReach: ["src/process/", "src/errors.ts", "src/delay.ts", "type src/system.ts", "node:"],
+    mayReach: [
+      "src/process/",
+      "src/errors.ts",
+      "src/escape.ts",
+      "src/delay.ts",
+      "type src/system.ts",
+      "node:",
+    ],
   },
   {
     path: "src/formats/",
@@ -56,9 +67,10 @@ const rooms: readonly { path: string; mayReach: readonly string[] }[] = [
       "type src/registry/kind.ts",
       "type src/registry/switch.ts",
       "src/errors.ts",
+      "src/escape.ts",
     ],
   },
-  { path: "src/log.ts", mayReach: ["type src/system.ts"] },
+  { path: "src/log.ts", mayReach: ["src/escape.ts", "type src/system.ts"] },
   {
     path: "src/system.ts",
     mayReach: [
@@ -78,6 +90,7 @@ const rooms: readonly { path: string; mayReach: readonly string[] }[] = [
   { path: "src/delay.ts", mayReach: [] },
   { path: "src/replace_file.ts", mayReach: [] },
   { path: "src/errors.ts", mayReach: [] },
+  { path: "src/escape.ts", mayReach: [] },
 ];
 
 interface Dependency {

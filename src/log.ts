@@ -1,3 +1,4 @@
+import { escapeControls, shorten } from "./escape.ts";
 import type { Output } from "./system.ts";
 
 /** From the least talkative to the most. */
@@ -15,6 +16,9 @@ export interface LogOptions {
 /** How long a line is waited for that nobody reads, in milliseconds, and how many such lines are kept. */
 const patience = 1000;
 const maxWaiting = 100;
+
+/** How much of a message is told, in UTF-16 code units: others may write what it is about. */
+const longestMessage = 8000;
 
 /**
  * Lines for the person who runs the program, on stderr: results never go through here. Whoever does not read
@@ -51,10 +55,11 @@ export class Log {
     return this.#write("debug", message);
   }
 
-  async #write(level: LogLevel, message: string): Promise<void> {
+  async #write(level: LogLevel, text: string): Promise<void> {
     if (logLevels.indexOf(level) > logLevels.indexOf(this.#options.level) || this.#waiting > maxWaiting) {
       return;
     }
+    const message = shorten(text, longestMessage);
     const line = this.#options.format === "json" ? jsonLine(level, message) : textLine(level, message);
     this.#waiting++;
     this.#last = this.#last.then(() => this.#output.write(line)).catch(() => {}).finally(() =>
@@ -73,10 +78,13 @@ const prefixes: Readonly<Record<LogLevel, string>> = {
   debug: "debug: ",
 };
 
+/** Each message is one line, but for what helps with debugging: the lines of that are ours, and set in. */
 function textLine(level: LogLevel, message: string): string {
-  return `empusa: ${prefixes[level]}${message}\n`;
+  const lines = level === "debug" ? message.split("\n") : [message];
+  return `empusa: ${prefixes[level]}${lines.map(escapeControls).join("\n  ")}\n`;
 }
 
+/** The message as it is: whoever reads JSON gets what was written, whoever looks at the line sees escapes. */
 function jsonLine(level: LogLevel, message: string): string {
-  return `${JSON.stringify({ time: new Date().toISOString(), level, message })}\n`;
+  return `${escapeControls(JSON.stringify({ time: new Date().toISOString(), level, message }))}\n`;
 }

@@ -1,5 +1,5 @@
 /** What the commands that follow the registry have in common. */
-import { visible } from "../formats/visible.ts";
+import { shorten } from "../escape.ts";
 import type { Log } from "../log.ts";
 import type { Stray, WatchEvent, WatchOptions } from "../registry/mod.ts";
 import type { Context } from "./command.ts";
@@ -28,5 +28,5 @@ export function follow<T>(
 
 /** Warns of a key that holds nothing of the kind that lies there. */
 export function tellStray({ key, rule }: Stray, log: Log): Promise<void> {
-  return log.warn(`left out what lies at ${visible(key)}: it must ${rule}`);
+  return log.warn(`left out what lies at ${shorten(key)}: it must ${rule}`);
 }

@@ -4,6 +4,7 @@
  */
 import { Command } from "@cliffy/command";
 import { RuleViolation, UsageError } from "../errors.ts";
+import { shorten } from "../escape.ts";
 import type { System } from "../system.ts";
 
 /** A command whose options are not known to the compiler: settings are typed by their own declaration. */
@@ -239,8 +240,7 @@ export function broken(setting: Setting<unknown>, rule: string, text: string): U
 
 /** The error for something that was typed and breaks a rule: it "must …". */
 export function mustBe(what: string, rule: string, text: string): UsageError {
-  const shown = text.length > 80 ? `${text.slice(0, 80)}…` : text;
-  return new UsageError(`${what} must ${rule}, not ${JSON.stringify(shown)}`);
+  return new UsageError(`${what} must ${rule}, not ${JSON.stringify(shorten(text, 80))}`);
 }
 
 /** A setting by all of its names. */

@@ -1,4 +1,5 @@
 import { ExitCode } from "../errors.ts";
+import { resultFor } from "../escape.ts";
 import { columns } from "../formats/columns.ts";
 import { type EndpointStatus, type RegistryStatus, showEndpoint } from "../registry/mod.ts";
 import { withAdvice } from "./advice.ts";
@@ -30,7 +31,9 @@ export async function runStatus({ format }: StatusOptions, context: Context): Pr
   using registry = await context.openRegistry();
   const status = await registry.status();
   const { stdout } = context.system;
-  await stdout.write(format === "json" ? json(status) : table(status, context.system.wantsColor(stdout)));
+  await stdout.write(
+    format === "json" ? resultFor(stdout, json(status)) : table(status, context.system.wantsColor(stdout)),
+  );
   const failure = status.read ?? status.write;
   if (failure !== undefined) throw failure;
   return ExitCode.done;

@@ -1,7 +1,9 @@
 /** What the commands have in common that follow something and tell of it, or run a command for it. */
 import { ExitCode, UsageError } from "../errors.ts";
-import { visible } from "../formats/visible.ts";
+import { escapeControls, resultFor } from "../escape.ts";
+import { cellOf } from "../formats/columns.ts";
 import type { Registry, WatchEvent, WatchOptions } from "../registry/mod.ts";
+import type { Output } from "../system.ts";
 import type { Context } from "./command.ts";
 import { follow } from "./following.ts";
 import { formatSetting } from "./format.ts";
@@ -58,10 +60,10 @@ export async function runWatching<T>(
   if (command === undefined) {
     const { stdout } = context.system;
     for await (const event of events) {
-      await Promise.race([
-        stdout.write(format === "jsonl" ? jsonLine(event, subject) : tableLines(event, subject)),
-        aborted(signal),
-      ]);
+      const text = format === "jsonl"
+        ? resultFor(stdout, jsonLine(event, subject))
+        : tableLines(event, subject, stdout);
+      await Promise.race([stdout.write(text), aborted(signal)]);
       // Nobody reads on, or nobody wants to wait for somebody who reads slowly.
       if (!stdout.open || signal.aborted) break;
     }
@@ -104,10 +106,15 @@ function jsonLine<T>(event: WatchEvent<T>, { compare, object, plural }: Subject<
   }
 }
 
-function tableLines<T>(event: WatchEvent<T>, { compare, columns }: Subject<T>): string {
+function tableLines<T>(
+  event: WatchEvent<T>,
+  { compare, columns }: Subject<T>,
+  { isTerminal }: Pick<Output, "isTerminal">,
+): string {
+  const cell = isTerminal ? cellOf : escapeControls;
   const line = (what: string, item: T): string => {
     const [name, value] = columns(item);
-    return `${what.padEnd(8)}  ${visible(name).padEnd(24)}  ${visible(value)}\n`;
+    return `${what.padEnd(8)}  ${cell(name).padEnd(24)}  ${cell(value)}\n`;
   };
   const lines = (what: string, items: readonly T[]): string =>
     items.toSorted(compare).map((item) => line(what, item)).join("");

@@ -1,5 +1,5 @@
+import { escapeControls, shorten } from "../escape.ts";
 import type { Stored } from "../registry/kind.ts";
-import { visible } from "./visible.ts";
 
 /** How a table is going to be looked at. */
 export interface Look {
@@ -19,11 +19,19 @@ export function tabular(
     ...rows.map((row) => row.map((cell) => typeof cell === "string" ? cell : timeLeft(cell))),
   ];
   if (terminal) return columns(all, { header: true, color });
-  return all.map((row) => `${row.map(visible).join("\t")}\n`).join("");
+  return all.map((row) => `${row.map(escapeControls).join("\t")}\n`).join("");
 }
 
 function timeLeft({ ttl, grantedTtl }: Pick<Stored, "ttl" | "grantedTtl">): string {
   return ttl === null || ttl === undefined ? "-" : `${ttl}s / ${grantedTtl}s`;
+}
+
+/** How wide a cell may be, in UTF-16 code units: one long value pads every other row. */
+const widestCell = 300;
+
+/** A foreign value as a cell for people: one line of bounded length. */
+export function cellOf(text: string): string {
+  return escapeControls(shorten(text, widestCell));
 }
 
 /** Rows as aligned columns for people, two blanks between them; the first may be a header. */
@@ -31,7 +39,7 @@ export function columns(
   rows: readonly (readonly string[])[],
   { header = false, color = false }: { readonly header?: boolean; readonly color?: boolean } = {},
 ): string {
-  const cells = rows.map((row) => row.map(visible));
+  const cells = rows.map((row) => row.map(cellOf));
   const widths: number[] = [];
   for (const row of cells) {
     for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, widthOf(cell));

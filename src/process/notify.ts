@@ -1,9 +1,18 @@
 /** Tells the service manager how we are, in the words of systemd's sd_notify(3). */
+import { escapeControls, shorten } from "../escape.ts";
 import type { System } from "../system.ts";
 
 /** When a message is tried again that the manager had no room for, in milliseconds, and how many are kept. */
 const retryAfter = 500;
 const maxOwed = 10;
+
+/** How much of a status is sent, in UTF-16 code units: systemd drops messages of more than 4096 bytes. */
+const longestStatus = 1000;
+
+/** Each line of a message is an assignment, so what others wrote must not begin one. */
+function statusLine(status: string): string {
+  return `STATUS=${shorten(escapeControls(status), longestStatus)}`;
+}
 
 export class ServiceManager implements Disposable {
   readonly #system: Pick<System, "env" | "pid" | "sendDatagram">;
@@ -23,12 +32,12 @@ export class ServiceManager implements Disposable {
 
   /** We do what we were started for. */
   ready(status: string): void {
-    this.#send(`READY=1\nSTATUS=${status}`);
+    this.#send(`READY=1\n${statusLine(status)}`);
   }
 
   /** How we are, in one line. */
   status(status: string): void {
-    this.#send(`STATUS=${status}`);
+    this.#send(statusLine(status));
   }
 
   /** We are about to end. */

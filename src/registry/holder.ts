@@ -1,6 +1,7 @@
 /** Who holds a name, as far as the store tells. */
 import { EmpusaError, ExitCode } from "../errors.ts";
-import { type Instance, oneLine } from "./instance.ts";
+import { shorten } from "../escape.ts";
+import type { Instance } from "./instance.ts";
 import type { Entry } from "./store.ts";
 
 export interface Holder {
@@ -19,7 +20,7 @@ export class ConflictError extends EmpusaError {
 
 export function holderOf({ value, lease }: Entry): Holder {
   return {
-    location: oneLine(new TextDecoder().decode(value)),
+    location: shorten(new TextDecoder().decode(value)),
     lease: lease === undefined ? undefined : BigInt(lease).toString(16),
   };
 }

@@ -41,12 +41,6 @@ export function isLocation(text: string): boolean {
     encoder.encode(text).length <= maxLocationBytes;
 }
 
-/** What anybody may have written, as something that fits into a message. */
-export function oneLine(text: string): string {
-  const shown = text.replace(new RegExp(control, "g"), "\ufffd");
-  return shown.length > 200 ? `${shown.slice(0, 200)}…` : shown;
-}
-
 const maxNameBytes = 255;
 const maxLocationBytes = 4096;
 

@@ -1,7 +1,8 @@
 /** Switches: small shared values that operators set and scripts read. `{tree root}/switch/{name}` = value. */
 import { EmpusaError, ExitCode, RuleViolation, UnreachableError } from "../errors.ts";
+import { shorten } from "../escape.ts";
 import { ConflictError } from "./holder.ts";
-import { oneLine, parseLocation } from "./instance.ts";
+import { parseLocation } from "./instance.ts";
 import { decode, type Kind, readAll, type Stored, type Stray } from "./kind.ts";
 import { newLeaseId, timeToLeave } from "./session.ts";
 import { type LeaseId, limitOf, type Store } from "./store.ts";
@@ -119,7 +120,7 @@ export class Switches {
     const state = stateOf(before);
     if (state === undefined) {
       throw new EmpusaError(
-        `cannot toggle ${name}: its value is ${JSON.stringify(oneLine(before))}, which is neither on nor off`,
+        `cannot toggle ${name}: its value is ${JSON.stringify(shorten(before))}, which is neither on nor off`,
       );
     }
     const value = state ? "no" : "yes";

@@ -1,4 +1,5 @@
 import { EmpusaError, ExitCode, UsageError } from "../../errors.ts";
+import { resultFor } from "../../escape.ts";
 import { isLocation, pick, type Selection, strategies } from "../../registry/mod.ts";
 import { type Context, leaf, type Program } from "../command.ts";
 import { type AnyCommand, named, oneOf, optional, required, type Values, withDefault } from "../settings.ts";
@@ -65,6 +66,7 @@ export async function runPick(
     const what = selection.name === undefined ? selection.types.join(", ") : "those types and that name";
     throw new EmpusaError(`nothing of ${what} is registered`, { exitCode: ExitCode.absent });
   }
-  await context.system.stdout.write(`${picked.location}\n`);
+  const { stdout } = context.system;
+  await stdout.write(resultFor(stdout, `${picked.location}\n`));
   return ExitCode.done;
 }

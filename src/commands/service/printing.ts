@@ -1,7 +1,7 @@
 /** Instances on their way to somebody who reads them: in which format, and what about those it cannot express. */
 import { EmpusaError } from "../../errors.ts";
+import { resultFor, shorten } from "../../escape.ts";
 import { type FormatName, formatNames, formats, type Printed, showsTtl } from "../../formats/mod.ts";
-import { visible } from "../../formats/visible.ts";
 import type { Log } from "../../log.ts";
 import { type RegisteredInstance, type Registry, type Selection } from "../../registry/mod.ts";
 import type { Context } from "../command.ts";
@@ -32,7 +32,7 @@ export async function print(
   const rendering = { color: wantsColor(stdout), terminal: stdout.isTerminal, types };
   const printed = formats[options.format](complete, rendering);
   await tellLeftOut(printed, options, log);
-  await stdout.write(printed.text);
+  await stdout.write(options.format === "table" ? printed.text : resultFor(stdout, printed.text));
 }
 
 /**
@@ -46,7 +46,7 @@ export async function tellLeftOut(
   told: Set<string> = new Set(),
 ): Promise<void> {
   for (const { instance, rule } of leftOut) {
-    const what = `${label(instance)} at ${visible(instance.location)}`;
+    const what = `${label(instance)} at ${shorten(instance.location)}`;
     const why = `as ${format} an instance must ${rule}`;
     if (strict) throw new EmpusaError(`cannot print ${what}: ${why}`);
     if (!told.has(what)) await log.warn(`left out ${what}: ${why}`);

@@ -1,4 +1,5 @@
 import { ExitCode } from "../../errors.ts";
+import { resultFor } from "../../escape.ts";
 import { notSet } from "../../registry/mod.ts";
 import { type Context, leaf, type Program } from "../command.ts";
 import type { AnyCommand } from "../settings.ts";
@@ -24,6 +25,7 @@ export async function runGet({ name }: GetOptions, context: Context): Promise<Ex
   using registry = await context.openRegistry();
   const found = await registry.switches.get(name);
   if (found === undefined) throw notSet(name);
-  await context.system.stdout.write(`${found.value}\n`);
+  const { stdout } = context.system;
+  await stdout.write(resultFor(stdout, `${found.value}\n`));
   return ExitCode.done;
 }

@@ -1,4 +1,5 @@
 import { ExitCode } from "../../errors.ts";
+import { resultFor } from "../../escape.ts";
 import { switchFormats } from "../../formats/switches.ts";
 import { type Context, leaf, type Program } from "../command.ts";
 import { tellStray } from "../following.ts";
@@ -28,6 +29,7 @@ export async function runList(
   for (const stray of strays) await tellStray(stray, log);
   const { stdout, wantsColor } = system;
   const rendering = { color: wantsColor(stdout), terminal: stdout.isTerminal };
-  await stdout.write(switchFormats[format](await registry.withTtl(switches), rendering));
+  const text = switchFormats[format](await registry.withTtl(switches), rendering);
+  await stdout.write(format === "table" ? text : resultFor(stdout, text));
   return ExitCode.done;
 }
