@@ -2,8 +2,8 @@
 export const ExitCode = {
   /** What was asked for is done. */
   done: 0,
-  /** It failed for a reason that no other code names. */
-  failed: 1,
+  /** `switch test`: the switch is off. Nothing else ends with this code, so that no failure is taken for an answer. */
+  off: 1,
   /** The command line or the environment is wrong; nothing was tried. */
   usage: 2,
   /** No etcd could be reached, or none answered in time. */
@@ -18,6 +18,8 @@ export const ExitCode = {
   timeout: 7,
   /** A question that is answered by 0 or 1 has no answer. */
   undecided: 8,
+  /** It failed for a reason that no other code names. */
+  failed: 9,
 } as const;
 
 export type ExitCode = typeof ExitCode[keyof typeof ExitCode];

@@ -321,7 +321,7 @@ Deno.test("a database that is full", async () => {
   const env = { EMPUSA_ETCD_ENDPOINT: etcd.url, EMPUSA_TREE_ROOT: "/foo", EMPUSA_TIMEOUT: "2" };
   const message = `etcd at ${etcd.url} cannot write: its database is full (NOSPACE alarm); ` +
     "compact and defragment it, then: etcdctl alarm disarm";
-  failed(await empusa(registerWeb, env), 1, message);
+  failed(await empusa(registerWeb, env), 9, message);
   assertEquals((await list(etcd.url)).code, 0);
 });
 
@@ -331,7 +331,7 @@ Deno.test("a request that is too large", async () => {
   const env = { EMPUSA_ETCD_ENDPOINT: etcd.url, EMPUSA_TREE_ROOT: "/foo" };
   failed(
     await empusa(large, env),
-    1,
+    9,
     `etcd at ${etcd.url} cannot write: the request is too large; check etcd's --max-request-bytes`,
   );
 });

@@ -71,7 +71,7 @@ Deno.test("what cannot be written is said, and loses nothing", async () => {
   for (const output of ["/nowhere/out.txt", folder.path]) {
     const args = ["service", "export", "--format", "plain", "--output", output];
     const { code, stderr } = await empusa(args, connect(etcd));
-    assertEquals(code, 1);
+    assertEquals(code, 9);
     assertStringIncludes(stderr, `empusa: cannot write ${output}: `);
   }
   assertEquals(folder.names(), []);
@@ -94,7 +94,7 @@ Deno.test("an implausible result is held back", async () => {
     ] as const
   ) {
     const { code, stderr } = await empusa(plain(folder, option, value), connect(etcd));
-    assertEquals([code, stderr], [1, `empusa: warning: left ${folder.path}/out.txt as it is: ${why}\n`]);
+    assertEquals([code, stderr], [9, `empusa: warning: left ${folder.path}/out.txt as it is: ${why}\n`]);
     assertEquals(await entries(), 10);
   }
   assertEquals((await empusa(plain(folder, "--max-drop", "60", "--min", "4"), connect(etcd))).code, 0);
@@ -149,7 +149,7 @@ Deno.test("an etcd that is away, or blank, does not blank the file", async () =>
   assertEquals(await folder.read("out.txt"), "h:9\n");
   await etcd.restart();
   await etcd.etcdctl("del", "--prefix", "/foo/");
-  assertEquals((await empusa(plain(folder), connect(etcd))).code, 1);
+  assertEquals((await empusa(plain(folder), connect(etcd))).code, 9);
   assertEquals(await folder.read("out.txt"), "h:9\n");
   assertEquals((await empusa(plain(folder, "--min", "0"), connect(etcd))).code, 0);
   assertEquals(await folder.read("out.txt"), "");

@@ -53,7 +53,7 @@ Deno.test("what a format cannot express is left out with a warning, or an error 
     /^empusa: warning: left out web\/b at unix:\/run\/b.sock: as prometheus an instance must have .*\n$/,
   );
   const strict = await empusa([...list, "--strict"], connect(etcd));
-  assertEquals([strict.code, strict.stdout], [1, ""]);
+  assertEquals([strict.code, strict.stdout], [9, ""]);
   assertMatch(strict.stderr, /^empusa: cannot print web\/b at unix:\/run\/b.sock: as prometheus .*\n$/);
 });
 

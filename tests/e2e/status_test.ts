@@ -104,7 +104,7 @@ Deno.test("status with an alarm", async () => {
   await using etcd = await Etcd.start({ args: ["--quota-backend-bytes=200000"] });
   await etcd.fill();
   const { code, stdout, stderr } = await empusa(["status"], env(etcd.url));
-  assertEquals(code, 1);
+  assertEquals(code, 9);
   assertMatch(stdout, / NOSPACE\n[^]*readable +yes\nwritable +no\n/);
   assertMatch(stderr, /its database is full \(NOSPACE alarm\)/);
 });

@@ -93,7 +93,7 @@ Deno.test("test answers by its exit code, and never says off for a failure", asy
     "",
     "empusa: cannot read maintenance: its value must be UTF-8\n",
   ]);
-  assertEquals((await run("get maintenance", env))[0], 1);
+  assertEquals((await run("get maintenance", env))[0], 9);
   assertEquals((await run("test other", env))[0], 6);
   assertEquals((await run("test", env))[0], 2);
   assertEquals((await run("test maintenance --etcd-endpoint 127.0.0.1:1 --timeout 1", env))[0], 3);
@@ -112,7 +112,7 @@ Deno.test("toggle turns over what is on or off, and nothing else", async () => {
   }
   await etcd.etcdctl("put", key, "blue");
   assertEquals(await run("toggle maintenance", env), [
-    1,
+    9,
     "",
     'empusa: cannot toggle maintenance: its value is "blue", which is neither on nor off\n',
   ]);

@@ -20,14 +20,14 @@ export function testSwitchCommand(program: Program): AnyCommand {
   });
 }
 
-/** @throws {EmpusaError} never with exit code 1, which is an answer */
+/** @throws {EmpusaError} with `undecided` where no other code names the failure */
 export async function runTest({ name }: TestOptions, context: Context): Promise<number> {
   try {
     using registry = await context.openRegistry();
     const found = await registry.switches.get(name);
     if (found === undefined) throw notSet(name);
     const state = stateOf(found.value);
-    if (state !== undefined) return state ? ExitCode.done : ExitCode.failed;
+    if (state !== undefined) return state ? ExitCode.done : ExitCode.off;
     throw new EmpusaError(`${name} is ${JSON.stringify(found.value)}, which is neither on nor off`);
   } catch (error) {
     if (error instanceof EmpusaError && error.exitCode !== ExitCode.failed) throw error;
