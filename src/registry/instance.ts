@@ -1,6 +1,7 @@
 /** The domain's first noun, and how it lies in the store: `{tree root}/service/{type}/{name}` = location. */
 import { RuleViolation } from "../errors.ts";
 import { decode, type Kind, type Stored } from "./kind.ts";
+import type { Pattern } from "./pattern.ts";
 import type { Entry } from "./store.ts";
 
 /** One instance of a service: somebody who can be reached at `location`. */
@@ -18,7 +19,7 @@ export interface Selection {
   /** Of these types; empty for all. */
   readonly types: readonly string[];
   /** Whose names it matches; undefined for all. */
-  readonly name?: RegExp | undefined;
+  readonly name?: Pattern | undefined;
 }
 
 export function isSelected({ type, name }: Instance, selection: Selection): boolean {
@@ -41,8 +42,14 @@ export function isLocation(text: string): boolean {
     encoder.encode(text).length <= maxLocationBytes;
 }
 
-const maxNameBytes = 255;
+export const maxNameBytes = 255;
 const maxLocationBytes = 4096;
+
+/** Whether a name has the length that names may have. Anybody may have written one of any length, and of anything else. */
+export function isNameSized(name: string): boolean {
+  // No character has fewer bytes than code units.
+  return name !== "" && name.length <= maxNameBytes && encoder.encode(name).length <= maxNameBytes;
+}
 
 /**
  * A service type or the name of an instance, which is one segment of a key.
@@ -50,8 +57,8 @@ const maxLocationBytes = 4096;
  */
 export function parseName(text: string): string {
   if (
-    text === "" || text !== text.trim() || text.includes("/") || control.test(text) || !text.isWellFormed() ||
-    encoder.encode(text).length > maxNameBytes
+    !isNameSized(text) || text !== text.trim() || text.includes("/") || control.test(text) ||
+    !text.isWellFormed()
   ) {
     throw new RuleViolation(
       `be 1 to ${maxNameBytes} bytes of UTF-8 without "/", control characters, or blanks at the ends`,
@@ -89,32 +96,6 @@ export function parseTreeRoot(text: string): string {
   return segments.map((segment) => `/${segment}`).join("");
 }
 
-/**
- * What a pattern for names matches: `*` is any number of characters, `?` one, `[a-z]` one of those, `[!a-z]` one of
- * the others.
- * @throws {RuleViolation} where a bracket is never closed
- */
-export function parsePattern(text: string): RegExp {
-  let source = "";
-  for (let rest = text; rest !== "";) {
-    const [, negated, set] = /^\[(!?)(\]?[^\]]*)\]/.exec(rest) ?? [];
-    const [first = ""] = rest;
-    if (set !== undefined) {
-      source += `[${negated === "!" ? "^" : ""}${set.replace(/[\\\]^[]/g, "\\$&")}]`;
-      rest = rest.slice((negated as string).length + set.length + 2);
-      continue;
-    }
-    if (first === "[") throw new RuleViolation("be a pattern whose brackets are closed");
-    source += first === "*" ? ".*" : first === "?" ? "." : first.replace(/[\\^$.|+(){}\]]/, "\\$&");
-    rest = rest.slice(first.length);
-  }
-  try {
-    return new RegExp(`^${source}$`, "su");
-  } catch (error) {
-    throw new RuleViolation("be a pattern such as web-*, web-? or web-[0-9]", { cause: error });
-  }
-}
-
 /** The key under which an instance is stored. */
 export function instanceKey(treeRoot: string, type: string, name: string): string {
   return `${instancePrefix(treeRoot, type)}${name}`;
@@ -135,7 +116,8 @@ export function readInstance(treeRoot: string, key: Uint8Array, value: Uint8Arra
     throw new RuleViolation(`be ${instancePrefix(treeRoot)}TYPE/NAME`);
   }
   if (type === "" || name === "") throw new RuleViolation("have a type and a name that are not empty");
-  return { type, name, location: decode(value) };
+  if (isNameSized(type) && isNameSized(name)) return { type, name, location: decode(value) };
+  throw new RuleViolation(`have a type and a name of at most ${maxNameBytes} bytes`);
 }
 
 /** An instance from what lies in the store. Throws like `readInstance`. */

@@ -33,12 +33,12 @@ export {
   isLocation,
   parseLocation,
   parseName,
-  parsePattern,
   parseTreeRoot,
   type RegisteredInstance,
   type Selection,
 } from "./instance.ts";
 export type { OutageEvent } from "./outage.ts";
+export { parsePattern } from "./pattern.ts";
 export { pick, strategies } from "./pick.ts";
 export { View, type WatchEvent, type WatchOptions } from "./watch.ts";
 export type { Stored, Stray } from "./kind.ts";

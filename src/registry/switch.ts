@@ -2,7 +2,7 @@
 import { EmpusaError, ExitCode, RuleViolation, UnreachableError } from "../errors.ts";
 import { shorten } from "../escape.ts";
 import { ConflictError } from "./holder.ts";
-import { parseLocation } from "./instance.ts";
+import { isNameSized, maxNameBytes, parseLocation } from "./instance.ts";
 import { decode, type Kind, readAll, type Stored, type Stray } from "./kind.ts";
 import { newLeaseId, timeToLeave } from "./session.ts";
 import { type LeaseId, limitOf, type Store } from "./store.ts";
@@ -47,6 +47,7 @@ function switchesOf(treeRoot: string, only?: string): Kind<Switch> {
     read: ({ key, value, lease, createRevision, modifyRevision }) => {
       const name = decode(key).slice(prefix.length);
       if (name === "" || name.includes("/")) throw new RuleViolation(`be ${prefix}NAME`);
+      if (!isNameSized(name)) throw new RuleViolation(`have a name of at most ${maxNameBytes} bytes`);
       // Others begin with the same letters.
       if (only !== undefined && name !== only) return undefined;
       return { name, value: decode(value), lease, createRevision, modifyRevision };
