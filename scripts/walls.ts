@@ -7,6 +7,8 @@
  * A room is the files whose path begins with `path`. They may reach files and packages that begin with one of
  * the others; behind `type` stands what may be imported for its types alone. The first room that fits counts.
  */
+const foundations = ["src/errors.ts", "src/escape.ts", "src/delay.ts", "src/runtime.ts"];
+
 const rooms: readonly { path: string; mayReach: readonly string[] }[] = [
   { path: "main.ts", mayReach: ["src/cli.ts", "src/system.ts"] },
   {
@@ -32,21 +34,19 @@ const rooms: readonly { path: string; mayReach: readonly string[] }[] = [
       "src/registry/mod.ts",
       "src/process/",
       "src/formats/",
-      "src/errors.ts",
-      "src/escape.ts",
+      ...foundations,
       "src/log.ts",
-      "src/delay.ts",
       "type src/system.ts",
       "@cliffy/command",
     ],
   },
   {
     path: "src/registry/etcd.ts",
-    mayReach: ["src/registry/", "src/errors.ts", "src/escape.ts", "src/delay.ts", "etcd3", "node:"],
+    mayReach: ["src/registry/", ...foundations, "etcd3", "node:"],
   },
   {
     path: "src/registry/",
-    mayReach: ["src/registry/", "src/errors.ts", "src/escape.ts", "src/delay.ts", "node:"],
+    mayReach: ["src/registry/", ...foundations, "node:"],
   },
   {
     path: "src/process/",
@@ -88,6 +88,7 @@ const rooms: readonly { path: string; mayReach: readonly string[] }[] = [
   { path: "src/spawn.ts", mayReach: ["src/errors.ts"] },
   { path: "src/libc.ts", mayReach: [] },
   { path: "src/delay.ts", mayReach: [] },
+  { path: "src/runtime.ts", mayReach: [] },
   { path: "src/replace_file.ts", mayReach: [] },
   { path: "src/errors.ts", mayReach: [] },
   { path: "src/escape.ts", mayReach: [] },

@@ -32,6 +32,7 @@ export type Check =
   | "ca"
   | "server-certificate"
   | "server-name"
+  | "tls-version"
   | "client-certificate"
   | "credentials";
 

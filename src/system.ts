@@ -32,6 +32,8 @@ export interface System {
   wantsColor(output: Output): boolean;
   /** @throws {Deno.errors} where it cannot be read */
   readFile(path: string): Promise<Uint8Array>;
+  /** Whether every user of this machine may read the file. */
+  isReadableByAll(path: string): boolean;
   /**
    * Puts the text in the place of the file in one step: whoever reads it finds either the old one or the new one,
    * whole, even if we are killed meanwhile. It keeps its mode and owner.
@@ -92,6 +94,7 @@ export function system(): System {
     stderr: output(Deno.stderr, "error"),
     wantsColor: (output) => output.isTerminal && !Deno.noColor,
     readFile: (path) => Deno.readFile(path),
+    isReadableByAll,
     replaceFile,
     isOwed,
     setOwed,
@@ -137,6 +140,16 @@ function output(stream: typeof Deno.stdout, name: "output" | "error"): Output {
       }
     },
   };
+}
+
+/** See `System.isReadableByAll`. */
+export function isReadableByAll(path: string): boolean {
+  try {
+    const { isFile, mode } = Deno.statSync(path);
+    return isFile && ((mode ?? 0) & 0o004) !== 0;
+  } catch {
+    return false;
+  }
 }
 
 async function readStdin(most: number): Promise<Uint8Array> {

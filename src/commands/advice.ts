@@ -13,6 +13,7 @@ const advice: Readonly<Record<Check, string>> = {
   ca: named(caBundle),
   "server-certificate": "etcd's certificate, and the clock of this machine",
   "server-name": `${named(etcdEndpoint)}, or give ${named(etcdServerName)}`,
+  "tls-version": "etcd's --tls-min-version and --cipher-suites",
   "client-certificate": `${named(etcdCert)} and ${named(etcdKey)}`,
   credentials: `${named(etcdUsername)} and ${named(etcdPassword)} or ${named(etcdPasswordFile)}`,
 };

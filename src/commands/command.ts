@@ -86,7 +86,7 @@ export function leaf<S extends Settings, Options>(
     // Read together, so that everything that is missing is named at once.
     const all = { ...connectionSettings, ...settings };
     const typed = read(all, given) as Values<typeof connectionSettings> & Values<S>;
-    const connection = await connectionOf(typed, program.system);
+    const connection = await connectionOf(typed, program.system, (message) => void program.log.warn(message));
     program.exitCode = await run(options(typed, operands), {
       system: program.system,
       log: program.log,

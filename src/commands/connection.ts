@@ -39,7 +39,7 @@ export const connectionSettings = {
     placeholder: "FILE",
     env: "EMPUSA_CA_BUNDLE",
     envOfOthers: ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"],
-    meaning: "The CAs that sign etcd's certificate, in PEM; the system's where it is not given.",
+    meaning: "The CAs that sign etcd's certificate, in PEM; Mozilla's where it is not given.",
     parse: (text) => text,
   }),
   etcdCert: optional({
@@ -81,7 +81,7 @@ export const connectionSettings = {
     flag: "--etcd-password-file",
     placeholder: "FILE",
     env: "EMPUSA_ETCD_PASSWORD_FILE",
-    meaning: "A file that holds the password.",
+    meaning: "A file that holds the password; - is standard input.",
     parse: (text) => text,
   }),
   timeout: withDefault("5", {

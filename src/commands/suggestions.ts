@@ -16,7 +16,7 @@ export async function suggestions(what: "type" | "name" | "switch", system: Syst
   try {
     const typed = read(connectionSettings, fromEnvironment(connectionSettings, system));
     const timeout = Math.max(patience - performance.now(), 30) / 1000;
-    using registry = await openRegistry(await connectionOf({ ...typed, timeout }, system));
+    using registry = await openRegistry(await connectionOf({ ...typed, timeout }, system, () => {}));
     // A shell would take what has blanks in it for several.
     return [...new Set(await words(what, registry, system))].filter((word) => !/[\s'"\\$`]/.test(word));
   } catch {

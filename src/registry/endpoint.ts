@@ -20,12 +20,20 @@ const rule = "be HOST:PORT, such as localhost:2379, [::1]:2379 or http://etcd-1:
  */
 export function parseEndpoints(text: string, protocol: Protocol): Endpoint[] {
   const endpoints = new Map<string, Endpoint>();
+  if (text.includes("@")) throw withoutSecrets(text);
   for (const part of text.split(/[\s,]+/).filter((part) => part !== "")) {
     const endpoint = parseEndpoint(part, protocol);
     endpoints.set(showEndpoint(endpoint), endpoint);
   }
   if (endpoints.size === 0) throw new RuleViolation(rule);
   return [...endpoints.values()];
+}
+
+/** The error for endpoints that hold a user, without what may be the password. */
+function withoutSecrets(text: string): RuleViolation {
+  const violation = new RuleViolation("hold no user name or password, which have settings of their own");
+  violation.value = text.replace(/^(.*?:\/\/)?.*@/s, "$1***@");
+  return violation;
 }
 
 function parseEndpoint(text: string, protocol: Protocol): Endpoint {
@@ -52,4 +60,10 @@ export function showEndpoint(endpoint: Endpoint): string {
 export function hostAndPort({ address }: Endpoint): { readonly host: string; readonly port: number } {
   const colon = address.lastIndexOf(":");
   return { host: address.slice(0, colon).replace(/^\[|\]$/g, ""), port: Number(address.slice(colon + 1)) };
+}
+
+/** Whether what goes there stays on this machine. */
+export function isLoopback(endpoint: Endpoint): boolean {
+  const { host } = hostAndPort(endpoint);
+  return /^(localhost\.?|127(\.\d+){1,3}|::1)$/i.test(host);
 }

@@ -3,6 +3,7 @@ import "./etcd_patch.ts";
 import { Etcd3, type IOptions } from "etcd3";
 import { Buffer } from "node:buffer";
 import { EmpusaError, RefusedError, UnreachableError } from "../errors.ts";
+import { type AccessSource, Credentials, type Login } from "./credentials.ts";
 import { type Endpoint, showEndpoint } from "./endpoint.ts";
 import { authenticationIsOff, explain, type Right, says, tokenIsDead } from "./explain.ts";
 import { AttemptFailure, Failover, inTime } from "./failover.ts";
@@ -26,19 +27,6 @@ import {
 } from "./store.ts";
 import { entry, Pulse, WatchCanceled, WatchStream } from "./streams.ts";
 import type { Tls } from "./tls.ts";
-
-/** Who we are to etcd. */
-export interface Login {
-  readonly username: string;
-  readonly password: string;
-}
-
-/** How to talk to the endpoints. */
-export interface Access {
-  /** For endpoints that speak https. */
-  readonly tls?: Tls;
-  readonly login?: Login;
-}
 
 /** How many keys are read at once: few enough for etcd's limits on a message, many enough to be quick. */
 const pageSize = 5000;
@@ -83,11 +71,11 @@ type Rpc<T> = (client: Etcd3, options: RpcOptions, call: Call) => Promise<T>;
 export class EtcdStore implements Store {
   readonly #members: readonly Member[];
   readonly #failover: Failover<Member>;
-  readonly #access: Access;
+  readonly #credentials: Credentials;
 
   /** Connects to nothing: the first operation does. A client for each endpoint, as etcd3 picks at random. */
-  constructor(endpoints: readonly Endpoint[], access: Access = {}) {
-    this.#access = access;
+  constructor(endpoints: readonly Endpoint[], access: AccessSource = {}) {
+    this.#credentials = new Credentials(access);
     this.#members = endpoints.map((endpoint) => ({
       name: showEndpoint(endpoint),
       endpoint,
@@ -343,7 +331,7 @@ export class EtcdStore implements Store {
     member.pulse?.then((pulse) => pulse.idle && pulse[Symbol.dispose](), () => {});
     member.pulse = undefined;
     member.client.close();
-    member.client = open(member.endpoint, this.#access.tls);
+    member.client = open(member.endpoint, this.#credentials.access.tls);
   }
 
   async #call<T>(
@@ -369,14 +357,17 @@ export class EtcdStore implements Store {
     member: Member,
     deadline: number,
     rpc: Rpc<T>,
-    { right, repeated = () => false, anonymous = false }: {
+    { right, repeated = () => false, anonymous = false, renewed = false }: {
       readonly right?: Right | undefined;
       readonly repeated?: () => boolean;
       /** Without a token, which not all need. */
       readonly anonymous?: boolean;
+      /** With credentials that were just read again. */
+      readonly renewed?: boolean;
     } = {},
   ): Promise<T> {
-    const { tls, login } = this.#access;
+    if (this.#credentials.isDue) await this.#renewCredentials();
+    const { tls, login } = this.#credentials.access;
     const { client } = member;
     try {
       const once = (token?: string): Promise<T> =>
@@ -398,14 +389,23 @@ export class EtcdStore implements Store {
       }
     } catch (cause) {
       const givenUp = member.client !== client;
-      throw await explain(cause, {
+      const failure = await explain(cause, {
         endpoint: member.endpoint,
         tls,
         username: login?.username,
         right,
         givenUp,
       });
+      if (renewed || !concernsCredentials(failure) || !await this.#renewCredentials()) throw failure;
+      return await this.#ask(member, deadline, rpc, { right, repeated, anonymous, renewed: true });
     }
+  }
+
+  /** Reads the credentials again. True where they have changed; what was made with others is made anew then. */
+  async #renewCredentials(): Promise<boolean> {
+    const renewal = await this.#credentials.renew();
+    if (renewal === "tls") this.#members.forEach((member) => this.#reconnect(member));
+    return renewal !== "nothing";
   }
 
   /** The token to call with, for which it logs in where there is none; undefined where none is needed. */
@@ -419,6 +419,18 @@ export class EtcdStore implements Store {
     }
     return member.token;
   }
+}
+
+/** Whether other certificates, or another password, may help against a failure. */
+function concernsCredentials(failure: Error): boolean {
+  const checks = failure instanceof AttemptFailure
+    ? [failure.check]
+    : failure instanceof EmpusaError
+    ? failure.checks
+    : [];
+  return checks.some((check) =>
+    ["ca", "server-certificate", "client-certificate", "credentials"].includes(check)
+  );
 }
 
 async function logIn(

@@ -7,13 +7,20 @@ import net from "node:net";
 import process from "node:process";
 import type { Duplex } from "node:stream";
 import tls from "node:tls";
+import { honorsTlsOptions } from "../runtime.ts";
 
 const connect = http2.connect as (authority: string, options?: Options) => http2.ClientHttp2Session;
 
 type Options = http2.SecureClientSessionOptions;
 
+/** What we say of a certificate that does not tell which hosts it is for. */
+export const noAltNames = "the certificate has no subjectAltName";
+
 http2.connect = ((authority: string, options?: Options): http2.ClientHttp2Session => {
-  const session = connect(authority, withoutDelay(withoutAddressAsName(options)));
+  const session = connect(authority, withoutDelay(verified(options)));
+  if (!honorsTlsOptions && options?.servername !== undefined) {
+    tellOfHandshake(session, authority, options.servername);
+  }
   const emit = session.emit as (event: string | symbol, ...rest: unknown[]) => boolean;
   session.emit = (event: string | symbol, ...rest: unknown[]): boolean => {
     switch (event) {
@@ -75,17 +82,39 @@ function withoutDelay(options: Options | undefined): Options | undefined {
   };
 }
 
+/** Whether a server is who it should be is checked by these rules, whatever the environment or the runtime says. */
+function verified(options: Options | undefined): Options | undefined {
+  const name = options?.servername;
+  if (name === undefined) return options;
+  return {
+    ...options,
+    // NODE_TLS_REJECT_UNAUTHORIZED=0 would decide otherwise.
+    rejectUnauthorized: true,
+    // An IP address is no server name (RFC 6066, section 3), and Deno refuses one where grpc-js gives it. Present
+    // and undefined: where it is missing, grpc-js's own options show through.
+    servername: net.isIP(name) ? undefined : name,
+    checkServerIdentity: (_: string, certificate: tls.PeerCertificate): Error | undefined =>
+      certificate.subjectaltname
+        ? tls.checkServerIdentity(name, certificate)
+        // The common name alone has not counted for long (RFC 9525, section 2).
+        : new Error(noAltNames),
+  } as unknown as Options;
+}
+
 /**
- * An IP address is no server name (RFC 6066, section 3), and Deno refuses one where grpc-js gives it. Without
- * a name to ask for, the certificate is checked all the same, against the address.
+ * Tells a session of a TLS handshake that fails, with a connection of its own: Deno 2.4.2 tells nobody until something
+ * is asked over the session, which grpc-js never does before it is connected.
  */
-function withoutAddressAsName(options: Options | undefined): Options | undefined {
-  const address = options?.servername;
-  if (address === undefined || !net.isIP(address)) return options;
-  const { checkServerIdentity = (_, certificate) => tls.checkServerIdentity(address, certificate) } =
-    options as Options;
-  // Present and undefined: where it is missing, grpc-js's own options show through.
-  return { ...options, servername: undefined, checkServerIdentity } as unknown as Options;
+function tellOfHandshake(session: http2.ClientHttp2Session, authority: string, name: string): void {
+  const { hostname, port } = new URL(authority);
+  const host = hostname.replace(/^\[|\]$/g, "");
+  const options = { host, port: Number(port), servername: name, ALPNProtocols: ["h2"] };
+  const socket = tls.connect(options as tls.ConnectionOptions, () => socket.destroy());
+  session.once("close", () => socket.destroy());
+  socket.on("error", (error) => {
+    session.emit("error", error);
+    session.destroy();
+  });
 }
 
 // Deno 2.4.2 would warn on standard error of what it uses itself when a name is looked up.

@@ -1,8 +1,9 @@
 /** What etcd, grpc-js and the network say, in our words: what happened, and whether to try elsewhere. */
-import tls from "node:tls";
 import { EmpusaError, RefusedError } from "../errors.ts";
 import { type Endpoint, hostAndPort, showEndpoint } from "./endpoint.ts";
 import { type AttemptDetails, AttemptFailure, noAnswer } from "./failover.ts";
+import { noAltNames } from "./etcd_patch.ts";
+import { shakeHands } from "./handshake.ts";
 import type { Tls } from "./tls.ts";
 
 /** What an operation needs to be allowed. */
@@ -163,10 +164,13 @@ async function connectionFailure(
     return failure("there is no route to it", { check: "endpoint", untouched: true });
   }
   const handshake = handshakeFailure(words, tls?.serverName ?? host);
-  if (handshake !== undefined) return failure(handshake[0], { ...handshake[1], untouched: true });
+  if (handshake !== undefined) {
+    const [message, details] = await withDates(handshake, endpoint);
+    return failure(message, { ...details, untouched: true });
+  }
   if (/without gRPC status|Protocol error|HTTP status|content-type|frame with invalid size/i.test(words)) {
     // Some servers answer a plain text request to their TLS port in plain text.
-    const secret = endpoint.protocol === "http" && speaksTls(await shakeHands(endpoint, undefined));
+    const secret = endpoint.protocol === "http" && speaksTls((await shakeHands(endpoint, undefined)).failure);
     return failure(...secret ? wantsTls : notEtcd);
   }
   if (certificateAlert.test(words)) return failure(...refusesCertificate(tls));
@@ -195,24 +199,35 @@ const wantsTls: Reason = ["it speaks TLS", { check: "protocol", lasting: true }]
 /** What Deno says when a server answers to a TLS handshake with something else. */
 const notTls = /InvalidContentType|wrong version number/;
 
-/** What Deno says about a TLS handshake that failed on our side. */
+const expired: Reason = ["its certificate has expired", { check: "server-certificate", lasting: true }];
+
+const notYetValid: Reason = [
+  "its certificate is not valid yet",
+  { check: "server-certificate", lasting: true },
+];
+
+/** What Deno says about a TLS handshake that failed on our side; Deno 2.4.2 has rustls say it. */
 function handshakeFailure(words: string, name: string): Reason | undefined {
-  if (/certificate has expired/.test(words)) {
-    return ["its certificate has expired", { check: "server-certificate", lasting: true }];
+  if (/certificate (has )?expired/.test(words)) return expired;
+  if (/not (yet valid|valid yet)/.test(words)) return notYetValid;
+  if (words.includes(noAltNames) || words.includes("not valid for any names")) {
+    return ["its certificate names no host: it has no subjectAltName", {
+      check: "server-certificate",
+      lasting: true,
+    }];
   }
-  if (/not yet valid/.test(words)) {
-    return ["its certificate is not valid yet", { check: "server-certificate", lasting: true }];
-  }
-  const [, valid] = /(?:is not in the cert's (?:altnames|list):)\s*([^(]*)/.exec(words) ?? [];
-  if (valid !== undefined) {
-    const names = valid.trim();
+  const names = namesIn(words);
+  if (names !== undefined) {
     return [
       `its certificate is not for ${name}${names === "" ? "" : ` but for ${names}`}`,
       { check: "server-name", lasting: true },
     ];
   }
-  if (/unable to verify|self.signed|unable to get|UnknownIssuer/i.test(words)) {
+  if (/unable to verify|self.signed|unable to get|UnknownIssuer|BadSignature/i.test(words)) {
     return ["its certificate is not signed by a CA that is trusted here", { check: "ca", lasting: true }];
+  }
+  if (/alert: ?ProtocolVersion/.test(words)) {
+    return ["it speaks no TLS 1.2 or later", { check: "tls-version", lasting: true }];
   }
   if (notTls.test(words)) {
     return ["it does not speak TLS", { check: "protocol", lasting: true }];
@@ -223,13 +238,28 @@ function handshakeFailure(words: string, name: string): Reason | undefined {
   }
 }
 
+/** The names that a certificate is for, as told by who misses another one; or undefined. */
+function namesIn(words: string): string | undefined {
+  const [, names] = /is not in the cert's (?:altnames|list):\s*([^(]*)/.exec(words) ?? [];
+  if (names !== undefined) return names.trim();
+  if (!words.includes("certificate not valid for name")) return undefined;
+  return words.matchAll(/(?:DnsName|IpAddress)\("?([^")]+)/g).map(([, name]) => name).toArray().join(", ");
+}
+
+/** Of a certificate that has expired Deno says that its CA is not trusted: its dates tell. */
+async function withDates(reason: Reason, endpoint: Endpoint): Promise<Reason> {
+  if (reason[1].check !== "ca") return reason;
+  const { validFrom, validTo } = await shakeHands(endpoint, undefined);
+  return Date.now() > validTo ? expired : Date.now() < validFrom ? notYetValid : reason;
+}
+
 /** Why a connection is cut right after it was made, as far as another one tells. */
 async function reasonForReset(endpoint: Endpoint, trust: Tls | undefined): Promise<Reason | undefined> {
   if (endpoint.protocol === "http") {
-    const answer = await shakeHands(endpoint, undefined);
+    const { failure: answer } = await shakeHands(endpoint, undefined);
     return speaksTls(answer) ? wantsTls : notTls.test(answer ?? "") ? notEtcd : undefined;
   }
-  return certificateAlert.test(await shakeHands(endpoint, trust) ?? "")
+  return certificateAlert.test((await shakeHands(endpoint, trust)).failure ?? "")
     ? refusesCertificate(trust)
     : undefined;
 }
@@ -247,37 +277,6 @@ function refusesCertificate(trust: Tls | undefined): Reason {
     ? "it wants a client certificate"
     : "it refuses our client certificate";
   return [message, { check: "client-certificate", lasting: true, refused: true }];
-}
-
-/** How long to wait for an alert that comes after the handshake, as TLS 1.3 has it. In milliseconds. */
-const alertTime = 200;
-
-/**
- * Shakes hands and hangs up without a word, to find out what is wrong: nothing is sent, so nothing is trusted.
- * @returns the error that came, or undefined if the handshake went through
- */
-function shakeHands(endpoint: Endpoint, trust: Tls | undefined): Promise<string | undefined> {
-  const { host, port } = hostAndPort(endpoint);
-  return new Promise((resolve) => {
-    const options = {
-      host,
-      port,
-      servername: undefined,
-      rejectUnauthorized: false,
-      ALPNProtocols: ["h2"],
-      ...trust?.client === undefined ? {} : { cert: trust.client.certificate, key: trust.client.key },
-    };
-    const socket = tls.connect(options as unknown as tls.ConnectionOptions);
-    const timer = setTimeout(() => end("silence"), 1000);
-    const end = (result: string | undefined): void => {
-      clearTimeout(timer);
-      socket.destroy();
-      resolve(result);
-    };
-    socket.on("secureConnect", () => setTimeout(() => end(undefined), alertTime));
-    socket.on("error", (error: Error) => end(error.message));
-    socket.on("close", () => end("closed"));
-  });
 }
 
 /** Without the time that grpc-js puts behind what it was told, and in one line. */

@@ -9,7 +9,7 @@ import {
   type RegisteredInstance,
   type Selection,
 } from "./instance.ts";
-import type { Access } from "./etcd.ts";
+import type { AccessSource } from "./credentials.ts";
 import { readAll, type Stored, type Stray } from "./kind.ts";
 import { type RegisterOptions, Session } from "./session.ts";
 import { Switches } from "./switch.ts";
@@ -25,7 +25,14 @@ import {
 } from "./store.ts";
 import { watchAll, type WatchEvent, type WatchOptions } from "./watch.ts";
 
-export { type Endpoint, hostAndPort, parseEndpoints, protocols, showEndpoint } from "./endpoint.ts";
+export {
+  type Endpoint,
+  hostAndPort,
+  isLoopback,
+  parseEndpoints,
+  protocols,
+  showEndpoint,
+} from "./endpoint.ts";
 export {
   compareInstances,
   type Instance,
@@ -37,6 +44,7 @@ export {
   type RegisteredInstance,
   type Selection,
 } from "./instance.ts";
+export type { Access } from "./credentials.ts";
 export type { OutageEvent } from "./outage.ts";
 export { parsePattern } from "./pattern.ts";
 export { pick, strategies } from "./pick.ts";
@@ -48,7 +56,7 @@ export { ConflictError, type Holder, showHolder } from "./holder.ts";
 export { conflictRules, type Session, type SessionEvent } from "./session.ts";
 
 /** Where the registry lies, and how long one operation on it may take. */
-export interface Connection extends Access {
+export interface Connection extends AccessSource {
   readonly endpoints: readonly Endpoint[];
   /** As `parseTreeRoot` gives it. */
   readonly treeRoot: string;

@@ -5,7 +5,7 @@ import { RuleViolation } from "../errors.ts";
 
 /** How etcd is recognised, and how it recognises us. */
 export interface Tls {
-  /** PEM certificates of the CAs that are trusted; the system's where it is missing. */
+  /** PEM certificates of the CAs that are trusted; those of Deno's own store where it is missing. */
   readonly ca?: Buffer;
   /** Our own certificate and its key, PEM. */
   readonly client?: { readonly certificate: Buffer; readonly key: Buffer };

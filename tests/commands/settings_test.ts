@@ -73,7 +73,7 @@ Deno.test("seconds are whole and at least 1", () => {
 
 Deno.test("the connection is made of its settings", async () => {
   const given = { etcdEndpoint: ["a:1,b:2", "http://c:3"], treeRoot: "foo/", timeout: "0.5" };
-  assertEquals(await connectionOf(read(connectionSettings, given), fakeSystem()), {
+  assertEquals(await connectionOf(read(connectionSettings, given), fakeSystem(), () => {}), {
     endpoints: [
       { protocol: "http", address: "a:1" },
       { protocol: "http", address: "b:2" },
@@ -88,7 +88,7 @@ Deno.test("a connection that cannot be is a usage error", async () => {
   const right = { etcdEndpoint: "a:1", treeRoot: "/foo" };
   const said = async (given: Record<string, unknown>): Promise<string> => {
     const connect = async (): Promise<unknown> =>
-      await connectionOf(read(connectionSettings, { ...right, ...given }), fakeSystem());
+      await connectionOf(read(connectionSettings, { ...right, ...given }), fakeSystem(), () => {});
     return (await assertRejects(connect, UsageError)).message;
   };
   assertEquals(

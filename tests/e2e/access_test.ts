@@ -58,7 +58,7 @@ Deno.test("certificates that cannot be used are usage errors, before anything is
   await using ca = await CertificateAuthority.make();
   const good = await ca.sign("good", "DNS:good");
   const other = await ca.sign("other", "DNS:other");
-  const old = await ca.sign("old", "DNS:old", -1);
+  const old = await ca.sign("old", "DNS:old", { from: -7_200_000, to: -3_600_000 });
   const [cert, key] = ["--etcd-cert (EMPUSA_ETCD_CERT)", "--etcd-key (EMPUSA_ETCD_KEY)"];
   const bundle = "--ca-bundle (EMPUSA_CA_BUNDLE, SSL_CERT_FILE, REQUESTS_CA_BUNDLE)";
   const wrong: [Env, RegExp][] = [

@@ -131,7 +131,9 @@ Deno.test("what is wrong with the server's certificate", async () => {
   const signed = await ca.sign("etcd", "DNS:localhost,IP:127.0.0.1");
   await using good = await Etcd.start({ tls: signed });
   await using elsewhere = await Etcd.start({ tls: await ca.sign("named", "DNS:etcd.example") });
-  await using expired = await Etcd.start({ tls: await ca.sign("expired", "DNS:localhost,IP:127.0.0.1", -1) });
+  await using expired = await Etcd.start({
+    tls: await ca.sign("expired", "DNS:localhost,IP:127.0.0.1", { from: -7_200_000, to: -3_600_000 }),
+  });
   const env = { EMPUSA_CA_BUNDLE: ca.cert };
   const reason = (etcd: Etcd, reason: string, check: string): string =>
     `cannot reach etcd: ${etcd.url}: ${reason}; check ${check}`;

@@ -33,11 +33,13 @@ export class CertificateAuthority implements AsyncDisposable {
   }
 
   /**
-   * @param names as in `DNS:localhost,IP:127.0.0.1`
-   * @param days how long it is valid from now; -1 has ended yesterday
+   * @param names as in `DNS:localhost,IP:127.0.0.1`; a certificate without any has its common name alone
+   * @param from when it becomes valid, in milliseconds from now
+   * @param to when it expires, likewise
    */
-  async sign(name: string, names: string, days = 1): Promise<Signed> {
-    await openssl(this.#folder, [
+  async sign(name: string, names: string, { from = -hour, to = 24 * hour } = {}): Promise<Signed> {
+    const folder = this.#folder;
+    await openssl(folder, [
       "req",
       "-new",
       ...newKey(name),
@@ -46,17 +48,43 @@ export class CertificateAuthority implements AsyncDisposable {
       "-subj",
       `/CN=${name}`,
     ]);
-    await Deno.writeTextFile(`${this.#folder}/${name}.ext`, `subjectAltName=${names}\n`);
-    await openssl(this.#folder, [
-      ...["x509", "-req", "-in", `${name}.csr`, "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial"],
-      ...["-days", `${days}`, "-extfile", `${name}.ext`, "-out", `${name}.pem`],
+    // `openssl ca` alone takes dates in every version of OpenSSL. It keeps a list of what it has signed.
+    await Deno.writeTextFile(`${folder}/${name}.index`, "");
+    await Deno.writeTextFile(`${folder}/${name}.cnf`, configuration(name, names));
+    await openssl(folder, [
+      ...["ca", "-batch", "-notext", "-create_serial", "-config", `${name}.cnf`, "-cert", "ca.pem"],
+      ...["-keyfile", "ca.key", "-startdate", date(from), "-enddate", date(to), "-extensions", "signed"],
+      ...["-in", `${name}.csr`, "-out", `${name}.pem`],
     ]);
-    return { cert: `${this.#folder}/${name}.pem`, key: `${this.#folder}/${name}.key` };
+    return { cert: `${folder}/${name}.pem`, key: `${folder}/${name}.key` };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Deno.remove(this.#folder, { recursive: true });
   }
+}
+
+const hour = 3_600_000;
+
+function configuration(name: string, names: string): string {
+  return `[ca]
+default_ca=authority
+[authority]
+database=${name}.index
+new_certs_dir=.
+serial=${name}.serial
+default_md=sha256
+policy=anything
+[anything]
+commonName=supplied
+[signed]
+${names === "" ? "basicConstraints=CA:false" : `subjectAltName=${names}`}
+`;
+}
+
+/** `YYYYMMDDHHMMSSZ`, so many milliseconds from now. */
+function date(fromNow: number): string {
+  return new Date(Date.now() + fromNow).toISOString().replace(/\.\d+|[-:T]/g, "");
 }
 
 function newKey(name: string): string[] {

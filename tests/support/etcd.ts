@@ -147,6 +147,23 @@ export class Etcd implements AsyncDisposable {
     await this.etcdctl("auth", "enable");
   }
 
+  /** Gives a user another password, as root. */
+  async changePassword(user: string, rootPassword: string, password: string): Promise<void> {
+    const child = new Deno.Command("etcdctl", {
+      args: [
+        ...[`--endpoints=${this.endpoint}`, `--user=root:${rootPassword}`],
+        ...["user", "passwd", user, "--interactive=false"],
+      ],
+      env: { ETCDCTL_API: "3" },
+      stdin: "piped",
+      stdout: "null",
+    }).spawn();
+    const input = child.stdin.getWriter();
+    await input.write(new TextEncoder().encode(`${password}\n`));
+    await input.close();
+    if (!(await child.status).success) throw new Error(`etcdctl user passwd ${user} failed`);
+  }
+
   /** Writes until its quota, a small one, is used up and it raises the alarm NOSPACE. */
   async fill(): Promise<void> {
     for (let i = 0; i < 100; i++) {

@@ -1,5 +1,5 @@
 /** A system that is looked at instead of a screen. */
-import type { Output, System } from "../../src/system.ts";
+import { isReadableByAll, type Output, type System } from "../../src/system.ts";
 
 export interface FakeSystem extends System {
   readonly printed: { stdout: string; stderr: string };
@@ -21,6 +21,7 @@ export function fakeSystem({ isTerminal = false, noColor = false } = {}): FakeSy
     stderr: output("stderr"),
     wantsColor: (output) => output.isTerminal && !noColor,
     readFile: (path) => Deno.readFile(path),
+    isReadableByAll,
     replaceFile: () => Promise.reject(new Error("nothing is to be written")),
     isOwed: () => Promise.resolve(false),
     setOwed: () => Promise.reject(new Error("nothing is to be written")),
