@@ -1,7 +1,7 @@
 /** The command line: the tree of all commands, and the words that are looked up in it. */
 import { ValidationError } from "@cliffy/command";
 import { CompletionsCommand } from "@cliffy/command/completions";
-import { group, type Program, showHelp, takesCommand } from "./commands/command.ts";
+import { group, literalOperand, type Program, showHelp, takesCommand } from "./commands/command.ts";
 import { connectionSettings } from "./commands/connection.ts";
 import { exportCommand } from "./commands/service/export.ts";
 import { getCommand } from "./commands/service/get.ts";
@@ -13,6 +13,7 @@ import { unregisterCommand } from "./commands/service/unregister.ts";
 import { waitCommand } from "./commands/service/wait.ts";
 import { watchCommand } from "./commands/service/watch.ts";
 import { statusCommand } from "./commands/status.ts";
+import { casSwitchCommand } from "./commands/switch/cas.ts";
 import { getSwitchCommand } from "./commands/switch/get.ts";
 import { listSwitchesCommand } from "./commands/switch/list.ts";
 import { removeSwitchCommand } from "./commands/switch/remove.ts";
@@ -35,8 +36,11 @@ export async function carryOut(args: readonly string[], program: Program): Promi
   const line = args[0] === "help" ? [...args.slice(1), "--help"] : args;
   const root = rootCommand(program, line);
   try {
-    const { words, command } = separateValues(line, root);
-    if (command !== undefined) program.command = following(command, calledCommand(line, root));
+    const { words, behind } = separateValues(line, root);
+    const called = calledCommand(line, root);
+    if (behind !== undefined && called.hasArguments() && !takesCommand(called)) {
+      words.push(...behind.map(literalOperand));
+    } else if (behind !== undefined) program.command = following(behind, called);
     await root.parse(words);
   } catch (error) {
     const usage = error instanceof ValidationError ? new UsageError(asOurs(error.message)) : error;
@@ -91,6 +95,7 @@ export function rootCommand(program: Program, line?: readonly string[]): AnyComm
           ],
           commands: {
             set: () => setSwitchCommand(program),
+            cas: () => casSwitchCommand(program),
             get: () => getSwitchCommand(program),
             test: () => testSwitchCommand(program),
             toggle: () => toggleSwitchCommand(program),
@@ -127,14 +132,14 @@ export function rootCommand(program: Program, line?: readonly string[]): AnyComm
 }
 
 /**
- * The line with each `--option=value` as two words, and the command behind `--` apart. Cliffy does not know a global option by its `=`, and
+ * The line with each `--option=value` as two words, and what stands behind `--` apart. Cliffy does not know a global option by its `=`, and
  * where a value was forgotten, as in `--service-name $UNSET --ttl 30` or `--ttl=`, it takes the next word.
  * @throws {UsageError} naming the option whose value is missing
  */
 function separateValues(
   args: readonly string[],
   root: AnyCommand,
-): { readonly words: string[]; readonly command: readonly string[] | undefined } {
+): { readonly words: string[]; readonly behind: readonly string[] | undefined } {
   const known = options(root);
   const separated: string[] = [];
   const end = args.indexOf("--");
@@ -145,7 +150,7 @@ function separateValues(
       throw new UsageError(`${option} needs a value`);
     } else separated.push(option, value);
   }
-  return { words: separated, command: end < 0 ? undefined : args.slice(end + 1) };
+  return { words: separated, behind: end < 0 ? undefined : args.slice(end + 1) };
 }
 
 /**
@@ -212,5 +217,6 @@ function options(command: AnyCommand): Map<string, Takes> {
 
 /** Cliffy's message in the form of ours: no capital, no full stop, and nothing for a reader to choose from. */
 function asOurs(message: string): string {
-  return message.charAt(0).toLowerCase() + message.slice(1).replace(/\.$/, "").replace("(s)", "");
+  return message.charAt(0).toLowerCase() +
+    message.slice(1).replace(/\.$/, "").replace("(s)", "").replaceAll("\0", "");
 }

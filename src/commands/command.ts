@@ -1,5 +1,6 @@
 /** How a command of ours is made from its settings and what it does. */
 import { Command } from "@cliffy/command";
+import { UsageError } from "../errors.ts";
 import { Log } from "../log.ts";
 import { type Endpoint, openRegistry, type Registry } from "../registry/mod.ts";
 import type { System } from "../system.ts";
@@ -62,6 +63,24 @@ export function takesCommand(command: AnyCommand): boolean {
   return takers.has(command);
 }
 
+/** Marks an operand that stands behind `--`. No argument can hold it. */
+const literalMark = "\0";
+
+/** A word behind `--` as an operand, which Cliffy takes for no option whatever it begins with. */
+export function literalOperand(word: string): string {
+  return `${literalMark}${word}`;
+}
+
+/**
+ * Operands as they were typed.
+ * @throws {UsageError} for an option that nobody knows, which Cliffy takes for an operand where one may be left out
+ */
+function typedOperands(operands: readonly string[]): string[] {
+  const unknown = operands.find((operand) => operand.startsWith("--"));
+  if (unknown !== undefined) throw new UsageError(`unknown option ${JSON.stringify(unknown)}`);
+  return operands.map((operand) => operand.replace(literalMark, ""));
+}
+
 /** A command that does something: parse, then run. */
 export function leaf<S extends Settings, Options>(
   program: Program,
@@ -87,7 +106,7 @@ export function leaf<S extends Settings, Options>(
     const all = { ...connectionSettings, ...settings };
     const typed = read(all, given) as Values<typeof connectionSettings> & Values<S>;
     const connection = await connectionOf(typed, program.system, (message) => void program.log.warn(message));
-    program.exitCode = await run(options(typed, operands), {
+    program.exitCode = await run(options(typed, typedOperands(operands)), {
       system: program.system,
       log: program.log,
       command: program.command,

@@ -1,8 +1,16 @@
 /** The settings that every command has: where the registry is, and how to talk about it. */
-import { RuleViolation } from "../errors.ts";
-import { logFormats, logLevels } from "../log.ts";
+import { RuleViolation, UsageError } from "../errors.ts";
+import { logFormats, type LogLevel, logLevels } from "../log.ts";
 import { parseName, parseTreeRoot, protocols } from "../registry/mod.ts";
 import { oneOf, optional, required, withDefault } from "./settings.ts";
+
+/** Python's other names for levels, which the variable of the Python original took, as ours. */
+const levelsOfPython: Readonly<Record<string, LogLevel>> = {
+  warning: "warn",
+  critical: "error",
+  fatal: "error",
+  notset: "debug",
+};
 
 /** The longest time that is waited for, in seconds: no timer counts further than 2^31 milliseconds. */
 export const maxSeconds = 1_000_000;
@@ -15,10 +23,19 @@ export const connectionSettings = {
     flag: "--etcd-endpoint",
     placeholder: "ENDPOINT",
     env: "EMPUSA_ETCD_ENDPOINT",
-    meaning: "Where etcd listens for clients, as HOST:PORT or a URL; several are separated by commas.",
+    meaning:
+      "Where etcd listens for clients, as HOST:PORT or a URL; several are separated by commas or blanks.",
     repeatable: true,
     // It takes the protocol to be understood: see access.ts.
     parse: (text) => text,
+  }),
+  etcdApiVersion: withDefault("3", {
+    flag: "--etcd-api-version",
+    placeholder: "VERSION",
+    env: "EMPUSA_ETCD_API_VERSION",
+    meaning: "The version of etcd's API; empusa speaks 3 alone.",
+    ...oneOf(["3"]),
+    parse: parseApiVersion,
   }),
   etcdProtocol: withDefault("http", {
     flag: "--etcd-protocol",
@@ -95,8 +112,9 @@ export const connectionSettings = {
     flag: "--log-level",
     placeholder: "LEVEL",
     env: "EMPUSA_LOGLEVEL",
-    meaning: "What is told on standard error.",
+    meaning: "What is told on standard error; in any case, and by Python's names for levels too.",
     ...oneOf(logLevels),
+    parse: parseLogLevel,
   }),
   logFormat: withDefault("text", {
     flag: "--log-format",
@@ -106,6 +124,27 @@ export const connectionSettings = {
     ...oneOf(logFormats),
   }),
 } as const;
+
+function parseLogLevel(text: string): LogLevel {
+  const word = text.toLowerCase();
+  return oneOf(logLevels).parse(
+    Object.hasOwn(levelsOfPython, word) ? levelsOfPython[word] as LogLevel : word,
+  );
+}
+
+/**
+ * The one version that there is.
+ * @throws {UsageError} for the one that the Python original spoke, saying how to move on
+ */
+function parseApiVersion(text: string): "3" {
+  if (text === "2") {
+    throw new UsageError(
+      "--etcd-api-version (EMPUSA_ETCD_API_VERSION) cannot be 2, because empusa speaks the v3 API of etcd, which has " +
+        'data of its own: unset it, copy what the v2 API holds with "empusa import --from-etcd-v2", and restart what registers services',
+    );
+  }
+  return oneOf(["3"]).parse(text);
+}
 
 /** Seconds, with or without a fraction; more than none, unless it may be none. */
 export function seconds({ orNone = false } = {}): (text: string) => number {

@@ -116,7 +116,7 @@ export class EtcdStore implements Store {
   }
 
   async claim(
-    { key, value, lease }: Record,
+    { key, value, lease, rewrite = false }: Record,
     takes: (holder: Entry) => boolean,
     limit: Limit,
   ): Promise<Claim> {
@@ -137,29 +137,38 @@ export class EtcdStore implements Store {
       const [found] = responses[0]?.response_range?.kvs ?? [];
       if (found !== undefined) {
         const holder = entry(found);
-        if (holder.lease === lease && found.value.toString() === value) return { outcome: "held" };
+        const looksOurs = holder.lease === lease && found.value.toString() === value;
+        // Once it was written, it may be the work of a try whose answer was lost.
+        if (looksOurs && (!rewrite || seen !== "0")) return { outcome: "held" };
         if (!takes(holder)) return { outcome: "taken", holder };
       }
       seen = found?.mod_revision ?? "0";
     }
   }
 
-  async replace({ key, modifyRevision }: Entry, value: string, limit: Limit): Promise<boolean> {
-    const compare = [
-      { key: Buffer.from(key), result: "Equal", target: "Mod", mod_revision: `${modifyRevision}` } as const,
-    ];
-    const success = [{ request_put: { key: Buffer.from(key), value: Buffer.from(value) } }];
+  async replace({ key, value, lease }: Record, before: Revision, limit: Limit): Promise<boolean> {
+    const at = Buffer.from(key);
+    const compare = [{ key: at, result: "Equal", target: "Mod", mod_revision: `${before}` } as const];
+    const success = [{ request_put: { key: at, value: Buffer.from(value), lease: lease ?? "0" } }];
+    const failure = [{ request_range: { key: at } }];
     const outcome = await this.#call(
       limit,
       async (client, options, { repeated }) => {
-        const { succeeded } = await client.kv.txn({ compare, success }, options);
-        return { succeeded, repeated };
+        const { succeeded, responses } = await client.kv.txn({ compare, success, failure }, options);
+        const [found] = responses[0]?.response_range?.kvs ?? [];
+        // Nobody but an earlier try can have written with a lease of ours.
+        const ours = lease !== undefined && found !== undefined && entry(found).lease === lease;
+        return { done: succeeded || ours, repeated };
       },
-      { verb: "readwrite", key: new TextDecoder().decode(key) },
-      ({ succeeded }) => !succeeded,
+      { verb: "readwrite", key },
+      ({ done }) => !done,
+    ).catch((error) => {
+      throw leaseEnded(error, key);
+    });
+    if (outcome.done || !outcome.repeated()) return outcome.done;
+    throw new UnreachableError(
+      `it is not known whether an earlier try has changed ${key}: its answer was lost`,
     );
-    if (outcome.succeeded || !outcome.repeated()) return outcome.succeeded;
-    throw new UnreachableError("it is not known whether an earlier try has changed it: its answer was lost");
   }
 
   async release(key: string, lease: LeaseId, limit: Limit): Promise<void> {

@@ -93,6 +93,14 @@ export function parseTreeRoot(text: string): string {
       "be a path such as /prod, without empty parts, blanks at the ends of parts, or control characters",
     );
   }
+  // Below /o the service "switch/a" is /o/service/switch/a, and so would be the switch "a" below /o/service; and the
+  // switch "x/service/web/b" is what would be the service "web/b" below /o/switch/x.
+  if (segments.at(-1) === "service" || segments.includes("switch")) {
+    throw new RuleViolation(
+      'be a path without "service" as its last part and without any part "switch", as the tree root above would take ' +
+        "what is stored there for its own",
+    );
+  }
   return segments.map((segment) => `/${segment}`).join("");
 }
 

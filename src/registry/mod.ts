@@ -50,7 +50,16 @@ export { parsePattern } from "./pattern.ts";
 export { pick, strategies } from "./pick.ts";
 export { View, type WatchEvent, type WatchOptions } from "./watch.ts";
 export type { Stored, Stray } from "./kind.ts";
-export { notSet, parseSwitchValue, stateOf, type Switch, switchName } from "./switch.ts";
+export {
+  notSet,
+  parseSwitchName,
+  parseSwitchValue,
+  type SetOutcome,
+  stateOf,
+  type Switch,
+  switchName,
+  type SwitchSelection,
+} from "./switch.ts";
 export type { EndpointStatus } from "./store.ts";
 export { ConflictError, type Holder, showHolder } from "./holder.ts";
 export { conflictRules, type Session, type SessionEvent } from "./session.ts";

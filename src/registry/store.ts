@@ -28,6 +28,8 @@ export interface Record {
   readonly key: string;
   readonly value: string;
   readonly lease: LeaseId | undefined;
+  /** It is written even where just that lies there already, so that it is heard of. */
+  readonly rewrite?: boolean;
 }
 
 /** A lease's ID in decimal. IDs go beyond 2^53, so they are never numbers. */
@@ -136,10 +138,12 @@ export interface Store {
    */
   claim(record: Record, takes: (holder: Entry) => boolean, limit: Limit): Promise<Claim>;
   /**
-   * Sets the key, without a lease, if the entry there is still just that one. False if it is not.
+   * Sets the key, and ties it to the lease if one is named, if what lies there is still what was written in revision
+   * `before`; 0 where nothing does. False if it is not.
+   * @throws {LeaseEnded} where there is no such lease
    * @throws {UnreachableError} also where it is unknown whether that was done
    */
-  replace(entry: Entry, value: string, limit: Limit): Promise<boolean>;
+  replace(record: Record, before: Revision, limit: Limit): Promise<boolean>;
   /** Removes the key if it is tied to the lease. */
   release(key: string, lease: LeaseId, limit: Limit): Promise<void>;
   /** Removes the key. False if it was not there, and no try of ours can have removed it. */

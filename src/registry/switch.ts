@@ -1,11 +1,12 @@
 /** Switches: small shared values that operators set and scripts read. `{tree root}/switch/{name}` = value. */
 import { EmpusaError, ExitCode, RuleViolation, UnreachableError } from "../errors.ts";
+import { backOff, delay } from "../delay.ts";
 import { shorten } from "../escape.ts";
 import { ConflictError } from "./holder.ts";
-import { isNameSized, maxNameBytes, parseLocation } from "./instance.ts";
+import { isNameSized, maxNameBytes, parseLocation, parseName, type Selection } from "./instance.ts";
 import { decode, type Kind, readAll, type Stored, type Stray } from "./kind.ts";
 import { newLeaseId, timeToLeave } from "./session.ts";
-import { type LeaseId, limitOf, type Store } from "./store.ts";
+import { type LeaseId, type Limit, limitOf, type Revision, type Store } from "./store.ts";
 import { watchAll, type WatchEvent, type WatchOptions } from "./watch.ts";
 
 /** A named value. */
@@ -16,6 +17,23 @@ export interface Switch extends Stored {
 
 /** What tells one switch from all others. */
 export const switchName = ({ name }: Switch): string => name;
+
+/**
+ * The name of a switch: one or more parts with `/` between them, each like the name of a service.
+ * @throws {RuleViolation} where it is none
+ */
+export function parseSwitchName(text: string): string {
+  try {
+    text.split("/").forEach(parseName);
+    if (isNameSized(text)) return text;
+  } catch (error) {
+    if (!(error instanceof RuleViolation)) throw error;
+  }
+  throw new RuleViolation(
+    `be 1 to ${maxNameBytes} bytes of UTF-8 without control characters, in parts with "/" between them that are not ` +
+      "empty and have no blanks at their ends",
+  );
+}
 
 /**
  * A value, which is kept as given. The rule is that for locations.
@@ -36,24 +54,40 @@ function prefixOf(treeRoot: string): string {
   return `${treeRoot}/switch/`;
 }
 
-/** All switches, or the one of that name. */
-function switchesOf(treeRoot: string, only?: string): Kind<Switch> {
+/** Which switches are meant: the one of that name, or those whose names match; all of them where nothing is said. */
+export interface SwitchSelection {
+  readonly only?: string | undefined;
+  readonly matching?: Selection["name"];
+}
+
+function switchesOf(treeRoot: string, { only, matching }: SwitchSelection = {}): Kind<Switch> {
   const prefix = prefixOf(treeRoot);
+  const idAt = (key: Uint8Array): string => new TextDecoder().decode(key).slice(prefix.length);
   return {
     prefix: `${prefix}${only ?? ""}`,
     idOf: switchName,
-    idAt: (key) => new TextDecoder().decode(key).slice(prefix.length),
+    idAt,
     valueOf: ({ value }) => value,
     read: ({ key, value, lease, createRevision, modifyRevision }) => {
+      // The keys of others begin with the same letters, and what they hold does not matter.
+      if (only !== undefined && idAt(key) !== only) return undefined;
       const name = decode(key).slice(prefix.length);
-      if (name === "" || name.includes("/")) throw new RuleViolation(`be ${prefix}NAME`);
+      if (name.split("/").includes("")) throw new RuleViolation(`be ${prefix}NAME`);
       if (!isNameSized(name)) throw new RuleViolation(`have a name of at most ${maxNameBytes} bytes`);
-      // Others begin with the same letters.
-      if (only !== undefined && name !== only) return undefined;
+      if (matching?.test(name) === false) return undefined;
       return { name, value: decode(value), lease, createRevision, modifyRevision };
     },
   };
 }
+
+/** How a switch was set. */
+export interface SetOutcome {
+  /** The seconds that were granted, maybe more than was asked for; undefined where it stays. */
+  readonly granted: number | undefined;
+}
+
+/** How long is waited at most between two attempts to change what others change too, in milliseconds. */
+const longestPause = 500;
 
 /** Every method throws what `Store` throws. */
 export class Switches {
@@ -69,25 +103,74 @@ export class Switches {
   }
 
   /**
-   * Sets a switch, for so many seconds or until it is set anew.
-   * @returns the seconds that were granted, maybe more
+   * Sets a switch, for so many seconds or until it is set anew. It is written even where it has that value, so that
+   * whoever follows it hears of it.
+   * @param ttl seconds
    */
-  async set(name: string, value: string, ttl?: number): Promise<number | undefined> {
+  set(name: string, value: string, ttl?: number): Promise<SetOutcome> {
     const limit = limitOf(this.#timeout);
-    const lease: LeaseId | undefined = ttl === undefined ? undefined : newLeaseId();
-    const granted = lease === undefined || ttl === undefined
-      ? undefined
-      : await this.#store.grant(lease, ttl, limit);
+    return this.#onLease(ttl, limit, async (lease) => {
+      await this.#store.claim({ key: this.#key(name), value, lease, rewrite: true }, () => true, limit);
+    });
+  }
+
+  /**
+   * Sets a switch that has the value `expected`, or is not set. Nobody's change in between is overwritten.
+   * @param ttl seconds
+   * @throws {ConflictError} where it has another value
+   * @throws {UnreachableError} also where it is unknown whether that was done
+   */
+  async compareAndSet(name: string, value: string, expected: string, ttl?: number): Promise<SetOutcome> {
+    const limit = limitOf(this.#timeout);
+    let before = await this.#revisionOf(name, expected, limit);
+    return await this.#onLease(ttl, limit, async (lease) => {
+      for (let failures = 0;;) {
+        if (await this.#store.replace({ key: this.#key(name), value, lease }, before, limit)) return;
+        await delay(backOff(++failures, longestPause));
+        before = await this.#revisionOf(name, expected, limit);
+      }
+    });
+  }
+
+  /**
+   * The revision in which the switch got its value; 0 where it is not set.
+   * @throws {ConflictError} where it has another value than expected
+   */
+  async #revisionOf(name: string, expected: string, limit: Limit): Promise<Revision> {
+    const entry = await this.#store.get(this.#key(name), limit);
+    if (entry === undefined) return 0;
+    // Byte by byte, as what is no UTF-8 would be decoded to something else.
+    const bytes = new TextEncoder().encode(expected);
+    const { value, modifyRevision } = entry;
+    if (value.length === bytes.length && value.every((byte, i) => byte === bytes[i])) return modifyRevision;
+    const [is, wanted] = [new TextDecoder().decode(value), expected].map((text) =>
+      JSON.stringify(shorten(text))
+    );
+    throw new ConflictError(`cannot set ${name}: its value is ${is}, not ${wanted}`);
+  }
+
+  /** Sets something with a lease of its own, which goes again where that fails; or with none where there is no TTL. */
+  async #onLease(
+    ttl: number | undefined,
+    limit: Limit,
+    set: (lease: LeaseId | undefined) => Promise<void>,
+  ): Promise<SetOutcome> {
+    if (ttl === undefined) {
+      await set(undefined);
+      return { granted: undefined };
+    }
+    const lease = newLeaseId();
+    const granted = await this.#store.grant(lease, ttl, limit);
     try {
-      await this.#store.claim({ key: this.#key(name), value, lease }, () => true, limit);
+      await set(lease);
     } catch (error) {
-      // Without etcd, the TTL sees to it.
-      if (lease !== undefined && !(error instanceof UnreachableError)) {
+      // Where it is not known what etcd has done, the TTL sees to it.
+      if (!(error instanceof UnreachableError)) {
         await this.#store.revoke(lease, limitOf(timeToLeave)).catch(() => {});
       }
       throw error;
     }
-    return granted;
+    return { granted };
   }
 
   /**
@@ -109,13 +192,14 @@ export class Switches {
 
   /**
    * Turns a switch over: from on to `no`, from off to `yes`, for good.
-   * @returns its new value
+   * @returns its new value, and whether it had a TTL
    * @throws {ConflictError} where somebody else has changed it meanwhile
    * @throws {EmpusaError} where it is not set, or neither on nor off
    */
-  async toggle(name: string): Promise<string> {
+  async toggle(name: string): Promise<{ readonly value: string; readonly hadTtl: boolean }> {
     const limit = limitOf(this.#timeout);
-    const entry = await this.#store.get(this.#key(name), limit);
+    const key = this.#key(name);
+    const entry = await this.#store.get(key, limit);
     if (entry === undefined) throw notSet(name);
     const before = new TextDecoder().decode(entry.value);
     const state = stateOf(before);
@@ -125,27 +209,30 @@ export class Switches {
       );
     }
     const value = state ? "no" : "yes";
-    if (await this.#store.replace(entry, value, limit)) return value;
+    if (await this.#store.replace({ key, value, lease: undefined }, entry.modifyRevision, limit)) {
+      return { value, hadTtl: entry.lease !== undefined };
+    }
     throw new ConflictError(`cannot toggle ${name}: somebody else has changed it at the same time`);
   }
 
-  /** All switches by name, as they were at one revision; and what lies among them and is none. */
-  async list(): Promise<{ switches: Switch[]; strays: Stray[] }> {
-    const kind = switchesOf(this.#treeRoot);
+  /** The switches of a selection by name, all as they were at one revision; and what lies there and is none. */
+  async list(selection?: SwitchSelection): Promise<{ switches: Switch[]; strays: Stray[] }> {
+    const kind = switchesOf(this.#treeRoot, selection);
     const { entries } = await this.#store.list(kind.prefix, limitOf(this.#timeout));
     const { items, strays } = readAll(entries, kind);
     return { switches: items, strays };
   }
 
   /**
-   * Follows all switches, or one.
+   * Follows the switches of a selection.
    * @throws what `watchAll` throws
    */
   watch(
-    name: string | undefined,
+    selection: SwitchSelection,
     options: Omit<WatchOptions, "timeout">,
   ): AsyncGenerator<WatchEvent<Switch>, void, void> {
-    return watchAll(this.#store, switchesOf(this.#treeRoot, name), { timeout: this.#timeout, ...options });
+    const kind = switchesOf(this.#treeRoot, selection);
+    return watchAll(this.#store, kind, { timeout: this.#timeout, ...options });
   }
 
   #key(name: string): string {

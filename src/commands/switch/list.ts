@@ -4,28 +4,35 @@ import { switchFormats } from "../../formats/switches.ts";
 import { type Context, leaf, type Program } from "../command.ts";
 import { tellStray } from "../following.ts";
 import { formatSetting } from "../format.ts";
+import type { SwitchSelection } from "../../registry/mod.ts";
 import type { AnyCommand } from "../settings.ts";
+import { choice } from "./operands.ts";
 
 export interface ListOptions {
   readonly format: keyof typeof switchFormats;
+  readonly selection: SwitchSelection;
 }
 
 export function listSwitchesCommand(program: Program): AnyCommand {
   return leaf(program, {
-    description: "List all switches by name, with the seconds that are left.",
-    examples: [["all of them", "switch list"], ["for jq", "switch list --format json | jq -r '.[].switch'"]],
-    settings: { format: formatSetting(["table", "json"], "table") },
-    options: ({ format }): ListOptions => ({ format }),
+    description: "List switches by name, with the seconds that are left.",
+    examples: [
+      ["all of them", "switch list"],
+      ["some of them", "switch list --name 'features/*'"],
+      ["for jq", "switch list --format json | jq -r '.[].switch'"],
+    ],
+    settings: { ...choice, format: formatSetting(["table", "json"], "table") },
+    options: ({ format, name }): ListOptions => ({ format, selection: { matching: name } }),
     run: runList,
   });
 }
 
 export async function runList(
-  { format }: ListOptions,
+  { format, selection }: ListOptions,
   { openRegistry, system, log }: Context,
 ): Promise<ExitCode> {
   using registry = await openRegistry();
-  const { switches, strays } = await registry.switches.list();
+  const { switches, strays } = await registry.switches.list(selection);
   for (const stray of strays) await tellStray(stray, log);
   const { stdout, wantsColor } = system;
   const rendering = { color: wantsColor(stdout), terminal: stdout.isTerminal };

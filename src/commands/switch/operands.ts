@@ -1,15 +1,25 @@
 /** What stands beside the options of the commands for switches. */
 import { RuleViolation, UsageError } from "../../errors.ts";
-import { parseName } from "../../registry/mod.ts";
+import { parsePattern, parseSwitchName } from "../../registry/mod.ts";
 import type { System } from "../../system.ts";
-import { mustBe } from "../settings.ts";
+import { mustBe, optional } from "../settings.ts";
 import { suggestions } from "../suggestions.ts";
 
-/** The name of a switch, which follows the rules of the names of services. */
+/** Which switches are meant, where they are chosen among. */
+export const choice = {
+  name: optional({
+    flag: "--name",
+    placeholder: "PATTERN",
+    env: "EMPUSA_SWITCH_NAME",
+    meaning:
+      "Only switches whose name matches: * is anything, / included, ? one character, [a-z] one of those.",
+    parse: parsePattern,
+  }),
+} as const;
+
+/** The name of a switch. */
 export function nameOf(text: string | undefined): string {
-  // Where it may be left out, Cliffy takes an unknown option for it.
-  if (text?.startsWith("--")) throw new UsageError(`unknown option ${JSON.stringify(text)}`);
-  return operand("NAME", text, parseName);
+  return operand("NAME", text, parseSwitchName);
 }
 
 /**

@@ -1,11 +1,11 @@
 import { switchesAsJson } from "../../formats/switches.ts";
-import { type Switch, switchName } from "../../registry/mod.ts";
+import { type Switch, switchName, type SwitchSelection } from "../../registry/mod.ts";
 import type { Subject } from "../watching.ts";
 
-/** All switches, or one, as they are followed. */
-export function switches(name: string | undefined): Subject<Switch> {
+/** The switches of a selection, as they are followed. */
+export function switches(selection: SwitchSelection): Subject<Switch> {
   return {
-    watch: (registry, options) => registry.switches.watch(name, options),
+    watch: (registry, options) => registry.switches.watch(selection, options),
     idOf: switchName,
     compare: (a, b) => a.name < b.name ? -1 : a.name > b.name ? 1 : 0,
     plural: "switches",

@@ -22,6 +22,8 @@ export function toggleSwitchCommand(program: Program): AnyCommand {
 
 export async function runToggle({ name }: ToggleOptions, context: Context): Promise<ExitCode> {
   using registry = await context.openRegistry();
-  await context.system.stdout.write(`${await registry.switches.toggle(name)}\n`);
+  const { value, hadTtl } = await registry.switches.toggle(name);
+  await context.system.stdout.write(`${value}\n`);
+  if (hadTtl) await context.log.info(`${name} had a TTL, and stays now`);
   return ExitCode.done;
 }

@@ -30,7 +30,7 @@ export async function runWait({ name, value }: WaitOptions, context: Context): P
   using registry = await context.openRegistry();
   const is = (all: readonly { readonly value: string }[]): string =>
     all[0] === undefined ? "not set" : JSON.stringify(all[0].value);
-  return await waitUntil(switches(name), registry, context, {
+  return await waitUntil(switches({ only: name }), registry, context, {
     holds: ([found]) => found?.value === value,
     missed: (all) => `${name} is ${is(all)}, not ${JSON.stringify(value)}`,
   });

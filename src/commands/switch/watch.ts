@@ -1,35 +1,40 @@
+import { UsageError } from "../../errors.ts";
+import type { SwitchSelection } from "../../registry/mod.ts";
 import { type Context, leaf, type Program } from "../command.ts";
-import type { AnyCommand } from "../settings.ts";
+import { type AnyCommand, named } from "../settings.ts";
 import { runWatching, type Watching, watching } from "../watching.ts";
-import { nameOf, switchNames } from "./operands.ts";
+import { choice, nameOf, switchNames } from "./operands.ts";
 import { switches } from "./subject.ts";
 
 export interface WatchOptions {
-  /** Undefined: all of them. */
-  readonly name: string | undefined;
+  readonly selection: SwitchSelection;
   readonly watching: Watching;
 }
 
 export function watchSwitchesCommand(program: Program): AnyCommand {
   return leaf(program, {
     description:
-      "Follow all switches, or one: first what is there, then each change, until it is interrupted.",
+      "Follow all switches, some, or one: first what is there, then each change, until it is interrupted.",
     examples: [
       ["as JSON lines", "switch watch"],
+      ["some of them", "switch watch --name 'features/*'"],
       ["run something when one changes", "switch watch maintenance --exec './apply --from-stdin'"],
     ],
-    settings: watching,
+    settings: { ...choice, ...watching },
     operands: "[name]",
     suggestions: switchNames,
     takesCommand: true,
-    options: (typed, [name]): WatchOptions => ({
-      name: name === undefined ? undefined : nameOf(name),
-      watching: typed,
-    }),
+    options: (typed, [name]): WatchOptions => {
+      if (name !== undefined && typed.name !== undefined) {
+        throw new UsageError(`${named(choice.name)} and NAME must not both be given`);
+      }
+      const only = name === undefined ? undefined : nameOf(name);
+      return { selection: { only, matching: typed.name }, watching: typed };
+    },
     run: runWatch,
   });
 }
 
-export function runWatch({ name, watching }: WatchOptions, context: Context): Promise<number> {
-  return runWatching(switches(name), watching, context);
+export function runWatch({ selection, watching }: WatchOptions, context: Context): Promise<number> {
+  return runWatching(switches(selection), watching, context);
 }

@@ -1,0 +1,39 @@
+import type { ExitCode } from "../../errors.ts";
+import { type Context, leaf, type Program } from "../command.ts";
+import type { AnyCommand } from "../settings.ts";
+import { operand, switchNames } from "./operands.ts";
+import { runSetting, type SetOptions, setOptions, setting } from "./setting.ts";
+
+export interface CasOptions extends SetOptions {
+  /** What it has to be, unless it is not set. Whatever lies there may be named. */
+  readonly expected: string;
+}
+
+export function casSwitchCommand(program: Program): AnyCommand {
+  return leaf(program, {
+    description:
+      "Compare and set: set a switch if it has the previous value, or is not set. Exit code 5 where it has another.",
+    examples: [
+      ["take a lock that is free, for a minute", "switch cas deploy/lock host-1 free --ttl 60"],
+      ["move a release on, if nobody else has", "switch cas release v8 v7"],
+    ],
+    settings: setting,
+    operands: "<name> <value> <prev_value>",
+    suggestions: switchNames,
+    options: (typed, operands): CasOptions => ({
+      ...setOptions(typed, operands),
+      expected: operand("PREV_VALUE", operands[2], (text) => text),
+    }),
+    run: runCas,
+  });
+}
+
+/** @throws {ConflictError} where it has another value */
+export function runCas(options: CasOptions, context: Context): Promise<ExitCode> {
+  const { name, expected, ttl } = options;
+  return runSetting(
+    options,
+    context,
+    (switches, value) => switches.compareAndSet(name, value, expected, ttl),
+  );
+}

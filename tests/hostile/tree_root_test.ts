@@ -1,0 +1,100 @@
+/** No tree root takes what another one stored for its own. */
+import { assertEquals, assertThrows } from "@std/assert";
+import { RuleViolation } from "../../src/errors.ts";
+import { instanceKey, instancesOf, parseTreeRoot } from "../../src/registry/instance.ts";
+import { cli } from "../support/cli.ts";
+import { Etcd } from "../support/etcd.ts";
+
+Deno.test("a tree root that another one would look into is refused, by option and variable", async () => {
+  for (
+    const root of [
+      "/o/service",
+      "o/service/",
+      "/service",
+      "/o/switch",
+      "/switch",
+      "/switch/a",
+      "/o/switch/a/b",
+    ]
+  ) {
+    assertThrows(() => parseTreeRoot(root), RuleViolation, 'without "service" as its last part');
+    const options = { EMPUSA_ETCD_ENDPOINT: "127.0.0.1:1", EMPUSA_TREE_ROOT: root };
+    const { code, stderr } = await cli(["switch", "list"], options);
+    assertEquals([root, code], [root, 2]);
+    assertEquals(
+      stderr.split("\n")[0],
+      'empusa: --tree-root (EMPUSA_TREE_ROOT) must be a path without "service" as its last part and without any part ' +
+        `"switch", as the tree root above would take what is stored there for its own, not ${
+          JSON.stringify(root)
+        }`,
+    );
+  }
+  for (const root of ["/services", "/o/service/a", "/switches/a", "/my-switch"]) parseTreeRoot(root);
+});
+
+Deno.test("of tree roots inside each other each sees its own, and nothing else", async () => {
+  await using etcd = await Etcd.start();
+  const roots = ["/", "/o", "/o/service/a", "/o/a", "/o/a/b", "/oo"];
+  const empusa = (root: string, ...args: string[]): ReturnType<typeof cli> =>
+    cli(args, { EMPUSA_ETCD_ENDPOINT: etcd.endpoint, EMPUSA_TREE_ROOT: root });
+  for (const [i, root] of roots.entries()) {
+    assertEquals((await empusa(root, "switch", "set", `a/b/service/web/x`, `s${i}`)).code, 0);
+    assertEquals((await empusa(root, "switch", "set", `switch`, `t${i}`)).code, 0);
+    const register = ["register", "--service-type", "switch", "--service-name", "a", "--service-location"];
+    assertEquals((await empusa(root, "service", ...register, `h:${i}`)).code, 0);
+  }
+  for (const [i, root] of roots.entries()) {
+    const switches = JSON.parse((await empusa(root, "switch", "list", "--format", "json")).stdout);
+    assertEquals(switches, [
+      { switch: "a/b/service/web/x", value: `s${i}`, ttl: null },
+      { switch: "switch", value: `t${i}`, ttl: null },
+    ]);
+    assertEquals((await empusa(root, "service", "list", "--format", "plain")).stdout, `h:${i}\n`);
+  }
+});
+
+Deno.test("no key that one accepted tree root writes is an item of another one", () => {
+  const parts = ["service", "switch", "a"];
+  const roots = ["/"];
+  for (const a of ["", ...parts]) {
+    for (const b of parts) {
+      for (const c of ["", ...parts]) roots.push(`/${[a, b, c].filter(Boolean).join("/")}`);
+    }
+  }
+  const accepted = [...new Set(roots)].filter((root) => {
+    try {
+      parseTreeRoot(root);
+      return true;
+    } catch {
+      return false;
+    }
+  }).map(parseTreeRoot);
+  assertEquals(accepted.length > 5, true);
+  const names = [
+    ...parts,
+    ...parts.flatMap((a) => parts.map((b) => `${a}/${b}`)),
+    "a/service/a/a",
+    "switch/switch/a",
+  ];
+  const encoder = new TextEncoder();
+  for (const writer of accepted) {
+    const keys = [
+      ...names.map((name) => `${writer}/switch/${name}`),
+      ...parts.flatMap((type) => parts.map((name) => instanceKey(writer, type, name))),
+    ];
+    for (const reader of accepted) {
+      if (reader === writer) continue;
+      for (const key of keys) {
+        const told = `${key} of ${writer} for ${reader}`;
+        assertEquals([told, key.startsWith(`${reader}/switch/`)], [told, false]);
+        const kind = instancesOf(reader, { types: [] });
+        if (!key.startsWith(kind.prefix)) continue;
+        const entry = { lease: undefined, createRevision: 1, modifyRevision: 1 };
+        assertThrows(
+          () => kind.read({ ...entry, key: encoder.encode(key), value: encoder.encode("h:1") }),
+          RuleViolation,
+        );
+      }
+    }
+  }
+});
