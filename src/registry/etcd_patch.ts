@@ -22,6 +22,7 @@ http2.connect = ((authority: string, options?: Options): http2.ClientHttp2Sessio
     tellOfHandshake(session, authority, options.servername);
   }
   const emit = session.emit as (event: string | symbol, ...rest: unknown[]) => boolean;
+  let failed = false;
   session.emit = (event: string | symbol, ...rest: unknown[]): boolean => {
     switch (event) {
       case "goaway":
@@ -33,6 +34,11 @@ http2.connect = ((authority: string, options?: Options): http2.ClientHttp2Sessio
         // A server that refuses us right after the handshake may be gone before we are told that it is there.
         // grpc-js takes the socket for granted then; told of the end instead, it tries again.
         return emit.call(session, session.socket === undefined ? "close" : event, ...rest);
+      case "error":
+        // Told twice, by Deno and by a handshake of ours, the second one would find nobody who listens.
+        if (failed) return true;
+        failed = true;
+        return emit.call(session, event, ...rest);
       default:
         return emit.call(session, event, ...rest);
     }
@@ -108,9 +114,12 @@ function verified(options: Options | undefined): Options | undefined {
 function tellOfHandshake(session: http2.ClientHttp2Session, authority: string, name: string): void {
   const { hostname, port } = new URL(authority);
   const host = hostname.replace(/^\[|\]$/g, "");
-  const options = { host, port: Number(port), servername: name, ALPNProtocols: ["h2"] };
-  const socket = tls.connect(options as tls.ConnectionOptions, () => socket.destroy());
-  session.once("close", () => socket.destroy());
+  const servername = net.isIP(name) ? undefined : name;
+  const socket = tls.connect(
+    { host, port: Number(port), servername, ALPNProtocols: ["h2"] } as unknown as tls.ConnectionOptions,
+  );
+  // It says that it is secure before it knows, so the session has to tell how it went.
+  for (const event of ["connect", "close"]) session.once(event, () => socket.destroy());
   socket.on("error", (error) => {
     session.emit("error", error);
     session.destroy();
