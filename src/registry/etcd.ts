@@ -2,10 +2,24 @@
 import "./etcd_patch.ts";
 import { Etcd3, type IOptions } from "etcd3";
 import { Buffer } from "node:buffer";
+import { backOff, delay } from "../delay.ts";
 import { EmpusaError, RefusedError, UnreachableError } from "../errors.ts";
 import { type AccessSource, Credentials, type Login } from "./credentials.ts";
+import {
+  alarmAnswer,
+  broken,
+  deleteAnswer,
+  grantAnswer,
+  type Page,
+  plainAnswer,
+  rangeAnswer,
+  statusAnswer,
+  timeToLiveAnswer,
+  tokenAnswer,
+  txnAnswer,
+} from "./answers.ts";
 import { type Endpoint, showEndpoint } from "./endpoint.ts";
-import { authenticationIsOff, explain, type Right, says, tokenIsDead } from "./explain.ts";
+import { authenticationIsOff, explain, notUnderstood, type Right, says, tokenIsDead } from "./explain.ts";
 import { AttemptFailure, Failover, inTime } from "./failover.ts";
 import {
   type Change,
@@ -25,11 +39,25 @@ import {
   type Watch,
   type Watched,
 } from "./store.ts";
-import { entry, Pulse, WatchCanceled, WatchStream } from "./streams.ts";
+import { Pulse, WatchCanceled, WatchStream } from "./streams.ts";
 import type { Tls } from "./tls.ts";
 
 /** How many keys are read at once: few enough for etcd's limits on a message, many enough to be quick. */
 const pageSize = 5000;
+
+/** The longest message that is taken in, in bytes, and what is said where one is longer: fewer keys are read then. */
+const maxMessage = 64 * 2 ** 20;
+const tooLarge = "Received message larger than max";
+
+/** How much is read for one list, in bytes of keys and values. */
+const maxListing = 512 * 2 ** 20;
+
+/** The last of the statuses of gRPC, and the one for answers that are broken. */
+const lastStatus = 16;
+const statusInternal = 13;
+
+/** How long is waited at most before something is asked again that came out otherwise, in milliseconds. */
+const longestPause = 500;
 
 type Policy = NonNullable<NonNullable<IOptions["faultHandling"]>["global"]>;
 
@@ -88,31 +116,79 @@ export class EtcdStore implements Store {
   }
 
   async list(prefix: string, limit: Limit, revision: Revision = 0): Promise<Snapshot> {
+    for (let failures = 1;; failures++) {
+      try {
+        return await this.#pages(prefix, limit, revision);
+      } catch (error) {
+        // Between two pages their revision was compacted away: another one is as good, where none was asked for.
+        if (!(error instanceof RevisionGone) || revision !== 0) throw error;
+        await delay(backOff(failures, longestPause), limit.signal);
+      }
+    }
+  }
+
+  /** All entries, page by page, as they were at one revision. @throws {RevisionGone} where that is compacted away */
+  async #pages(prefix: string, limit: Limit, revision: Revision): Promise<Snapshot> {
     const entries: Entry[] = [];
     const range_end = endOfPrefix(prefix);
+    let size = pageSize;
+    let bytes = 0;
     for (let key = Buffer.from(prefix), at = revision;;) {
-      const page = await this.#call(
-        limit,
-        (client, options) => client.kv.range({ key, range_end, revision: at, limit: pageSize }, options),
-        { verb: "read", key: prefix, prefix: true },
-      ).catch((error) => {
-        throw revisionGone(error, at);
-      });
-      if (at === 0) at = Number(page.header.revision);
-      for (const found of page.kvs) entries.push(entry(found));
-      const last = page.kvs.at(-1);
+      const page = await this.#page({ key, range_end }, { at, size }, limit, prefix);
+      if (page === undefined) {
+        size = Math.ceil(size / 8);
+        continue;
+      }
+      if (at === 0) at = page.revision;
+      for (const entry of page.entries) {
+        entries.push(entry);
+        bytes += entry.key.length + entry.value.length;
+      }
+      if (bytes > maxListing) {
+        throw new EmpusaError(
+          `what lies below ${prefix} is too much to read: more than ${maxListing / 2 ** 20} MiB`,
+        );
+      }
+      const last = page.entries.at(-1);
       if (!page.more || last === undefined) return { entries, revision: at };
       key = Buffer.concat([last.key, Buffer.of(0)]);
     }
   }
 
+  /** One page, or undefined where so much is not to be had at once: what others have written may be large. */
+  async #page(
+    range: { readonly key: Buffer; readonly range_end: Buffer },
+    { at, size }: { readonly at: Revision; readonly size: number },
+    limit: Limit,
+    prefix: string,
+  ): Promise<Page | undefined> {
+    const request = { ...range, revision: at, limit: size };
+    try {
+      return await this.#call(
+        limit,
+        async (client, options) => {
+          try {
+            return rangeAnswer(await client.kv.range(request, options), range, size, at);
+          } catch (error) {
+            if (size > 1 && error instanceof Error && error.message.includes(tooLarge)) return undefined;
+            throw error;
+          }
+        },
+        { verb: "read", key: prefix, prefix: true },
+      );
+    } catch (error) {
+      throw revisionGone(error, at);
+    }
+  }
+
   async get(key: string, limit: Limit): Promise<Entry | undefined> {
-    const { kvs: [found] } = await this.#call(
+    const range = { key: Buffer.from(key) };
+    const { entries: [found] } = await this.#call(
       limit,
-      (client, options) => client.kv.range({ key: Buffer.from(key) }, options),
+      async (client, options) => rangeAnswer(await client.kv.range(range, options), range, 1),
       { verb: "read", key },
     );
-    return found && entry(found);
+    return found;
   }
 
   async claim(
@@ -121,28 +197,36 @@ export class EtcdStore implements Store {
     limit: Limit,
   ): Promise<Claim> {
     const at = Buffer.from(key);
-    const put = { request_put: { key: at, value: Buffer.from(value), lease: lease ?? "0" } };
+    const bytes = Buffer.from(value);
+    const put = { request_put: { key: at, value: bytes, lease: lease ?? "0" } };
     const get = { request_range: { key: at } };
     // Compared with what was seen, so that nobody who comes in between is overwritten. At 0 there is no key.
-    for (let seen = "0";;) {
-      const compare = [{ key: at, target: "Mod", result: "Equal", mod_revision: seen } as const];
-      const { succeeded, responses } = await this.#call(
+    for (let seen = 0, losses = 0;; losses++) {
+      // Who loses more than once has others beside them who are as quick.
+      if (losses > 1) await delay(backOff(losses - 1, longestPause), limit.signal);
+      const compare = [{ key: at, target: "Mod", result: "Equal", mod_revision: `${seen}` } as const];
+      const { succeeded, found } = await this.#call(
         limit,
-        (client, options) => client.kv.txn({ compare, success: [put], failure: [get] }, options),
+        async (client, options) => {
+          const request = { compare, success: [put], failure: [get] };
+          const answer = txnAnswer(await client.kv.txn(request, options), { key: at });
+          if (!answer.succeeded && (answer.found?.modifyRevision ?? 0) === seen) {
+            throw broken("it refuses what it says would hold");
+          }
+          return answer;
+        },
         { verb: "readwrite", key },
       ).catch((error) => {
         throw leaseEnded(error, key);
       });
       if (succeeded) return { outcome: "stored" };
-      const [found] = responses[0]?.response_range?.kvs ?? [];
       if (found !== undefined) {
-        const holder = entry(found);
-        const looksOurs = holder.lease === lease && found.value.toString() === value;
+        const looksOurs = found.lease === lease && bytes.equals(found.value);
         // Once it was written, it may be the work of a try whose answer was lost.
-        if (looksOurs && (!rewrite || seen !== "0")) return { outcome: "held" };
-        if (!takes(holder)) return { outcome: "taken", holder };
+        if (looksOurs && (!rewrite || seen !== 0)) return { outcome: "held" };
+        if (!takes(found)) return { outcome: "taken", holder: found };
       }
-      seen = found?.mod_revision ?? "0";
+      seen = found?.modifyRevision ?? 0;
     }
   }
 
@@ -154,10 +238,10 @@ export class EtcdStore implements Store {
     const outcome = await this.#call(
       limit,
       async (client, options, { repeated }) => {
-        const { succeeded, responses } = await client.kv.txn({ compare, success, failure }, options);
-        const [found] = responses[0]?.response_range?.kvs ?? [];
+        const answer = await client.kv.txn({ compare, success, failure }, options);
+        const { succeeded, found } = txnAnswer(answer, { key: at });
         // Nobody but an earlier try can have written with a lease of ours.
-        const ours = lease !== undefined && found !== undefined && entry(found).lease === lease;
+        const ours = lease !== undefined && found?.lease === lease;
         return { done: succeeded || ours, repeated };
       },
       { verb: "readwrite", key },
@@ -175,34 +259,37 @@ export class EtcdStore implements Store {
     const at = Buffer.from(key);
     const compare = [{ key: at, target: "Lease", result: "Equal", lease } as const];
     const success = [{ request_delete_range: { key: at } }];
-    await this.#call(limit, (client, options) => client.kv.txn({ compare, success }, options), {
-      verb: "write",
-      key,
-    });
+    await this.#call(
+      limit,
+      async (client, options) => txnAnswer(await client.kv.txn({ compare, success }, options)),
+      { verb: "write", key },
+    );
   }
 
   async delete(key: string, limit: Limit): Promise<boolean> {
+    const range = { key: Buffer.from(key) };
     return await this.#call(
       limit,
       async (client, options, { repeated }) =>
-        (await client.kv.deleteRange({ key: Buffer.from(key) }, options)).deleted !== "0" || repeated(),
+        deleteAnswer(await client.kv.deleteRange(range, options)) > 0 || repeated(),
       { verb: "write", key },
     );
   }
 
   async grant(id: LeaseId, ttl: number, limit: Limit): Promise<number> {
-    for (;;) {
+    for (let failures = 1;; failures++) {
       try {
-        const granted = await this.#call(
+        return await this.#call(
           limit,
-          (client, options) => client.leaseClient.leaseGrant({ ID: id, TTL: ttl }, options),
+          async (client, options) =>
+            grantAnswer(await client.leaseClient.leaseGrant({ ID: id, TTL: ttl }, options), id),
         );
-        return Number(granted.TTL);
       } catch (error) {
         if (!says(error, "lease already exists")) throw error;
         // An earlier try of ours came through and only its answer was lost. If it ends just now, it is made again.
         const left = await this.keepAlive(id, limit);
         if (left !== undefined) return left;
+        await delay(backOff(failures, longestPause), limit.signal);
       }
     }
   }
@@ -227,18 +314,21 @@ export class EtcdStore implements Store {
 
   async revoke(id: LeaseId, limit: Limit): Promise<void> {
     try {
-      await this.#call(limit, (client, options) => client.leaseClient.leaseRevoke({ ID: id }, options));
+      await this.#call(
+        limit,
+        async (client, options) => plainAnswer(await client.leaseClient.leaseRevoke({ ID: id }, options)),
+      );
     } catch (error) {
       if (!says(error, "requested lease not found")) throw error;
     }
   }
 
   async remaining(id: LeaseId, limit: Limit): Promise<LeaseTime | undefined> {
-    const { TTL, grantedTTL } = await this.#call(
+    return await this.#call(
       limit,
-      (client, options) => client.leaseClient.leaseTimeToLive({ ID: id, keys: false }, options),
+      async (client, options) =>
+        timeToLiveAnswer(await client.leaseClient.leaseTimeToLive({ ID: id, keys: false }, options), id),
     );
-    return Number(TTL) < 0 ? undefined : { left: Number(TTL), granted: Number(grantedTTL) };
   }
 
   async mayWrite(prefix: string, limit: Limit): Promise<void> {
@@ -252,11 +342,13 @@ export class EtcdStore implements Store {
     ) {
       await this.#call(
         limit,
-        (client, options) =>
-          client.kv.txn({
-            compare: [{ key, target: "Create", result: "Less", create_revision: "0" }],
-            success: [request],
-          }, options),
+        async (client, options) =>
+          txnAnswer(
+            await client.kv.txn({
+              compare: [{ key, target: "Create", result: "Less", create_revision: "0" }],
+              success: [request],
+            }, options),
+          ),
         { verb: "write", key: prefix, prefix: true },
       );
     }
@@ -449,7 +541,7 @@ async function logIn(
 ): Promise<string | undefined> {
   try {
     const options = { ...streamOptions(), deadline: byTheClock(deadline) };
-    return (await client.auth.authenticate({ name: username, password }, options)).token;
+    return tokenAnswer(await client.auth.authenticate({ name: username, password }, options));
   } catch (error) {
     if (authenticationIsOff(error)) return undefined;
     throw error;
@@ -478,18 +570,25 @@ function streamOptions(token?: string): RpcOptions {
       start(metadata, {
         onReceiveMetadata: (metadata) => listener?.onReceiveMetadata?.(metadata),
         onReceiveMessage: (message) => listener?.onReceiveMessage?.(message),
-        // etcd3 would call again and again with the same token, where it knows these words.
-        onReceiveStatus: (status) =>
-          listener?.onReceiveStatus?.({
-            ...status,
-            details: status.details.replace("etcdserver: invalid", "invalid"),
-          }),
+        onReceiveStatus: (status) => {
+          const { code, details } = legible(status);
+          // etcd3 would call again and again with the same token, where it knows these words.
+          const replaced = details.replace("etcdserver: invalid", "invalid");
+          listener?.onReceiveStatus?.({ ...status, code, details: replaced });
+        },
       });
     };
     return call;
   };
   // grpc-js asks for no more than the interface, whatever its types say.
   return { interceptors: [withMetadata as Interceptor] };
+}
+
+/** A status as grpc-js counts on it, though it has others itself where an answer cannot be read. */
+function legible<T>({ code, details }: { code: T; details?: unknown }): { code: T; details: string } {
+  return typeof code === "number" && code >= 0 && code <= lastStatus && typeof details === "string"
+    ? { code, details }
+    : { code: statusInternal as T, details: notUnderstood };
 }
 
 function open(endpoint: Endpoint, tls: Tls | undefined): Etcd3 {
@@ -512,7 +611,7 @@ function open(endpoint: Endpoint, tls: Tls | undefined): Etcd3 {
       "grpc.enable_retries": 0,
       // Nobody looks at its statistics.
       "grpc.enable_channelz": 0,
-      "grpc.max_receive_message_length": -1,
+      "grpc.max_receive_message_length": maxMessage,
       "grpc.keepalive_time_ms": 10_000,
       "grpc.keepalive_timeout_ms": 2_000,
       "grpc.initial_reconnect_backoff_ms": 100,
@@ -526,17 +625,15 @@ function open(endpoint: Endpoint, tls: Tls | undefined): Etcd3 {
 /** What an endpoint tells of itself. */
 async function status(client: Etcd3, options: RpcOptions): Promise<EndpointFacts> {
   // One after the other, so that the second finds the connection made.
-  const { alarms } = await client.maintenance.alarm({ action: "Get" }, options);
+  const alarms = alarmAnswer(await client.maintenance.alarm({ action: "Get" }, options));
   const begun = performance.now();
-  const facts = await client.maintenance.status(options);
+  const answer = await client.maintenance.status(options);
+  const latency = performance.now() - begun;
+  const { member: itself, ...facts } = statusAnswer(answer);
   return {
-    latency: performance.now() - begun,
-    version: facts.version,
-    leader: facts.leader === "0" ? undefined : facts.leader === facts.header.member_id,
-    databaseSize: Number(facts.dbSize),
-    alarms: alarms.filter(({ memberID }) => memberID === facts.header.member_id).map(({ alarm }) =>
-      alarm.toUpperCase()
-    ),
+    ...facts,
+    latency,
+    alarms: alarms.filter(({ member }) => member === itself).map(({ alarm }) => alarm),
   };
 }
 

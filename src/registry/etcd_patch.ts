@@ -8,6 +8,7 @@ import process from "node:process";
 import type { Duplex } from "node:stream";
 import tls from "node:tls";
 import { honorsTlsOptions } from "../runtime.ts";
+import { refuseCompressed, uncompressed } from "./uncompressed.ts";
 
 const connect = http2.connect as (authority: string, options?: Options) => http2.ClientHttp2Session;
 
@@ -49,8 +50,9 @@ http2.connect = ((authority: string, options?: Options): http2.ClientHttp2Sessio
     if (closing && streams.size === 0) setImmediate(() => session.destroy());
   };
   const request = session.request;
-  session.request = (...args): http2.ClientHttp2Stream => {
-    const stream = request.apply(session, args);
+  session.request = (headers, ...rest): http2.ClientHttp2Stream => {
+    const stream = request.call(session, uncompressed(headers), ...rest);
+    refuseCompressed(stream);
     streams.add(stream);
     // Whichever comes: Deno 2.4.2 tells of no "close".
     for (const event of ["end", "aborted", "close"]) {

@@ -116,12 +116,31 @@ function limitation(words: string, cause: Error, { endpoint }: Circumstances): E
   }
 }
 
-const statusCancelled = 1;
-const statusUnknown = 2;
 const statusDeadlineExceeded = 4;
 const statusUnimplemented = 12;
-const statusInternal = 13;
-const statusUnavailable = 14;
+
+/**
+ * INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, PERMISSION_DENIED, FAILED_PRECONDITION, OUT_OF_RANGE, UNAUTHENTICATED:
+ * what these say is about the request, and every other endpoint would say it too.
+ */
+const aboutTheRequest: readonly number[] = [3, 5, 6, 7, 9, 11, 16];
+
+/** Words of etcd's that are about the member alone, whatever their status (`rpctypes/error.go`). */
+const aboutTheMember: readonly (readonly [words: string, reason: string])[] = [
+  ["rpc not supported for learner", "it is a learner, which does not serve clients yet"],
+  ["no leader", "its cluster has no leader"],
+  ["not leader", "it does not lead its cluster"],
+  ["corrupt", "its data is corrupt"],
+];
+
+/** Stands for what grpc-js says about an answer that cannot be read. */
+export const notUnderstood = "the answer cannot be read";
+
+/** What grpc-js says about an answer that cannot be read, or is more than it is to take in. */
+const unreadable = new RegExp(
+  `${notUnderstood}|parsing error|Received message larger|compress|Too many responses|No message received`,
+  "i",
+);
 
 async function connectionFailure(
   code: number | undefined,
@@ -131,24 +150,20 @@ async function connectionFailure(
 ): Promise<AttemptFailure | undefined> {
   const failure = (...[message, details]: Reason): AttemptFailure =>
     new AttemptFailure(message, { ...details, cause });
-  if (words.startsWith("etcdserver: ")) {
-    if (code !== statusUnavailable && code !== statusUnknown) return undefined;
-    const reason = words.slice("etcdserver: ".length);
-    return failure(reason === "no leader" ? "its cluster has no leader" : reason, { check: "health" });
+  const isOfEtcd = words.startsWith("etcdserver: ");
+  if (isOfEtcd) {
+    const [, reason] = aboutTheMember.find(([sign]) => words.includes(sign)) ?? [];
+    if (reason !== undefined) return failure(reason, { check: "health" });
   }
+  if (code === undefined || aboutTheRequest.includes(code)) return undefined;
+  if (isOfEtcd) return failure(shortened(words.slice("etcdserver: ".length)), { check: "health" });
   const { host } = hostAndPort(endpoint);
-  switch (code) {
-    case statusDeadlineExceeded:
-      return noAnswer(cause);
-    case statusUnimplemented:
-      return failure("it is not etcd", { check: "endpoint", lasting: true });
-    case statusCancelled:
-    case statusUnknown:
-    case statusInternal:
-    case statusUnavailable:
-      break;
-    default:
-      return undefined;
+  if (code === statusDeadlineExceeded) return noAnswer(cause);
+  if (code === statusUnimplemented) {
+    return failure("it is not etcd", { check: "endpoint", lasting: true });
+  }
+  if (unreadable.test(words)) {
+    return failure("its answer is not that of an etcd: it cannot be read", { check: "endpoint" });
   }
   // It was silent for so long that its connection was given up for a new one; Deno 2.4.2 has other words for that,
   // and the same ones for a connection that the other side breaks.

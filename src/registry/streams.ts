@@ -1,7 +1,8 @@
 /** etcd's streams in both directions. They have no deadlines of their own, so each wait here has one. */
-import type { Buffer } from "node:buffer";
+import { keepAliveAnswer, type LeaseAnswer } from "./answers.ts";
 import { AttemptFailure, noAnswer } from "./failover.ts";
-import type { Change, Entry, LeaseId, Revision, Watch } from "./store.ts";
+import type { Change, LeaseId, Watch } from "./store.ts";
+import { type WatchAnswer, WatchAnswers, type WatchCreateRequest } from "./watch_answers.ts";
 
 /** A stream that may end. */
 interface Ending {
@@ -35,15 +36,25 @@ interface Beat {
   readonly reject: (error: Error) => void;
 }
 
+type KeepAliveAnswer = LeaseAnswer & { readonly ID: LeaseId };
+
 /** One keep-alive stream, for all the leases that are refreshed over one connection. */
 export class Pulse implements Disposable {
-  readonly #stream: Duplex<{ ID: LeaseId }, { ID: LeaseId; TTL: string }>;
+  readonly #stream: Duplex<{ ID: LeaseId }, KeepAliveAnswer>;
   readonly #waiting = new Map<LeaseId, Beat[]>();
   #ended: Error | undefined;
 
-  constructor(stream: Duplex<{ ID: LeaseId }, { ID: LeaseId; TTL: string }>) {
+  constructor(stream: Duplex<{ ID: LeaseId }, KeepAliveAnswer>) {
     this.#stream = stream;
-    stream.on("data", ({ ID, TTL }) => this.#waiting.get(ID)?.shift()?.resolve(Number(TTL)));
+    stream.on("data", (answer) => {
+      // A lease that nobody asks for is none of our business; of ours only what an etcd can say counts.
+      const beat = this.#waiting.get(answer.ID)?.shift();
+      try {
+        beat?.resolve(keepAliveAnswer(answer, answer.ID));
+      } catch (error) {
+        beat?.reject(error as Error);
+      }
+    });
     whenEnded(stream, "keep-alive stream", (reason) => {
       this.#ended = reason;
       for (const { reject } of [...this.#waiting.values()].flat()) reject(reason);
@@ -81,72 +92,56 @@ export class Pulse implements Disposable {
   }
 }
 
-/** What is to be followed, as etcd takes it. */
-interface WatchCreateRequest {
-  readonly key: Buffer;
-  readonly range_end?: Buffer;
-  readonly start_revision?: Revision;
-}
-
 interface WatchRequest {
-  readonly create_request?: WatchCreateRequest;
+  readonly create_request?: WatchCreateRequest & { readonly fragment: true };
   readonly progress_request?: Record<string, never>;
 }
 
-interface WatchResponse {
-  readonly created: boolean;
-  readonly canceled: boolean;
-  readonly cancel_reason: string;
-  readonly events: readonly { readonly type: "Put" | "Delete"; readonly kv: KeyValue }[];
-}
-
-/** A key and what lies there, as etcd gives it. */
-export interface KeyValue {
-  readonly key: Uint8Array;
-  readonly value: Uint8Array;
-  readonly lease: string;
-  readonly create_revision: string;
-  readonly mod_revision: string;
-}
-
-/** An entry of the store from what etcd gives. */
-export function entry({ key, value, lease, create_revision, mod_revision }: KeyValue): Entry {
-  return {
-    key,
-    value,
-    lease: lease === "0" ? undefined : lease,
-    createRevision: Number(create_revision),
-    modifyRevision: Number(mod_revision),
-  };
-}
+/** How many changes are kept of a stream that nobody listens to yet. */
+const maxEarly = 10_000;
 
 /** etcd will not follow a key, or does so no longer; with a token that has expired it says no more than that. */
 export class WatchCanceled extends Error {}
 
 /** Keys that are followed over one stream. */
 export class WatchStream implements Watch {
-  readonly #stream: Duplex<WatchRequest, WatchResponse>;
+  readonly #stream: Duplex<WatchRequest, WatchAnswer>;
   readonly #ended = Promise.withResolvers<Error>();
   readonly #created = Promise.withResolvers<void>();
   #heardAt = performance.now();
   #alarm: ReturnType<typeof setInterval> | undefined;
+  #over = false;
   /** What came before somebody wanted to know it. */
   readonly #early: Change[] = [];
   #onChanges = (changes: readonly Change[]): void => {
+    if (this.#early.length > maxEarly) throw new AttemptFailure("it tells too much", { check: "health" });
     for (const change of changes) this.#early.push(change);
   };
 
-  constructor(stream: Duplex<WatchRequest, WatchResponse>, requests: readonly WatchCreateRequest[]) {
+  constructor(stream: Duplex<WatchRequest, WatchAnswer>, requests: readonly WatchCreateRequest[]) {
     this.#stream = stream;
-    let missing = requests.length;
+    const answers = new WatchAnswers(requests);
     whenEnded(stream, "watch stream", (reason) => this.end(reason));
-    stream.on("data", ({ created, canceled, cancel_reason, events }) => {
-      if (canceled) return this.end(new WatchCanceled(cancel_reason));
-      if (created && --missing === 0) this.#created.resolve();
-      this.#heardAt = performance.now();
-      if (events.length > 0) this.#onChanges(events.map(change));
+    stream.on("data", (answer) => {
+      try {
+        this.#take(answer, answers);
+      } catch (error) {
+        this.end(error as Error);
+      }
     });
-    for (const create_request of requests) stream.write({ create_request });
+    // In parts that are not too large, where there is much to tell.
+    for (const request of requests) stream.write({ create_request: { ...request, fragment: true } });
+  }
+
+  /** @throws {AttemptFailure} where no etcd says that */
+  #take(answer: WatchAnswer, answers: WatchAnswers): void {
+    // What comes behind something that was not understood is not to be understood either.
+    if (this.#over) return;
+    if (answer.canceled) return this.end(new WatchCanceled(answer.cancel_reason));
+    const changes = answers.take(answer);
+    if (answers.complete) this.#created.resolve();
+    this.#heardAt = performance.now();
+    if (changes.length > 0) this.#onChanges(changes);
   }
 
   get ended(): Promise<Error> {
@@ -179,6 +174,7 @@ export class WatchStream implements Watch {
   }
 
   end(reason: Error): void {
+    this.#over = true;
     clearInterval(this.#alarm);
     this.#ended.resolve(reason);
     this.#created.reject(reason);
@@ -188,12 +184,4 @@ export class WatchStream implements Watch {
   [Symbol.dispose](): void {
     this.end(new AttemptFailure("its watch was given up", { check: "health" }));
   }
-}
-
-function change({ type, kv }: WatchResponse["events"][number]): Change {
-  return {
-    key: kv.key,
-    revision: Number(kv.mod_revision),
-    entry: type === "Delete" ? undefined : entry(kv),
-  };
 }
