@@ -36,6 +36,11 @@ async function report(error: unknown, log: Log): Promise<number> {
     await log.debug(`caused by ${Deno.inspect(error.cause ?? error)}`);
     return error.exitCode;
   }
+  if (error instanceof Deno.errors.NotCapable) {
+    // "Requires net access to "etcd-1", run again with the --allow-net flag"
+    await log.error(`Deno may not do what this takes: ${error.message.replace(/^R/, "r")}`);
+    return ExitCode.usage;
+  }
   await log.error(`unexpected failure: ${error instanceof Error ? error.message : error}`);
   await log.debug(Deno.inspect(error));
   return ExitCode.failed;

@@ -22,8 +22,9 @@ import { testSwitchCommand } from "./commands/switch/test.ts";
 import { toggleSwitchCommand } from "./commands/switch/toggle.ts";
 import { waitForSwitchCommand } from "./commands/switch/wait.ts";
 import { watchSwitchesCommand } from "./commands/switch/watch.ts";
-import { type AnyCommand, bareValue, declare } from "./commands/settings.ts";
+import { type AnyCommand, bareValue, declare, mustBe } from "./commands/settings.ts";
 import { UsageError } from "./errors.ts";
+import type { System } from "./system.ts";
 import { version, versionText } from "./version.ts";
 
 /**
@@ -36,8 +37,9 @@ export async function carryOut(args: readonly string[], program: Program): Promi
   const line = args[0] === "help" ? [...args.slice(1), "--help"] : args;
   const root = rootCommand(program, line);
   try {
-    const { words, behind } = separateValues(line, root);
     const called = calledCommand(line, root);
+    checkEncoding(line, called, program.system);
+    const { words, behind } = separateValues(line, root);
     if (behind !== undefined && called.hasArguments() && !takesCommand(called)) {
       words.push(...behind.map(literalOperand));
     } else if (behind !== undefined) program.command = following(behind, called);
@@ -129,6 +131,17 @@ export function rootCommand(program: Program, line?: readonly string[]): AnyComm
     .noExit();
   declare(root, connectionSettings, program.system, { global: true });
   return root;
+}
+
+/**
+ * Refuses what is no UTF-8, before Cliffy reads it: an argument, in which Deno puts U+FFFD for it, and a variable of the command that is
+ * called.
+ * @throws {UsageError} naming it
+ */
+function checkEncoding(line: readonly string[], called: AnyCommand, { env }: Pick<System, "env">): void {
+  const wrong = line.find((word) => word.includes("\uFFFD"));
+  if (wrong !== undefined) throw mustBe("each argument", "be UTF-8, without U+FFFD", wrong);
+  for (const { names } of called.getEnvVars(true)) names.forEach(env);
 }
 
 /**

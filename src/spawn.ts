@@ -1,10 +1,10 @@
 /** Programs that are started. */
 import { NotStarted } from "./errors.ts";
+import { type ChildEnvironment, withhold } from "./variables.ts";
 
 /** What a program is started with. */
 export interface SpawnOptions {
-  /** Its whole environment. */
-  readonly env: Readonly<Record<string, string>>;
+  readonly env: ChildEnvironment;
   /** What it reads: a text, or what we would. */
   readonly input: { readonly text: string } | "ours";
   /** Where its output goes: to ours, or nowhere but into `said`. */
@@ -39,11 +39,11 @@ const kept = 500;
 export function spawn([program = "", ...args]: readonly string[], options: SpawnOptions): Child {
   const { env, input, output, ownGroup } = options;
   let process: Deno.ChildProcess;
+  withhold(env.withheld);
   try {
     process = new Deno.Command(program, {
       args,
-      env: { ...env },
-      clearEnv: true,
+      env: { ...env.added },
       stdin: input === "ours" ? "inherit" : "piped",
       stdout: output === "ours" ? "inherit" : "piped",
       stderr: output === "ours" ? "inherit" : "piped",

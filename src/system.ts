@@ -3,8 +3,9 @@ import { EmpusaError } from "./errors.ts";
 import { isOwed, replaceFile, setOwed } from "./replace_file.ts";
 import { adoptOrphans } from "./orphans.ts";
 import { type Child, spawn, type SpawnOptions } from "./spawn.ts";
+import { type ChildEnvironment, dropUnreadable, variable } from "./variables.ts";
 
-export type { Child, SpawnOptions };
+export type { Child, ChildEnvironment, SpawnOptions };
 
 /** A stream that text is written to. */
 export interface Output {
@@ -49,10 +50,11 @@ export interface System {
   readStdin(most: number): Promise<Uint8Array>;
   /** Whether a person may type what is read. */
   readonly stdinIsTerminal: boolean;
-  /** An environment variable, or undefined where it is not set. */
+  /**
+   * An environment variable, or undefined where it is not set.
+   * @throws {UsageError} naming it where its value is no UTF-8
+   */
   env(name: string): string | undefined;
-  /** All environment variables. */
-  allEnv(): Record<string, string>;
   /** Starts a program. Throws what `spawn` in `spawn.ts` throws. */
   spawn(command: readonly string[], options: SpawnOptions): Child;
   readonly pid: number;
@@ -89,6 +91,8 @@ export interface System {
 
 /** The real one. */
 export function system(): System {
+  // Deno reads it when a module of Node's is loaded, and fails.
+  dropUnreadable("NODE_OPTIONS");
   return {
     stdout: output(Deno.stdout, "output"),
     stderr: output(Deno.stderr, "error"),
@@ -98,8 +102,7 @@ export function system(): System {
     replaceFile,
     isOwed,
     setOwed,
-    env: (name) => Deno.env.get(name),
-    allEnv: () => Deno.env.toObject(),
+    env: variable,
     spawn,
     readStdin,
     stdinIsTerminal: Deno.stdin.isTerminal(),

@@ -2,7 +2,7 @@
 import http from "node:http";
 import https from "node:https";
 import net from "node:net";
-import type { System } from "../system.ts";
+import type { ChildEnvironment, System } from "../system.ts";
 import type { Check } from "./health.ts";
 import { shellCommand } from "./hook.ts";
 
@@ -54,7 +54,7 @@ export function httpCheck(url: URL): Check {
 /** Passes when a line of shell ends with 0. One that takes too long is killed, with all that it has started. */
 export function execCheck(
   line: string,
-  env: Readonly<Record<string, string>>,
+  env: ChildEnvironment,
   system: Pick<System, "spawn">,
 ): Check {
   return {

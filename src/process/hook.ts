@@ -27,12 +27,12 @@ export interface HookOptions {
 export async function runHook(
   command: readonly string[],
   { input, env, signal }: HookOptions,
-  system: Pick<System, "spawn" | "allEnv">,
+  system: Pick<System, "spawn">,
 ): Promise<number> {
   let child: Child;
   try {
     child = system.spawn(command, {
-      env: environment(system, env),
+      env: environment(env),
       input: { text: input },
       output: "ours",
       ownGroup: true,

@@ -131,6 +131,9 @@ function tellOfHandshake(session: http2.ClientHttp2Session, authority: string, n
 // Deno 2.4.2 would warn on standard error of what it uses itself when a name is looked up.
 process.noDeprecation = true;
 
+// grpc-js reads variables of its own, and reading one whose value is no UTF-8 would throw. Here it is as if it were not set.
+process.env = Deno.env.toObject();
+
 // When a connection breaks while a stream is open, Deno 2.4.2 rejects promises that nobody can reach, which would end
 // the process; the stream, or its deadline, tells of it as well.
 globalThis.addEventListener("unhandledrejection", (event) => {

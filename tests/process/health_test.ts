@@ -121,7 +121,7 @@ test("http passes with 2xx alone, however the proxies are set", async () => {
 
 test("exec passes with 0, tells what was said last, and is killed with all that it has started", async () => {
   const exec = (line: string): Promise<string> =>
-    once(execCheck(line, { PATH: "/usr/bin:/bin", X: "1" }, system()), 300);
+    once(execCheck(line, { added: { X: "1" }, withheld: [] }, system()), 300);
   assertEquals(await exec('test "$X" = 1'), "+");
   assertEquals(
     await exec("echo one; echo two >&2; exit 3"),

@@ -26,7 +26,6 @@ export function fakeSystem({ isTerminal = false, noColor = false } = {}): FakeSy
     isOwed: () => Promise.resolve(false),
     setOwed: () => Promise.reject(new Error("nothing is to be written")),
     env: (name) => Deno.env.get(name),
-    allEnv: () => Deno.env.toObject(),
     spawn: () => {
       throw new Error("nothing is to be started");
     },

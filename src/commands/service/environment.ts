@@ -1,4 +1,5 @@
 import { environment } from "../../process/environment.ts";
+import type { ChildEnvironment } from "../../system.ts";
 import type { Instance } from "../../registry/mod.ts";
 import type { Context } from "../command.ts";
 
@@ -8,9 +9,9 @@ const ofServiceManager = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
 /** What a service, and those that look after it, find in their environment: ours, and as what it is registered. */
 export function serviceEnvironment(
   { type, name, location }: Instance,
-  { system, treeRoot }: Context,
-): Record<string, string> {
-  return environment(system, {
+  { treeRoot }: Pick<Context, "treeRoot">,
+): ChildEnvironment {
+  return environment({
     EMPUSA_SERVICE_TYPE: type,
     EMPUSA_SERVICE_NAME: name,
     EMPUSA_SERVICE_LOCATION: location,

@@ -30,8 +30,7 @@ export async function runTest({ name }: TestOptions, context: Context): Promise<
     if (state !== undefined) return state ? ExitCode.done : ExitCode.off;
     throw new EmpusaError(`${name} is ${JSON.stringify(found.value)}, which is neither on nor off`);
   } catch (error) {
-    if (error instanceof EmpusaError && error.exitCode !== ExitCode.failed) throw error;
-    const message = error instanceof Error ? error.message : `${error}`;
-    throw new EmpusaError(message, { cause: error, exitCode: ExitCode.undecided });
+    if (!(error instanceof EmpusaError) || error.exitCode !== ExitCode.failed) throw error;
+    throw new EmpusaError(error.message, { cause: error, exitCode: ExitCode.undecided });
   }
 }
