@@ -43,6 +43,8 @@ export interface Running extends AsyncDisposable {
   signal(signal: Deno.Signal): void;
   /** Resolves when standard error holds the text. */
   said(text: string): Promise<void>;
+  /** Resolves to the first group of the first match in standard error, once there is one. */
+  found(pattern: RegExp): Promise<string>;
   /** Resolves when standard output holds the text. */
   printed(text: string): Promise<void>;
 }
@@ -82,8 +84,9 @@ export function launch([command, ...args]: readonly [string, ...string[]], env: 
     pid: child.pid,
     outcome,
     signal: (signal) => child.kill(signal),
-    said: (text) => stderr.until(text),
-    printed: (text) => stdout.until(text),
+    said: async (text) => void await stderr.until(text, (all) => all.includes(text) ? text : undefined),
+    found: (pattern) => stderr.until(`${pattern}`, (all) => pattern.exec(all)?.[1]),
+    printed: async (text) => void await stdout.until(text, (all) => all.includes(text) ? text : undefined),
     async [Symbol.asyncDispose](): Promise<void> {
       try {
         if (!ended) child.kill("SIGKILL");
@@ -105,7 +108,10 @@ function inherited(): Record<string, string> {
 
 function collect(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
-): { end: Promise<string>; until: (text: string) => Promise<void> } {
+): {
+  end: Promise<string>;
+  until: (what: string, find: (all: string) => string | undefined) => Promise<string>;
+} {
   let all = "";
   let over = false;
   let news = Promise.withResolvers<void>();
@@ -119,14 +125,16 @@ function collect(
     news.resolve();
     return all;
   })();
-  const until = async (text: string): Promise<void> => {
+  const until = async (what: string, find: (all: string) => string | undefined): Promise<string> => {
     const late = setTimeout(
-      () => news.reject(new Error(`not said within 20 s: "${text}", but: ${all}`)),
+      () => news.reject(new Error(`not said within 20 s: "${what}", but: ${all}`)),
       20_000,
     );
     try {
-      while (!all.includes(text)) {
-        if (over) throw new Error(`never said: "${text}", but: ${all}`);
+      for (;;) {
+        const found = find(all);
+        if (found !== undefined) return found;
+        if (over) throw new Error(`never said: "${what}", but: ${all}`);
         await news.promise;
       }
     } finally {

@@ -5,15 +5,23 @@ export const stopCodes = { SIGINT: 130, SIGTERM: 143 } as const;
 
 type StopSignal = keyof typeof stopCodes;
 
-/** SIGINT and SIGTERM, from now until it is disposed of: the first asks us to stop, each further one to hurry. */
+/**
+ * SIGINT and SIGTERM, from now until it is disposed of: the first asks us to stop, each further one to hurry. The first
+ * never hurries anything, not even if the command has ended by itself and is being removed when it comes.
+ */
 export class StopRequests implements Disposable {
   readonly #heard: Disposable;
   readonly #first = Promise.withResolvers<StopSignal>();
+  #isFirst = true;
   readonly #waiting: AbortController[] = [];
 
   constructor(system: Pick<System, "onSignals">) {
     this.#heard = system.onSignals(["SIGINT", "SIGTERM"], (signal) => {
-      this.#first.resolve(signal as StopSignal);
+      if (this.#isFirst) {
+        this.#isFirst = false;
+        this.#first.resolve(signal as StopSignal);
+        return;
+      }
       for (const controller of this.#waiting.splice(0)) controller.abort();
     });
   }
@@ -23,7 +31,7 @@ export class StopRequests implements Disposable {
     return this.#first.promise;
   }
 
-  /** Is aborted by the next of them. */
+  /** Is aborted by the next of them that is not the first. */
   hurry(): AbortSignal {
     const controller = new AbortController();
     this.#waiting.push(controller);
