@@ -91,7 +91,14 @@ const rooms: readonly { path: string; mayReach: readonly string[] }[] = [
   { path: "src/libc.ts", mayReach: [] },
   { path: "src/delay.ts", mayReach: [] },
   { path: "src/runtime.ts", mayReach: [] },
-  { path: "src/replace_file.ts", mayReach: [] },
+  { path: "src/replace_file.ts", mayReach: ["src/folder.ts"] },
+  {
+    path: "src/folder_by_descriptor.ts",
+    mayReach: ["src/folder.ts", "src/libc_files.ts"],
+  },
+  { path: "src/folder_by_path.ts", mayReach: ["src/folder.ts", "node:"] },
+  { path: "src/folder.ts", mayReach: ["src/folder_by_descriptor.ts", "src/folder_by_path.ts"] },
+  { path: "src/libc_files.ts", mayReach: ["type src/folder.ts"] },
   { path: "src/errors.ts", mayReach: [] },
   { path: "src/escape.ts", mayReach: [] },
 ];

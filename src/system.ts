@@ -1,11 +1,11 @@
 import { sendDatagram } from "./datagram.ts";
 import { EmpusaError } from "./errors.ts";
-import { isOwed, replaceFile, setOwed } from "./replace_file.ts";
+import { type OutputFile, outputFile } from "./replace_file.ts";
 import { adoptOrphans } from "./orphans.ts";
 import { type Child, spawn, type SpawnOptions } from "./spawn.ts";
 import { type ChildEnvironment, dropUnreadable, variable } from "./variables.ts";
 
-export type { Child, ChildEnvironment, SpawnOptions };
+export type { Child, ChildEnvironment, OutputFile, SpawnOptions };
 
 /** A stream that text is written to. */
 export interface Output {
@@ -35,17 +35,8 @@ export interface System {
   readFile(path: string): Promise<Uint8Array>;
   /** Whether every user of this machine may read the file. */
   isReadableByAll(path: string): boolean;
-  /**
-   * Puts the text in the place of the file in one step: whoever reads it finds either the old one or the new one,
-   * whole, even if we are killed meanwhile. It keeps its mode and owner.
-   * @returns whether there was anything to do
-   * @throws {Deno.errors} where it cannot be written
-   */
-  replaceFile(path: string, text: string): Promise<boolean>;
-  /** Whether somebody is owed word of what is in the file, which outlives us in a hidden file beside it. */
-  isOwed(path: string): Promise<boolean>;
-  /** @throws {Deno.errors} where that cannot be noted */
-  setOwed(path: string, owed: boolean): Promise<void>;
+  /** A file that another program reads. */
+  outputFile(path: string): OutputFile;
   /** What stands on standard input, at most about so many bytes. */
   readStdin(most: number): Promise<Uint8Array>;
   /** Whether a person may type what is read. */
@@ -99,9 +90,7 @@ export function system(): System {
     wantsColor: (output) => output.isTerminal && !Deno.noColor,
     readFile: (path) => Deno.readFile(path),
     isReadableByAll,
-    replaceFile,
-    isOwed,
-    setOwed,
+    outputFile,
     env: variable,
     spawn,
     readStdin,

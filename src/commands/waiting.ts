@@ -2,7 +2,7 @@
 import { EmpusaError, ExitCode } from "../errors.ts";
 import { type Registry, View } from "../registry/mod.ts";
 import type { Context } from "./command.ts";
-import { follow } from "./following.ts";
+import { follow, scope } from "./following.ts";
 import type { Subject } from "./watching.ts";
 
 export interface Awaited<T> {
@@ -25,12 +25,12 @@ export async function waitUntil<T>(
   { holds, then, missed }: Awaited<T>,
 ): Promise<ExitCode> {
   using interruption = system.interruption();
-  const over = new AbortController();
-  const timer = setTimeout(() => over.abort(), timeout);
-  interruption.signal.addEventListener("abort", () => over.abort());
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), timeout);
+  using following = scope(AbortSignal.any([interruption.signal, late.signal]));
   const view = new View(idOf);
   try {
-    for await (const event of follow((options) => watch(registry, options), over.signal, { log })) {
+    for await (const event of follow((options) => watch(registry, options), following.signal, { log })) {
       view.apply(event);
       const all = view.items.sort(compare);
       if (!holds(all)) continue;

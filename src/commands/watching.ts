@@ -5,7 +5,7 @@ import { cellOf } from "../formats/columns.ts";
 import type { Registry, WatchEvent, WatchOptions } from "../registry/mod.ts";
 import type { Output } from "../system.ts";
 import type { Context } from "./command.ts";
-import { follow } from "./following.ts";
+import { follow, scope } from "./following.ts";
 import { formatSetting } from "./format.ts";
 import { hookOf, hooks, runFor } from "./hooks.ts";
 import { flag, named, type Values } from "./settings.ts";
@@ -55,7 +55,8 @@ export async function runWatching<T>(
   }
   using interruption = context.system.interruption();
   using registry = await context.openRegistry();
-  const { signal } = interruption;
+  using following = scope(interruption.signal);
+  const { signal } = following;
   const events = follow((options) => subject.watch(registry, options), signal, context);
   if (command === undefined) {
     const { stdout } = context.system;

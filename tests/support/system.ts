@@ -22,9 +22,9 @@ export function fakeSystem({ isTerminal = false, noColor = false } = {}): FakeSy
     wantsColor: (output) => output.isTerminal && !noColor,
     readFile: (path) => Deno.readFile(path),
     isReadableByAll,
-    replaceFile: () => Promise.reject(new Error("nothing is to be written")),
-    isOwed: () => Promise.resolve(false),
-    setOwed: () => Promise.reject(new Error("nothing is to be written")),
+    outputFile: () => {
+      throw new Error("nothing is to be written");
+    },
     env: (name) => Deno.env.get(name),
     spawn: () => {
       throw new Error("nothing is to be started");

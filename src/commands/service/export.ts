@@ -4,12 +4,15 @@ import { compareInstances, instanceId, type RegisteredInstance, type Selection }
 import { type Context, leaf, type Program } from "../command.ts";
 import { maxSeconds, wholeNumber, wholeSeconds } from "../connection.ts";
 import { type AnyCommand, flag, named, oneOf, optional, required, type Values } from "../settings.ts";
-import { follow } from "../following.ts";
+import { follow, scope, tellStray } from "../following.ts";
 import { hookOf, hooks, runFor } from "../hooks.ts";
 import { json } from "../../formats/json.ts";
 import { printing, tellLeftOut } from "./printing.ts";
 import { selected, selection } from "./settings.ts";
 import { actOnSettled, type State } from "../settled.ts";
+import type { OutputFile } from "../../system.ts";
+import { Warnings } from "../warnings.ts";
+import { StandardOutput, standardOutput } from "./standard_output.ts";
 
 /** The table is for people, and what it says of the TTL changes every second. */
 const exported = formatNames.filter((name) => name !== "table");
@@ -27,7 +30,8 @@ const settings = {
     flag: "--output",
     placeholder: "FILE",
     env: "EMPUSA_OUTPUT",
-    meaning: "The file, which is replaced in one step, and only when its content changes.",
+    meaning:
+      "The file, which is replaced in one step, and only when its content changes; - is standard output.",
     parse: (text) => text,
   }),
   strict: printing.strict,
@@ -126,8 +130,9 @@ export async function runExport(options: ExportOptions, context: Context): Promi
   if (!options.watch) return await exportOnce(options, command, context);
   using interruption = context.system.interruption();
   using registry = await context.openRegistry();
-  const exporter = new Exporter(options, command, interruption.signal, context);
-  const { signal } = interruption;
+  using following = scope(interruption.signal);
+  const { signal } = following;
+  const exporter = new Exporter(options, command, signal, context);
   let exitCode: number = ExitCode.done;
   const events = follow((how) => registry.watch(options.selection, how), signal, context);
   await actOnSettled(events, {
@@ -137,6 +142,7 @@ export async function runExport(options: ExportOptions, context: Context): Promi
     signal,
     act: async (state) => {
       const code = await exporter.export(state);
+      if (exporter.isUnread) return "give up";
       if (typeof code !== "number") return code;
       if (code === 0 || signal.aborted) return "done";
       if (!options.hook.exitOnFailure) return "failed";
@@ -153,7 +159,9 @@ async function exportOnce(
   context: Context,
 ): Promise<number> {
   using registry = await context.openRegistry();
-  const { instances, revision } = await registry.list(options.selection);
+  const { instances, strays, revision } = await registry.list(options.selection);
+  const warnings = new Warnings(context.log);
+  for (const stray of strays) await tellStray(stray, warnings);
   const exporter = new Exporter(options, command, new AbortController().signal, context);
   const code = await exporter.export({ items: instances, revision });
   return typeof code === "number" ? code : ExitCode.failed;
@@ -167,8 +175,9 @@ class Exporter {
   readonly #context: Context;
   /** Since when a drop is held back, as of `performance.now()`. */
   #heldSince: number | undefined;
-  /** What was said to be left out. */
-  readonly #leftOut = new Set<string>();
+  /** Where it is written to, and what that is called. */
+  readonly #file: OutputFile;
+  readonly #warnings: Warnings;
   /** What was warned about last, so that it is not said with every attempt. */
   #warned = "";
 
@@ -182,29 +191,35 @@ class Exporter {
     this.#command = command;
     this.#signal = signal;
     this.#context = context;
+    this.#warnings = new Warnings(context.log);
+    const { output } = options;
+    const { system } = context;
+    this.#file = output === standardOutput ? new StandardOutput(system.stdout) : system.outputFile(output);
+  }
+
+  /** Whether it writes to standard output, and nobody reads that any longer. */
+  get isUnread(): boolean {
+    return this.#options.output === standardOutput && !this.#context.system.stdout.open;
   }
 
   /** The command's exit code, 0 where there is none; or how it went where nothing was written. */
   async export(state: State<RegisteredInstance>): Promise<number | "failed" | { readonly later: number }> {
     const instances = state.items.toSorted(compareInstances);
     const { format, output, selection: { types } } = this.#options;
-    const { system, log } = this.#context;
     const rendering = { color: false, terminal: false, types };
     const printed = formats[format](instances, rendering);
-    await tellLeftOut(printed, this.#options, log, this.#leftOut);
+    await tellLeftOut(printed, this.#options, this.#warnings);
     const count = countEntries(format, printed.text);
     try {
-      const before = await this.#text();
+      const before = await this.#file.read();
       const doubt = this.#doubt(count, countEntries(format, before ?? ""));
       if (doubt !== undefined) {
         await this.#warn(`left ${output} as it is: ${doubt.why}`);
         return doubt;
       }
       // Before, in case we are killed in between.
-      if (this.#command !== undefined && before !== printed.text) await system.setOwed(output, true);
-      if (await system.replaceFile(output, printed.text)) {
-        await log.info(`wrote ${output}: ${count} ${count === 1 ? "entry" : "entries"}`);
-      }
+      if (this.#command !== undefined && before !== printed.text) await this.#file.setOwed(true);
+      await this.#tellWritten(await this.#file.write(printed.text), count);
     } catch (error) {
       const why = error instanceof Error ? error.message : `${error}`;
       if (!this.#options.watch) throw new EmpusaError(`cannot write ${output}: ${why}`, { cause: error });
@@ -212,7 +227,7 @@ class Exporter {
       return "failed";
     }
     this.#warned = "";
-    if (this.#command === undefined || !await system.isOwed(output)) return 0;
+    if (this.#command === undefined || !await this.#file.isOwed()) return 0;
     const told = {
       input: json(instances).text,
       revision: state.revision,
@@ -220,7 +235,7 @@ class Exporter {
       countedIn: "EMPUSA_SERVICE_COUNT",
     };
     const code = await runFor(this.#command, told, this.#signal, this.#context);
-    if (code === 0) await system.setOwed(output, false);
+    if (code === 0) await this.#file.setOwed(false);
     return code;
   }
 
@@ -244,14 +259,17 @@ class Exporter {
     return { why, later };
   }
 
-  /** What is in the file, or undefined where there is none. */
-  async #text(): Promise<string | undefined> {
-    try {
-      return new TextDecoder().decode(await this.#context.system.readFile(this.#options.output));
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return undefined;
-      throw error;
-    }
+  async #tellWritten(how: Awaited<ReturnType<OutputFile["write"]>>, count: number): Promise<void> {
+    const { output } = this.#options;
+    // On standard output it speaks for itself.
+    if (how === "kept" || output === standardOutput) return;
+    await this.#context.log.info(`wrote ${output}: ${count} ${count === 1 ? "entry" : "entries"}`);
+    if (how === "replaced") return;
+    await this.#warnings.tell(
+      output,
+      `${output} was overwritten in place: it is mounted by itself, or its folder is read-only. A reader may see half of ` +
+        "it for a moment; mount its folder instead",
+    );
   }
 
   async #warn(message: string): Promise<void> {

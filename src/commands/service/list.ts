@@ -3,6 +3,7 @@ import type { Selection } from "../../registry/mod.ts";
 import { type Context, leaf, type Program } from "../command.ts";
 import { tellStray } from "../following.ts";
 import type { AnyCommand } from "../settings.ts";
+import { Warnings } from "../warnings.ts";
 import { print, type Printing, printing } from "./printing.ts";
 import { selected, selection } from "./settings.ts";
 
@@ -31,9 +32,8 @@ export function listCommand(program: Program): AnyCommand {
 export async function runList({ selection, printing }: ListOptions, context: Context): Promise<ExitCode> {
   using registry = await context.openRegistry();
   const { instances, strays } = await registry.list(selection);
-  for (const stray of strays) {
-    await tellStray(stray, context.log);
-  }
+  const warnings = new Warnings(context.log);
+  for (const stray of strays) await tellStray(stray, warnings);
   await print(instances, selection, printing, registry, context);
   return ExitCode.done;
 }

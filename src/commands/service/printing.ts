@@ -2,11 +2,11 @@
 import { EmpusaError } from "../../errors.ts";
 import { resultFor, shorten } from "../../escape.ts";
 import { type FormatName, formatNames, formats, type Printed, showsTtl } from "../../formats/mod.ts";
-import type { Log } from "../../log.ts";
 import { type RegisteredInstance, type Registry, type Selection } from "../../registry/mod.ts";
 import type { Context } from "../command.ts";
 import { formatSetting } from "../format.ts";
 import { flag, type Values } from "../settings.ts";
+import { Warnings } from "../warnings.ts";
 import { label } from "./staying.ts";
 
 export const printing = {
@@ -31,25 +31,23 @@ export async function print(
   const complete = showsTtl(options.format) ? await registry.withTtl(instances) : instances;
   const rendering = { color: wantsColor(stdout), terminal: stdout.isTerminal, types };
   const printed = formats[options.format](complete, rendering);
-  await tellLeftOut(printed, options, log);
+  await tellLeftOut(printed, options, new Warnings(log));
   await stdout.write(options.format === "table" ? printed.text : resultFor(stdout, printed.text));
 }
 
 /**
- * @param told what was told before, and is not told again
+ * Warns of what is not in the text.
  * @throws {EmpusaError} naming the first that was left out, where that is not to be
  */
 export async function tellLeftOut(
   { leftOut = [] }: Printed,
   { format, strict }: { readonly format: FormatName; readonly strict: boolean },
-  log: Log,
-  told: Set<string> = new Set(),
+  warnings: Warnings,
 ): Promise<void> {
   for (const { instance, rule } of leftOut) {
     const what = `${label(instance)} at ${shorten(instance.location)}`;
     const why = `as ${format} an instance must ${rule}`;
     if (strict) throw new EmpusaError(`cannot print ${what}: ${why}`);
-    if (!told.has(what)) await log.warn(`left out ${what}: ${why}`);
-    told.add(what);
+    await warnings.tell(what, `left out ${what}: ${why}`);
   }
 }

@@ -6,6 +6,7 @@ import { tellStray } from "../following.ts";
 import { formatSetting } from "../format.ts";
 import type { SwitchSelection } from "../../registry/mod.ts";
 import type { AnyCommand } from "../settings.ts";
+import { Warnings } from "../warnings.ts";
 import { choice } from "./operands.ts";
 
 export interface ListOptions {
@@ -33,7 +34,8 @@ export async function runList(
 ): Promise<ExitCode> {
   using registry = await openRegistry();
   const { switches, strays } = await registry.switches.list(selection);
-  for (const stray of strays) await tellStray(stray, log);
+  const warnings = new Warnings(log);
+  for (const stray of strays) await tellStray(stray, warnings);
   const { stdout, wantsColor } = system;
   const rendering = { color: wantsColor(stdout), terminal: stdout.isTerminal };
   const text = switchFormats[format](await registry.withTtl(switches), rendering);
