@@ -1,0 +1,21 @@
+/** A short seed of the partitions, where this machine can make them; `scripts/partitions` runs longer ones. */
+import { missing } from "../../tools/partitions/needs.ts";
+import { launch } from "../support/program.ts";
+import { projectFile } from "../support/project.ts";
+
+const lacking = await missing();
+const reason = lacking === undefined ? "" : ` (skipped: this machine lacks ${lacking})`;
+
+// All packets dropped for longer than the TTL; the keys deleted; two of three members frozen.
+Deno.test({
+  name: `registrations and watches survive partitions, frozen members and deleted keys${reason}`,
+  ignore: lacking !== undefined,
+  fn: async () => {
+    await using partitions = launch([projectFile("scripts/partitions"), "3", "1932"], {
+      // Other tests run at the same time.
+      EMPUSA_PROMISED: "1500",
+    });
+    const { code, stdout, stderr } = await partitions.outcome;
+    if (code !== 0) throw new Error(`${stdout}${stderr}`);
+  },
+});

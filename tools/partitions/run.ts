@@ -1,0 +1,174 @@
+/** One run: faults one after the other, a line for each, and a summary. In namespaces that `main.ts` has made. */
+import { pause } from "../../tests/support/pause.ts";
+import { Random } from "../../tests/support/random.ts";
+import { type Bed, makeBed } from "./bed.ts";
+import { type Client, prefix, type Vitals } from "./client.ts";
+import { draw } from "./faults.ts";
+import { judge, type Verdict } from "./judge.ts";
+
+/** What is asked for. */
+export interface Order {
+  readonly seed: number;
+  /** How many faults, or for how many seconds. */
+  readonly faults: number | undefined;
+  readonly seconds: number | undefined;
+  /** Within how many milliseconds after a fault keys have to be back. */
+  readonly promised: number;
+  /** Only faults whose name holds all of these. */
+  readonly words: readonly string[];
+  /** The executables under test, by a name for each. */
+  readonly programs: Readonly<Record<string, string>>;
+  /** For the data of etcd. */
+  readonly folder: string;
+}
+
+/** Quiet between two faults, in milliseconds. */
+const quiet = 500;
+
+/** Seconds until everything has to be well again: beyond that the run goes on, and counts it. */
+const patience = 15;
+
+/** After how many faults the vitals are taken that later ones are compared with, and how much more is too much. */
+const warmUp = 5;
+const mostMore: Vitals = { descriptors: 8, closeWait: 2, memory: 25 };
+
+const print = (line: string): void => {
+  Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
+};
+
+/** Returns how many things fell short of what is promised. */
+export async function run(order: Order, stop: AbortSignal): Promise<number> {
+  const random = new Random(order.seed);
+  const bed = await makeBed(new Map(Object.entries(order.programs)), order.folder, order.seed);
+  const began = Date.now();
+  const backs: number[] = [];
+  let early: Map<Client, Vitals> | undefined;
+  let shortfalls = 0;
+  let done = 0;
+  const isOver = (): boolean =>
+    stop.aborted || bed.clients.some(({ hasEnded }) => hasEnded) || done >= (order.faults ?? Infinity) ||
+    Date.now() - began >= (order.seconds ?? Infinity) * 1000;
+  while (!isOver()) {
+    const planned = draw(random);
+    if (!order.words.every((word) => planned.fault.name.includes(word))) continue;
+    done++;
+    const { wrong, verdict } = await suffer(bed, order, planned, done);
+    if (verdict.back !== undefined) backs.push(verdict.back);
+    shortfalls += wrong.length;
+    if (done === warmUp) early = await vitalsOf(bed);
+  }
+  const wrong = await endAll(bed, early);
+  for (const line of wrong) print(`SHORT: ${line}`);
+  shortfalls += wrong.length;
+  backs.sort((a, b) => a - b);
+  print(
+    `${done} faults in ${((Date.now() - began) / 1000).toFixed(0)} s, seed ${order.seed}, ` +
+      `${bed.truth.facts.length} changes; ${backs.length} outages in which keys ended, back after ` +
+      `${backs[backs.length >> 1] ?? 0} ms in the median, ${
+        backs.at(-1) ?? 0
+      } ms at most (promised: ${order.promised}); ` +
+      `${shortfalls} short of the promise`,
+  );
+  return shortfalls;
+}
+
+async function suffer(
+  bed: Bed,
+  { promised }: Order,
+  { fault, milliseconds }: ReturnType<typeof draw>,
+  number: number,
+): Promise<{ readonly wrong: readonly string[]; readonly verdict: Verdict }> {
+  const { network, observer, keys, clients, truth } = bed;
+  const wrong: string[] = [];
+  const begin = Date.now();
+  observer.forget(begin - 1000);
+  await fault.run(bed, milliseconds);
+  await network.heal();
+  const end = Date.now();
+  const { revision } = truth;
+  if (!await observer.findsAll(keys, end, patience)) wrong.push(`keys still missing after ${patience} s`);
+  const lags = await Promise.all(
+    clients.filter(({ role }) => role === "watch").map(async (client) => {
+      while (
+        client.watch.revision < revision && !client.hasEnded && Date.now() < end + patience * 1000
+      ) await pause(10);
+      return client.watch.revision < revision ? Infinity : Date.now() - end;
+    }),
+  );
+  const lag = Math.max(...lags);
+  if (lag === Infinity) wrong.push(`a watch is still behind after ${patience} s`);
+  await pause(quiet);
+  const verdict = judge(bed, { fault, begin, end, promised });
+  if (verdict.missing > 0) wrong.push(`missing ${verdict.missing} ms without an excuse`);
+  for (const { name, hasEnded } of clients) if (hasEnded) wrong.push(`${name} has ended`);
+  const seconds = (time: number): string => (time / 1000).toFixed(2);
+  print(
+    [
+      `${number}`.padStart(4),
+      `${seconds(end - begin)} s`.padStart(8),
+      fault.name.padEnd(50),
+      `${verdict.lost}/${keys.length} lost`,
+      verdict.back === undefined ? "" : `back ${seconds(verdict.back)} s`,
+      lag > 100 ? `watch ${seconds(lag)} s` : "",
+      verdict.spurious > 0 ? `${verdict.spurious} deleted by etcd` : "",
+      ...wrong.map((words) => `SHORT: ${words}`),
+    ].filter((word) => word !== "").join("  "),
+  );
+  if (wrong.length > 0) tellWhy(bed, begin, end);
+  return { wrong, verdict };
+}
+
+/** What the clients and the truth said from the beginning of a fault on. */
+function tellWhy({ clients, truth, keys }: Bed, begin: number, end: number): void {
+  print(`     it ended at ${((end - begin) / 1000).toFixed(2)} s`);
+  for (const { at, revision, key, value } of truth.facts) {
+    if (at < begin || !keys.includes(key)) continue;
+    print(`     truth  ${((at - begin) / 1000).toFixed(2)} s: ${revision} ${key} ${value ?? "deleted"}`);
+  }
+  for (const client of clients) {
+    for (const line of client.saidSince(begin).slice(-25)) print(`     ${client.name}  ${line}`);
+  }
+}
+
+async function vitalsOf({ clients }: Bed): Promise<Map<Client, Vitals>> {
+  return new Map(await Promise.all(clients.map(async (client) => [client, await client.vitals()] as const)));
+}
+
+/** Ends the clients, and tells what was wrong with them in the end. */
+async function endAll(bed: Bed, early: Map<Client, Vitals> | undefined): Promise<string[]> {
+  const { clients, truth, observer, silence } = bed;
+  const wrong: string[] = [];
+  await silence();
+  await pause(2000);
+  for (const { name, role, watch } of clients) {
+    const difference = role === "watch" ? watch.differsFrom(truth.facts, prefix) : undefined;
+    if (difference !== undefined) wrong.push(`${name}: ${difference}`);
+  }
+  const late = clients.some(({ hasEnded }) => hasEnded) ? undefined : await vitalsOf(bed);
+  for (const [client, now] of late ?? []) {
+    const then = early?.get(client);
+    print(
+      `${client.name}: ${now.descriptors} descriptors (${then?.descriptors ?? "-"} at first), ` +
+        `${now.closeWait} in CLOSE-WAIT, ${now.memory.toFixed(1)} MiB (${
+          then?.memory.toFixed(1) ?? "-"
+        } at first)`,
+    );
+    if (now.closeWait > mostMore.closeWait) {
+      wrong.push(`${client.name}: ${now.closeWait} sockets in CLOSE-WAIT`);
+    }
+    if (then === undefined) continue;
+    for (const what of ["descriptors", "memory"] as const) {
+      if (now[what] > then[what] + mostMore[what]) {
+        wrong.push(`${client.name}: ${what} grew from ${then[what].toFixed(0)} to ${now[what].toFixed(0)}`);
+      }
+    }
+  }
+  for (const client of clients) {
+    const how = await client.end();
+    if (how !== undefined) wrong.push(`${client.name}: ${how}`);
+    if (client.key === undefined) continue;
+    await pause(300);
+    if (observer.last?.present.has(client.key)) wrong.push(`${client.name}: the key is still there`);
+  }
+  return wrong;
+}
