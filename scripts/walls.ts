@@ -76,6 +76,8 @@ const rooms: readonly { path: string; mayReach: readonly string[] }[] = [
     mayReach: [
       "src/datagram.ts",
       "src/errors.ts",
+      "src/ignored_signals.ts",
+      "src/last_guard.ts",
       "src/orphans.ts",
       "src/replace_file.ts",
       "src/source_address.ts",
@@ -83,6 +85,8 @@ const rooms: readonly { path: string; mayReach: readonly string[] }[] = [
       "src/variables.ts",
     ],
   },
+  { path: "src/ignored_signals.ts", mayReach: ["src/libc.ts"] },
+  { path: "src/last_guard.ts", mayReach: [] },
   { path: "src/datagram.ts", mayReach: ["src/libc.ts"] },
   { path: "src/orphans.ts", mayReach: ["src/libc.ts", "src/spawn.ts"] },
   { path: "src/source_address.ts", mayReach: ["src/libc.ts", "node:"] },

@@ -4,7 +4,16 @@ import { Log } from "./log.ts";
 import type { System } from "./system.ts";
 import { versionText } from "./version.ts";
 
-/** Carries out what `args` say, and resolves to the exit code. It never rejects. */
+/** How many different errors are told that nobody has caught. */
+const mostTold = 100;
+
+/** The exit code of a command that cannot come to its end, as nothing is left that it could wait for. */
+export const unfinished = ExitCode.failed;
+
+/**
+ * Carries out what `args` say, and resolves to the exit code. It never rejects, and from then on nothing that nobody has
+ * caught ends the process.
+ */
 export async function run(args: readonly string[], system: System): Promise<number> {
   const program = {
     system,
@@ -12,6 +21,15 @@ export async function run(args: readonly string[], system: System): Promise<numb
     exitCode: ExitCode.done as number,
     command: [],
   };
+  const told = new Set<string>();
+  system.onUncaught((error) => {
+    const message = messageOf(error);
+    // What fails again and again, as for each packet, is told once.
+    if (told.has(message) || told.size >= mostTold) return;
+    told.add(message);
+    void program.log.error(`unexpected failure, in spite of which empusa goes on: ${message}`);
+    void program.log.debug(Deno.inspect(error));
+  });
   try {
     // Without the command tree, which takes longer to build than all else.
     if (args.length === 1 && /^(-V|--version)$/.test(args[0] as string)) {
@@ -41,7 +59,11 @@ async function report(error: unknown, log: Log): Promise<number> {
     await log.error(`Deno may not do what this takes: ${error.message.replace(/^R/, "r")}`);
     return ExitCode.usage;
   }
-  await log.error(`unexpected failure: ${error instanceof Error ? error.message : error}`);
+  await log.error(`unexpected failure: ${messageOf(error)}`);
   await log.debug(Deno.inspect(error));
   return ExitCode.failed;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : `${error}`;
 }

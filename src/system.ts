@@ -1,5 +1,7 @@
 import { sendDatagram } from "./datagram.ts";
 import { EmpusaError } from "./errors.ts";
+import { isIgnored } from "./ignored_signals.ts";
+import { onUncaught } from "./last_guard.ts";
 import { type OutputFile, outputFile } from "./replace_file.ts";
 import { adoptOrphans } from "./orphans.ts";
 import { type Child, spawn, type SpawnOptions } from "./spawn.ts";
@@ -46,6 +48,8 @@ export interface System {
    * @throws {UsageError} naming it where its value is no UTF-8
    */
   env(name: string): string | undefined;
+  /** From now on, tells of what nobody has caught, instead of ending the process with exit code 1. */
+  onUncaught(listener: (error: unknown) => void): void;
   /** Starts a program. Throws what `spawn` in `spawn.ts` throws. */
   spawn(command: readonly string[], options: SpawnOptions): Child;
   readonly pid: number;
@@ -64,8 +68,8 @@ export interface System {
   sendDatagram(socket: string, message: string): void;
   /**
    * From now until it is disposed of, SIGINT, SIGTERM and SIGHUP abort the signal instead of ending the process.
-   * A second one leaves at once, with 128 and the number of the signal. Whoever ignores SIGHUP from the start, as
-   * nohup(1) has it, goes on doing so.
+   * A second one leaves at once, with 128 and the number of the signal. A signal that is ignored from the start, as
+   * nohup(1) has it with SIGHUP, stays ignored.
    */
   interruption(): Interruption;
   /**
@@ -75,7 +79,7 @@ export interface System {
   adoptOrphans(): Disposable;
   /**
    * From now until it is disposed of, the listener hears of each of those signals instead of what they would do to
-   * the process. What this system does not know, and SIGHUP that is ignored from the start, is left out.
+   * the process. What this system does not know, and what is ignored from the start, is left out.
    */
   onSignals(signals: readonly Signal[], listener: (signal: Signal) => void): Disposable;
 }
@@ -92,6 +96,7 @@ export function system(): System {
     isReadableByAll,
     outputFile,
     env: variable,
+    onUncaught,
     spawn,
     readStdin,
     stdinIsTerminal: Deno.stdin.isTerminal(),
@@ -200,16 +205,5 @@ function onSignals(signals: readonly Signal[], listener: (signal: Signal) => voi
 
 function isHeeded(signal: Signal): boolean {
   if (Deno.build.os === "windows") return signal === "SIGINT";
-  return signal !== "SIGHUP" || !ignoresHangUp();
-}
-
-/** Whether we were started with SIGHUP ignored; only Linux tells (proc(5)). */
-function ignoresHangUp(): boolean {
-  try {
-    const [, ignored = "0"] = /^SigIgn:\s*([0-9a-f]+)$/m.exec(Deno.readTextFileSync("/proc/self/status")) ??
-      [];
-    return (BigInt(`0x${ignored}`) & 1n) === 1n;
-  } catch {
-    return false;
-  }
+  return !isIgnored(signalNumbers[signal]);
 }
