@@ -220,7 +220,11 @@ async function readFile(
   }
 }
 
-async function readPem(
+/**
+ * Reads a PEM file that a setting names.
+ * @throws {UsageError} where it cannot be read, or does not hold what it should
+ */
+export async function readPem(
   setting: Setting<unknown>,
   path: string,
   parse: (pem: Uint8Array) => Pem,

@@ -1,53 +1,16 @@
 /** The ways in which a service can be looked at. */
-import http from "node:http";
-import https from "node:https";
-import net from "node:net";
 import type { ChildEnvironment, System } from "../system.ts";
 import type { Check } from "./health.ts";
 import { shellCommand } from "./hook.ts";
+import { connect } from "./tcp.ts";
+
+export { httpCheck } from "./http_check.ts";
 
 /** Passes when a connection can be made. */
 export function tcpCheck(host: string, port: number): Check {
   return {
     name: `tcp ${host.includes(":") ? `[${host}]` : host}:${port}`,
-    look: (signal) =>
-      new Promise((resolve, reject) => {
-        const socket = net.connect({ host, port });
-        signal.addEventListener("abort", () => socket.destroy());
-        socket.on("error", (error) => reject(new Error(reason(error))));
-        socket.on("connect", () => {
-          socket.destroy();
-          resolve();
-        });
-      }),
-  };
-}
-
-/**
- * Passes when the answer has a status of 2xx; what is behind a redirection is not looked at. It goes there directly, by
- * no proxy, over a new connection each time.
- */
-export function httpCheck(url: URL): Check {
-  const { request } = url.protocol === "https:" ? https : http;
-  const shown = new URL(url);
-  shown.username = shown.password = "";
-  return {
-    name: `http ${shown}`,
-    look: (signal) =>
-      new Promise((resolve, reject) => {
-        const asked = request(url, {
-          agent: false,
-          headers: { "user-agent": "empusa", connection: "close" },
-        });
-        signal.addEventListener("abort", () => asked.destroy());
-        asked.on("error", (error) => reject(new Error(reason(error))));
-        asked.on("response", ({ statusCode: status = 0 }) => {
-          if (status >= 200 && status < 300) resolve();
-          else reject(new Error(`answered ${status}`));
-          asked.destroy();
-        });
-        asked.end();
-      }),
+    look: async (signal) => (await connect(host, port, signal)).close(),
   };
 }
 
@@ -58,7 +21,7 @@ export function execCheck(
   system: Pick<System, "spawn">,
 ): Check {
   return {
-    name: `exec ${line.trim().replace(/\s+/g, " ")}`,
+    name: `exec ${beginning(line)}`,
     look: async (signal): Promise<void> => {
       const child = system.spawn(shellCommand(line), {
         env,
@@ -80,17 +43,10 @@ export function execCheck(
   };
 }
 
-/** Why a connection failed, without what the name of the check tells already. */
-function reason(error: Error & { code?: string; errors?: readonly Error[] }): string {
-  const { code } = error.errors?.[0] as typeof error ?? error;
-  return (code !== undefined ? reasons[code] : undefined) ?? error.message;
+/** The first word of a line of shell, or the variable it sets first: what follows, and what is assigned, may be secret. */
+function beginning(line: string): string {
+  const whole = line.trim();
+  const [shown = ""] = /^(?:\w+=|[\w./-]{1,40})/.exec(whole) ?? [];
+  const [next = ""] = whole.slice(shown.length);
+  return next === "" ? shown : `${shown}${next.trim() === "" ? " " : ""}…`;
 }
-
-const reasons: Readonly<Record<string, string>> = {
-  ECONNREFUSED: "connection refused",
-  ECONNRESET: "connection reset",
-  EHOSTUNREACH: "no route to the host",
-  ENETUNREACH: "no route to the network",
-  ENOTFOUND: "no such host",
-  EAI_AGAIN: "its name cannot be looked up now",
-};

@@ -36,8 +36,12 @@ export type Health = { readonly healthy: true } | {
 /** How often is looked until it passes for the first time, in milliseconds. */
 const eager = 1000;
 
+/** How long a new reason waits at least after the last one was told, in milliseconds: longer each time, up to the second. */
+const firstGap = 1000;
+const longestGap = 60_000;
+
 /**
- * Each change of a service's health. It begins unhealthy, of which is told after the first round, if that fails; without
+ * Each change of a service's health, and of the reason why it is unhealthy. It begins unhealthy, of which is told after the first round, if that fails; without
  * any check it is healthy at once. All checks have to pass, and are made at the same time.
  */
 export async function* healthOf(
@@ -51,6 +55,8 @@ export async function* healthOf(
   let hasPassed = false;
   /** How many rounds in a row went the other way. */
   let against = 0;
+  /** The reason that was told last, when, and how long the next one waits. */
+  let told = { why: "", at: 0, gap: firstGap };
   while (!signal.aborted) {
     const began = performance.now();
     const why = await round(checks, timeout, signal);
@@ -61,7 +67,11 @@ export async function* healthOf(
     if (against >= (passed ? rise : fall) || (!passed && healthy === undefined)) {
       healthy = passed;
       against = 0;
+      if (!passed) told = { why, at: began, gap: firstGap };
       yield passed ? { healthy: true } : { healthy: false, why };
+    } else if (healthy === false && !passed && why !== told.why && began - told.at >= told.gap) {
+      told = { why, at: began, gap: Math.min(2 * told.gap, longestGap) };
+      yield { healthy: false, why };
     }
     const pause = hasPassed ? interval : Math.min(interval, eager);
     await delay(began + pause - performance.now(), signal);

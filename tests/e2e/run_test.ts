@@ -512,7 +512,7 @@ Deno.test("who comes back healthy gives way to one who has come meanwhile", asyn
   );
   await running.said("registered web/a");
   await Deno.remove(flag);
-  await running.said("is unhealthy: exec test -e");
+  await running.said("is unhealthy: exec test …");
   await pause(300);
   assertEquals(await etcd.etcdctl("get", key), "");
   await etcd.etcdctl("put", key, "other:1");
@@ -578,7 +578,7 @@ Deno.test("the service manager hears of it when it is healthy, with etcd or with
     " ",
   );
   await using running = start([...line, "--check-exec", `test -e ${flag}`, "--", "sleep", "60"], env);
-  await manager.got("STATUS=web/a is not healthy yet: exec test -e");
+  await manager.got("STATUS=web/a is not healthy yet: exec test …");
   await manager.got("WATCHDOG=1");
   await manager.got("STATUS=cut off since");
   assert(!manager.received.some((message) => message.includes("READY=1")));
@@ -709,7 +709,7 @@ Deno.test("what is started by something else is found only while it is healthy, 
   const line = "service register --service-type web --service-name a --service-location h:1 --ttl 5 " +
     "--refresh-every auto --check-interval 0.2 --check-fall 2";
   await using running = start([...line.split(" "), "--check-exec", `test -e ${flag}`], connect(etcd));
-  await running.said("web/a is not healthy yet: exec test -e");
+  await running.said("web/a is not healthy yet: exec test …");
   using presence = await Presence.of([etcd], key);
   await pause(500);
   assertEquals(presence.now, null);

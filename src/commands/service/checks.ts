@@ -3,10 +3,11 @@ import { RuleViolation, UsageError } from "../../errors.ts";
 import { type Address, addressOf, hasAddress } from "../../formats/address.ts";
 import type { Check, HealthOptions } from "../../process/health.ts";
 import { serviceEnvironment } from "./environment.ts";
-import type { Instance } from "../../registry/mod.ts";
+import { type Instance, tlsRules } from "../../registry/mod.ts";
 import type { Context } from "../command.ts";
+import { readPem } from "../access.ts";
 import { seconds, wholeNumber } from "../connection.ts";
-import { list, named, type Values, withDefault } from "../settings.ts";
+import { list, named, optional, type Values, withDefault } from "../settings.ts";
 
 const mostRounds = 1000;
 
@@ -27,6 +28,13 @@ export const checking = {
     env: "EMPUSA_CHECK_HTTP",
     meaning: "Healthy only while it answers with a status of 2xx.",
     parse: parseHttpUrl,
+  }),
+  checkCaBundle: optional({
+    flag: "--check-ca-bundle",
+    placeholder: "FILE",
+    env: "EMPUSA_CHECK_CA_BUNDLE",
+    meaning: "CAs in PEM that --check-http trusts for https, besides those that it trusts anyway.",
+    parse: (text) => text,
   }),
   checkExec: list({
     flag: "--check-exec",
@@ -95,22 +103,44 @@ export function hasChecks({ checkTcp, checkHttp, checkExec }: Checking): boolean
 
 /**
  * The checks of an instance.
- * @throws {UsageError} where its location has no address, and that is to be checked
+ * @throws {UsageError} where its location has no address, and that is to be checked; where the CAs cannot be read
  */
 export async function checksOf(checks: Checking, instance: Instance, context: Context): Promise<Check[]> {
   if (!hasChecks(checks)) return [];
   // They load parts of the runtime that are not needed otherwise.
   const { execCheck, httpCheck, tcpCheck } = await import("../../process/checks.ts");
   const { checkTcp, checkHttp, checkExec } = checks;
+  const ca = await trusted(checks, context);
   const env = serviceEnvironment(instance, context);
   return [
     ...checkTcp.map((given) => {
       const { host, port } = given === "location" ? addressOfInstance(instance) : given;
       return tcpCheck(host, port);
     }),
-    ...checkHttp.map(httpCheck),
+    ...checkHttp.map((url) => httpCheck(url, ca)),
     ...checkExec.map((line) => execCheck(line, env, context.system)),
   ];
+}
+
+/**
+ * What tells the CAs that are trusted besides the runtime's. The file is read again for each check, as CAs change while a
+ * service runs; if it cannot be used then, what was read last counts.
+ */
+async function trusted(
+  { checkCaBundle, checkHttp }: Checking,
+  { system }: Context,
+): Promise<() => Promise<string | undefined>> {
+  if (checkCaBundle === undefined) return () => Promise.resolve(undefined);
+  if (!checkHttp.some(({ protocol }) => protocol === "https:")) {
+    throw new UsageError(
+      `${named(checking.checkCaBundle)} needs ${named(checking.checkHttp)} with an https URL`,
+    );
+  }
+  const { parseCaBundle } = await tlsRules();
+  const read = async (): Promise<string> =>
+    `${await readPem(checking.checkCaBundle, checkCaBundle, parseCaBundle, system)}`;
+  let last = await read();
+  return async () => last = await read().catch(() => last);
 }
 
 function addressOfInstance({ location }: Instance): Address {

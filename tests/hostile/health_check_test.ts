@@ -1,0 +1,236 @@
+/** Health checks against servers that behave badly, and over TLS. */
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { checksOf } from "../../src/commands/service/checks.ts";
+import { execCheck, httpCheck } from "../../src/process/checks.ts";
+import type { Check } from "../../src/process/health.ts";
+import { system } from "../../src/system.ts";
+import { BrokenHttp, ways } from "../support/broken_http.ts";
+import { CertificateAuthority, type Signed } from "../support/certificates.ts";
+import { pause } from "../support/pause.ts";
+import { empusa } from "../support/program.ts";
+
+/** Sockets that are hung up on end in their own time. */
+function test(name: string, fn: (t: Deno.TestContext) => Promise<void> | void): void {
+  Deno.test({ name, fn, sanitizeOps: false, sanitizeResources: false });
+}
+
+/** Why a check fails, or "passes". */
+async function outcome({ look }: Check, patience = 400): Promise<string> {
+  const over = new AbortController();
+  const late = setTimeout(() => over.abort(), patience);
+  try {
+    await look(over.signal);
+    return "passes";
+  } catch (error) {
+    return over.signal.aborted ? "late" : (error as Error).message;
+  } finally {
+    clearTimeout(late);
+    over.abort();
+  }
+}
+
+const descriptors = (): number => [...Deno.readDirSync("/proc/self/fd")].length;
+
+const expected: Readonly<Record<string, string>> = {
+  interim503: "answered 503",
+  silent: "late",
+  "closed-at-once": "it closed the connection without an answer",
+  "cut-status": "its answer broke off before a status",
+  "no-http": "what it answered is not HTTP",
+  "endless-line": "what it answered is not HTTP",
+  "endless-interim": "what it answered is not HTTP",
+};
+
+test("a status is the answer, whatever becomes of what follows, and every connection is closed", async () => {
+  using server = new BrokenHttp();
+  const round = async (): Promise<void> => {
+    const found = await Promise.all(
+      Object.keys(ways).map(async (way) => [way, await outcome(httpCheck(new URL(`${server.url}/${way}`)))]),
+    );
+    for (const [way = "", what] of found) assertEquals([way, what], [way, expected[way] ?? "passes"]);
+  };
+  await round();
+  await pause(400);
+  const before = descriptors();
+  for (let i = 0; i < 3; i++) await round();
+  await pause(400);
+  assert(descriptors() <= before + 2, `${before} descriptors have become ${descriptors()}`);
+});
+
+test("a request has the host, the path, the query and the login of the URL", async () => {
+  const over = new AbortController();
+  const { signal } = over;
+  let asked: { readonly url: string; readonly login: string } | undefined;
+  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", signal, onListen: () => {} }, (request) => {
+    asked = { url: request.url, login: request.headers.get("authorization") ?? "" };
+    return new Response("body");
+  });
+  const { port } = server.addr;
+  const check = httpCheck(new URL(`http://us%40er:p%zzw:ä@localhost:${port}/a%20b?token=secret#x`));
+  assertEquals(check.name, `http http://localhost:${port}/a%20b?…`);
+  assertEquals(await outcome(check), "passes");
+  assertEquals(asked?.url, `http://localhost:${port}/a%20b?token=secret`);
+  const login = asked?.login.replace("Basic ", "") ?? "";
+  const bytes = Uint8Array.from(atob(login), (character) => character.charCodeAt(0));
+  assertEquals(new TextDecoder().decode(bytes), "us@er:p%zzw:ä");
+  over.abort();
+});
+
+test("a line of shell is told by its first word alone", () => {
+  const name = (line: string): string => execCheck(line, { added: {}, withheld: [] }, system()).name;
+  for (
+    const [line, told] of [
+      ["true", "exec true"],
+      [" /usr/bin/check --password x ", "exec /usr/bin/check …"],
+      ["PGPASSWORD=secret pg_isready", "exec PGPASSWORD=…"],
+      ['A="x secret" pg_isready', "exec A=…"],
+      ["'secret word'", "exec …"],
+      [`x${"y".repeat(100)} z`, `exec x${"y".repeat(39)}…`],
+      ["a;b", "exec a…"],
+    ] as const
+  ) assertEquals(name(line), told);
+});
+
+function serveTls({ cert, key }: Signed, port = 0): Deno.HttpServer<Deno.NetAddr> {
+  const options = { hostname: "127.0.0.1", port, onListen: (): void => {} };
+  const pem = { cert: Deno.readTextFileSync(cert), key: Deno.readTextFileSync(key) };
+  return Deno.serve({ ...options, ...pem }, () => new Response("body"));
+}
+
+test("https passes with the CA that is named, and tells what is wrong with a certificate", async (t) => {
+  await using authority = await CertificateAuthority.make();
+  await using stranger = await CertificateAuthority.make();
+  using plain = new BrokenHttp();
+  const both = await Deno.makeTempFile();
+  await Deno.writeTextFile(
+    both,
+    await Deno.readTextFile(stranger.cert) + await Deno.readTextFile(authority.cert),
+  );
+  const names = "DNS:localhost,IP:127.0.0.1";
+  const good = await authority.sign("good", names);
+  for (
+    const [title, signed, host, ca, what] of [
+      ["own CA", good, "localhost", authority.cert, "passes"],
+      ["an address", good, "127.0.0.1", authority.cert, "passes"],
+      ["one of several CAs", good, "localhost", both, "passes"],
+      [
+        "another CA",
+        good,
+        "localhost",
+        stranger.cert,
+        /^its certificate is not signed by a CA that is trusted; name/,
+      ],
+      ["no CA", good, "localhost", undefined, /\(EMPUSA_CHECK_CA_BUNDLE\)$/],
+      [
+        "another host",
+        await authority.sign("other", "DNS:other.example"),
+        "localhost",
+        authority.cert,
+        "its certificate is not for localhost",
+      ],
+      [
+        "another address",
+        await authority.sign("other-ip", "IP:127.0.0.2"),
+        "127.0.0.1",
+        authority.cert,
+        "its certificate is not for 127.0.0.1",
+      ],
+      [
+        "an expired certificate",
+        await authority.sign("old", names, { from: -7_200_000, to: -3_600_000 }),
+        "localhost",
+        authority.cert,
+        "its certificate has expired",
+      ],
+    ] as const
+  ) {
+    await t.step(title, async () => {
+      await using server = serveTls(signed);
+      const pem = ca === undefined ? undefined : await Deno.readTextFile(ca);
+      const url = new URL(`https://${host}:${server.addr.port}/`);
+      const found = await outcome(httpCheck(url, () => Promise.resolve(pem)), 2000);
+      if (typeof what === "string") assertEquals(found, what);
+      else assertMatch(found, what);
+    });
+  }
+  await t.step("no TLS", async () => {
+    const url = new URL(plain.url.replace("http:", "https:"));
+    assertEquals(await outcome(httpCheck(url), 2000), "it closed the connection during the TLS handshake");
+    const before = descriptors();
+    await using silent = new SilentServer();
+    for (let i = 0; i < 3; i++) assertEquals(await outcome(httpCheck(new URL(silent.url)), 50), "late");
+    await pause(100);
+    assert(descriptors() <= before + 5, `${before} descriptors have become ${descriptors()}`);
+  });
+  await Deno.remove(both);
+});
+
+/** Takes connections, and says nothing. */
+class SilentServer implements AsyncDisposable {
+  readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  readonly url = `https://127.0.0.1:${(this.#listener.addr as Deno.NetAddr).port}/`;
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#listener.close();
+    await Promise.resolve();
+  }
+}
+
+test("the CAs of checks are read again, and one that is half written does not count", async () => {
+  await using before = await CertificateAuthority.make();
+  await using after = await CertificateAuthority.make();
+  await using old = serveTls(await before.sign("a", "DNS:localhost"));
+  await using renewed = serveTls(await after.sign("b", "DNS:localhost"));
+  const bundle = await Deno.makeTempFile();
+  await Deno.copyFile(before.cert, bundle);
+  const url = ({ addr }: typeof old): URL => new URL(`https://localhost:${addr.port}/`);
+  const [first, second] = await checksOf(
+    {
+      checkTcp: [],
+      checkHttp: [url(old), url(renewed)],
+      checkExec: [],
+      checkCaBundle: bundle,
+    } as unknown as Parameters<
+      typeof checksOf
+    >[0],
+    { type: "web", name: "a", location: "h:1" },
+    { system: system(), treeRoot: "/foo" } as unknown as Parameters<typeof checksOf>[2],
+  ) as [Check, Check];
+  assertEquals(await outcome(first, 2000), "passes");
+  assertMatch(await outcome(second, 2000), /not signed by a CA/);
+  await Deno.writeTextFile(bundle, "-----BEGIN CERTIFICATE-----\nhalf");
+  assertEquals(await outcome(first, 2000), "passes");
+  await Deno.copyFile(after.cert, bundle);
+  assertEquals(await outcome(second, 2000), "passes");
+  await Deno.remove(bundle);
+});
+
+test("with the permissions that are shipped https passes, and a bundle that is none is named", async () => {
+  await using authority = await CertificateAuthority.make();
+  await using server = serveTls(await authority.sign("good", "DNS:localhost"));
+  const env = { EMPUSA_ETCD_ENDPOINT: "127.0.0.1:1", EMPUSA_TREE_ROOT: "/foo" };
+  const args = (url: string, bundle: string): string[] => [
+    ..."service run --service-type web --service-name a --service-location h:1 --timeout 1".split(" "),
+    ...["--check-http", url, "--check-ca-bundle", bundle, "--", "sh", "-c", "sleep 1.5; exit 7"],
+  ];
+  const url = `https://localhost:${server.addr.port}/health?token=secret`;
+  const { code, stderr } = await empusa(args(url, authority.cert), env);
+  assertEquals(code, 7);
+  assertStringIncludes(stderr, "web/a is healthy");
+  const none = await empusa(args(url, "/dev/null"), env);
+  assertEquals(none.code, 2);
+  assertStringIncludes(
+    none.stderr,
+    "--check-ca-bundle (EMPUSA_CHECK_CA_BUNDLE) must hold certificates in PEM",
+  );
+  const useless = await empusa(args("http://localhost:1/", authority.cert), env);
+  assertEquals(useless.code, 2);
+  assertStringIncludes(useless.stderr, "needs --check-http (EMPUSA_CHECK_HTTP) with an https URL");
+  const bare = await empusa(args(url, authority.cert).toSpliced(-6, 2).toSpliced(-4, 0), env);
+  assertEquals(bare.code, 7);
+  assertStringIncludes(
+    bare.stderr,
+    `http https://localhost:${server.addr.port}/health?…: its certificate is not`,
+  );
+  assert(!bare.stderr.includes("secret"), bare.stderr);
+});
