@@ -612,8 +612,6 @@ function open(endpoint: Endpoint, tls: Tls | undefined): Etcd3 {
       // Nobody looks at its statistics.
       "grpc.enable_channelz": 0,
       "grpc.max_receive_message_length": maxMessage,
-      "grpc.keepalive_time_ms": 10_000,
-      "grpc.keepalive_timeout_ms": 2_000,
       "grpc.initial_reconnect_backoff_ms": 100,
       // The pauses between attempts are ours; these must not come on top.
       "grpc.max_reconnect_backoff_ms": 200,

@@ -32,6 +32,7 @@ http2.connect = ((authority: string, options?: Options): http2.ClientHttp2Sessio
         setImmediate(() => emit.call(session, event, ...rest));
         return true;
       case "connect":
+        if (!endWithConnection(session)) return true;
         // A server that refuses us right after the handshake may be gone before we are told that it is there.
         // grpc-js takes the socket for granted then; told of the end instead, it tries again.
         return emit.call(session, session.socket === undefined ? "close" : event, ...rest);
@@ -75,6 +76,31 @@ http2.connect = ((authority: string, options?: Options): http2.ClientHttp2Sessio
   };
   return session;
 }) as typeof http2.connect;
+
+/**
+ * Deno 2.4.2 keeps the end of a connection to itself: in a promise that nobody else is told of, so that the socket stays
+ * and its streams wait for ever. Other versions have no such promise, and emit "close".
+ * @returns false if the session was closed while it was being connected, which that version does not heed either
+ */
+function endWithConnection(session: http2.ClientHttp2Session): boolean {
+  const symbol = Object.getOwnPropertySymbols(session).find(({ description }) =>
+    description === "kPollConnPromise"
+  );
+  if (symbol === undefined) return true;
+  if (session.closed) {
+    // All that it does there is to close the connection.
+    session.goaway();
+    return false;
+  }
+  const end = (): void => {
+    if (session.destroyed) return;
+    // grpc-js has to know first that its calls have lost their connection.
+    session.emit("close");
+    session.destroy();
+  };
+  Promise.resolve((session as unknown as Record<symbol, unknown>)[symbol]).then(end, end);
+  return true;
+}
 
 /** Small messages are sent at once. Deno 2.4.2 does not do that by itself, and each would wait 40 ms for more. */
 function withoutDelay(options: Options | undefined): Options | undefined {

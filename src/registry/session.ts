@@ -80,6 +80,9 @@ const pausesInTtl = 8;
 const operationsInTtl = 3;
 const leastPatience = 1000;
 
+/** A connection that says nothing is given up after this time, in milliseconds. */
+const silence = 10_000;
+
 /** The longest time between two refreshes, in milliseconds: no timer counts further than 2^31. */
 const longestInterval = 1_000_000_000;
 
@@ -392,6 +395,7 @@ export class Session {
       { keys: this.#followed() },
       (changes) => this.#hear(changes),
       limit(),
+      silence,
     );
     this.#watch = watch;
     this.#watchedSince = performance.now();

@@ -19,10 +19,6 @@ const cannot: Readonly<Record<string, readonly string[]>> = {
   "its HTTP/2 cannot be used with an IPv6 address": [
     "IPv6, and a name with several addresses of which only one listens",
   ],
-  "it does not tell a stream that its connection has broken, which is found out by its silence": [
-    "kept registered: the token expired, the connection cut, the key deleted, one node",
-    "watch resumes where it was, or tells the differences where etcd has forgotten",
-  ],
 };
 
 const keptOff = new Set(Object.values(cannot).flat());
