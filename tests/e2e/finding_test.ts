@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Etcd, freePorts } from "../support/etcd.ts";
 import { connect, empusa, start } from "../support/program.ts";
+import { missingPrograms, testUnless } from "../support/lacking.ts";
 import { haproxy, nginx, prometheus } from "../support/readers.ts";
 import { pause, until } from "../support/pause.ts";
 
@@ -163,41 +164,45 @@ Deno.test("wait is there when etcd comes late", async () => {
   assertEquals((await waiting.outcome).code, 0);
 });
 
-Deno.test("haproxy, nginx and Prometheus themselves read what is printed for them", async () => {
-  await using etcd = await Etcd.start();
-  const folder = await Deno.makeTempDir();
-  const printed = async (format: string, ...types: string[]): Promise<string> => {
-    const args = [
-      "service",
-      "list",
-      "--format",
-      format,
-      ...types.flatMap((type) => ["--service-type", type]),
-    ];
-    return (await empusa(args, connect(etcd))).stdout;
-  };
-  const read = async (count: number): Promise<void> => {
-    for (
-      const reader of [
-        await haproxy(folder, await printed("haproxy")),
-        await nginx(folder, await printed("nginx", "web")),
-      ]
-    ) {
-      assertEquals([reader.code, /warn|emerg|alert/i.test(reader.stderr)], [0, false]);
-    }
-    assertEquals((await prometheus(folder, await printed("prometheus", "web"))).length, count);
-  };
-  await read(0);
-  await put(etcd, "web/größe 1", "10.0.0.7:80");
-  await read(1);
-  await put(etcd, "web/v6", "[::1]:80");
-  for (let i = 0; i < 60; i++) await put(etcd, `web/n${i}`, `http://10.0.1.${i}:8080/path`);
-  await read(62);
-  const [labels] = await prometheus(folder, await printed("prometheus", "web"));
-  assertEquals(labels?.["__meta_empusa_type"], "web");
-  // Sockets too, where they are known. Nonsense is left out.
-  await put(etcd, "db/x", "unix:/run/x.sock");
-  await put(etcd, "db/y", "; nonsense {");
-  await read(62);
-  await Deno.remove(folder, { recursive: true });
-});
+testUnless(
+  missingPrograms("haproxy", "nginx", "promtool"),
+  "haproxy, nginx and Prometheus themselves read what is printed for them",
+  async () => {
+    await using etcd = await Etcd.start();
+    const folder = await Deno.makeTempDir();
+    const printed = async (format: string, ...types: string[]): Promise<string> => {
+      const args = [
+        "service",
+        "list",
+        "--format",
+        format,
+        ...types.flatMap((type) => ["--service-type", type]),
+      ];
+      return (await empusa(args, connect(etcd))).stdout;
+    };
+    const read = async (count: number): Promise<void> => {
+      for (
+        const reader of [
+          await haproxy(folder, await printed("haproxy")),
+          await nginx(folder, await printed("nginx", "web")),
+        ]
+      ) {
+        assertEquals([reader.code, /warn|emerg|alert/i.test(reader.stderr)], [0, false]);
+      }
+      assertEquals((await prometheus(folder, await printed("prometheus", "web"))).length, count);
+    };
+    await read(0);
+    await put(etcd, "web/größe 1", "10.0.0.7:80");
+    await read(1);
+    await put(etcd, "web/v6", "[::1]:80");
+    for (let i = 0; i < 60; i++) await put(etcd, `web/n${i}`, `http://10.0.1.${i}:8080/path`);
+    await read(62);
+    const [labels] = await prometheus(folder, await printed("prometheus", "web"));
+    assertEquals(labels?.["__meta_empusa_type"], "web");
+    // Sockets too, where they are known. Nonsense is left out.
+    await put(etcd, "db/x", "unix:/run/x.sock");
+    await put(etcd, "db/y", "; nonsense {");
+    await read(62);
+    await Deno.remove(folder, { recursive: true });
+  },
+);

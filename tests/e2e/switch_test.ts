@@ -196,7 +196,10 @@ Deno.test("watch runs a command for what settles", async () => {
   await using etcd = await Etcd.start();
   const env = connect(etcd);
   await run("set a 1", env);
-  await using watch = start(["switch", "watch", "--exec", "jq -c .; echo $EMPUSA_SWITCH_COUNT"], env);
+  await using watch = start(
+    ["switch", "watch", "--exec", "tr -d ' \\n'; echo; echo $EMPUSA_SWITCH_COUNT"],
+    env,
+  );
   await watch.printed('[{"switch":"a","value":"1"}]\n1\n');
   await run("set b 2", env);
   await watch.printed('[{"switch":"a","value":"1"},{"switch":"b","value":"2"}]\n2\n');

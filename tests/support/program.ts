@@ -56,8 +56,8 @@ export function start(args: readonly string[], env: Env = {}): Running {
 
 /** Sends a signal to what is process 1 inside a PID namespace that was launched by unshare(1), its parent. */
 export async function signalFirst({ pid }: Running, signal: Deno.Signal): Promise<void> {
-  const { stdout } = await new Deno.Command("pgrep", { args: ["-P", `${pid}`] }).output();
-  Deno.kill(Number(new TextDecoder().decode(stdout)), signal);
+  const children = await Deno.readTextFile(`/proc/${pid}/task/${pid}/children`);
+  Deno.kill(Number(children), signal);
 }
 
 /** Starts a command that leads to the program. */

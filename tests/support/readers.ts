@@ -1,11 +1,4 @@
 /** The programs that read what empusa writes, themselves: haproxy, nginx, promtool. */
-import { projectFile } from "./project.ts";
-
-/** What scripts/setup unpacked, where they are not installed, lies next to its libraries. */
-const libraries = [`${Deno.build.arch}-linux-gnu`].map((name) =>
-  projectFile(`.deps/readers/usr/lib/${name}`)
-);
-
 export interface Read {
   readonly code: number;
   readonly stdout: string;
@@ -16,9 +9,6 @@ async function read(program: string, args: readonly string[], cwd: string): Prom
   const { code, stdout, stderr } = await new Deno.Command(program, {
     args: [...args],
     cwd,
-    env: {
-      LD_LIBRARY_PATH: [Deno.env.get("LD_LIBRARY_PATH") ?? "", ...libraries].filter((path) => path).join(":"),
-    },
   }).output();
   const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
   return { code, stdout: text(stdout), stderr: text(stderr) };
