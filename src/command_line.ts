@@ -12,6 +12,7 @@ import { runCommand } from "./commands/service/run.ts";
 import { unregisterCommand } from "./commands/service/unregister.ts";
 import { waitCommand } from "./commands/service/wait.ts";
 import { watchCommand } from "./commands/service/watch.ts";
+import { importCommand } from "./commands/import.ts";
 import { statusCommand } from "./commands/status.ts";
 import { casSwitchCommand } from "./commands/switch/cas.ts";
 import { getSwitchCommand } from "./commands/switch/get.ts";
@@ -108,6 +109,7 @@ export function rootCommand(program: Program, line?: readonly string[]): AnyComm
           },
         }),
       status: () => statusCommand(program),
+      import: () => importCommand(program),
     },
   });
   root.command("completions", new CompletionsCommand())

@@ -43,7 +43,8 @@ export async function connectionOf(typed: Typed, system: Files, warn: Warn): Pro
   };
 }
 
-async function accessOf(typed: Typed, endpoints: readonly Endpoint[], system: Files): Promise<Access> {
+/** How to talk to those endpoints. */
+export async function accessOf(typed: Typed, endpoints: readonly Endpoint[], system: Files): Promise<Access> {
   const [tls, login] = await Promise.all([tlsOf(typed, endpoints, system), loginOf(typed, system)]);
   return { ...tls === undefined ? {} : { tls }, ...login === undefined ? {} : { login } };
 }

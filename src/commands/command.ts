@@ -2,9 +2,9 @@
 import { Command } from "@cliffy/command";
 import { UsageError } from "../errors.ts";
 import { Log } from "../log.ts";
-import { type Endpoint, openRegistry, type Registry } from "../registry/mod.ts";
+import { type Access, type Endpoint, openRegistry, type Registry } from "../registry/mod.ts";
 import type { System } from "../system.ts";
-import { connectionOf } from "./access.ts";
+import { accessOf, connectionOf } from "./access.ts";
 import { connectionSettings } from "./connection.ts";
 import { type AnyCommand, declare, read, type Settings, type Values } from "./settings.ts";
 
@@ -19,6 +19,11 @@ export interface Context {
   readonly treeRoot: string;
   /** What stands behind `--` on the command line; empty where there is nothing. */
   readonly command: readonly string[];
+  /**
+   * How to talk to endpoints that need not be those of the registry, by the same settings.
+   * @throws {UsageError} where the settings do not fit them
+   */
+  readonly accessTo: (endpoints: readonly Endpoint[]) => Promise<Access>;
   /** Loads the client of etcd and opens the registry; every operation on it has the timeout as its deadline. */
   readonly openRegistry: () => Promise<Registry>;
 }
@@ -113,6 +118,7 @@ export function leaf<S extends Settings, Options>(
       timeout: connection.timeout,
       endpoints: connection.endpoints,
       treeRoot: connection.treeRoot,
+      accessTo: (endpoints) => accessOf(typed, endpoints, program.system),
       openRegistry: () => openRegistry(connection),
     });
   });

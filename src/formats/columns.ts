@@ -18,8 +18,13 @@ export function tabular(
     header,
     ...rows.map((row) => row.map((cell) => typeof cell === "string" ? cell : timeLeft(cell))),
   ];
-  if (terminal) return columns(all, { header: true, color });
-  return all.map((row) => `${row.map(escapeControls).join("\t")}\n`).join("");
+  return table(all, { color, terminal });
+}
+
+/** Rows, the first of which is a header, aligned for people, separated by tabs elsewhere. */
+export function table(rows: readonly (readonly string[])[], { color, terminal }: Look): string {
+  if (terminal) return columns(rows, { header: true, color });
+  return rows.map((row) => `${row.map(escapeControls).join("\t")}\n`).join("");
 }
 
 function timeLeft({ ttl, grantedTtl }: Pick<Stored, "ttl" | "grantedTtl">): string {

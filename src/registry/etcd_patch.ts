@@ -119,9 +119,12 @@ function withoutDelay(options: Options | undefined): Options | undefined {
 /** Whether a server is who it should be is checked by these rules, whatever the environment or the runtime says. */
 function verified(options: Options | undefined): Options | undefined {
   const name = options?.servername;
-  if (name === undefined) return options;
+  return name === undefined ? options : { ...options, ...identityRules(name) } as Options;
+}
+
+/** Options of a TLS connection that accept a server with a certificate for that name or IP address, and no other. */
+export function identityRules(name: string): IdentityRules {
   return {
-    ...options,
     // NODE_TLS_REJECT_UNAUTHORIZED=0 would decide otherwise.
     rejectUnauthorized: true,
     // An IP address is no server name (RFC 6066, section 3), and Deno refuses one where grpc-js gives it. Present
@@ -132,8 +135,10 @@ function verified(options: Options | undefined): Options | undefined {
         ? tls.checkServerIdentity(name, certificate)
         // The common name alone has not counted for long (RFC 9525, section 2).
         : new Error(noAltNames),
-  } as unknown as Options;
+  } as unknown as IdentityRules;
 }
+
+type IdentityRules = Pick<tls.ConnectionOptions, "rejectUnauthorized" | "servername" | "checkServerIdentity">;
 
 /**
  * Tells a session of a TLS handshake that fails, with a connection of its own: Deno 2.4.2 tells nobody until something

@@ -1,4 +1,5 @@
 /** The service registry: what commands are given to work with. */
+import { adopt, type Adoptable, type Adopted, type AdoptOptions } from "./adoption.ts";
 import type { Endpoint } from "./endpoint.ts";
 import {
   compareInstances,
@@ -9,7 +10,8 @@ import {
   type RegisteredInstance,
   type Selection,
 } from "./instance.ts";
-import type { AccessSource } from "./credentials.ts";
+import type { Access, AccessSource } from "./credentials.ts";
+import type { OldEntry } from "./etcd_v2.ts";
 import { readAll, type Stored, type Stray } from "./kind.ts";
 import { type RegisterOptions, Session } from "./session.ts";
 import { Switches } from "./switch.ts";
@@ -45,6 +47,8 @@ export {
   type Selection,
 } from "./instance.ts";
 export type { Access } from "./credentials.ts";
+export { type Adoptable, type Adopted, type AdoptOptions, parseAdoptable } from "./adoption.ts";
+export type { OldEntry } from "./etcd_v2.ts";
 export type { OutageEvent } from "./outage.ts";
 export { parsePattern } from "./pattern.ts";
 export { pick, strategies } from "./pick.ts";
@@ -101,6 +105,24 @@ export async function openRegistry(connection: Connection): Promise<Registry> {
   return new Registry(new EtcdStore(connection.endpoints, connection), connection);
 }
 
+/**
+ * All services and switches that the v2 API of an etcd holds below a tree root.
+ * @param timeout milliseconds for all of it
+ * @throws what `readOldEntries` throws
+ */
+export async function readOldStore(
+  endpoints: readonly Endpoint[],
+  access: Access,
+  { treeRoot, timeout }: Pick<Connection, "treeRoot" | "timeout">,
+): Promise<OldEntry[]> {
+  const { readOldEntries } = await import("./etcd_v2.ts");
+  const limit = limitOf(timeout);
+  const folders = ["service", "switch"].map((folder) =>
+    readOldEntries(endpoints, access, { treeRoot, folder }, limit)
+  );
+  return (await Promise.all(folders)).flat();
+}
+
 /** Every method throws what `Store` throws. */
 export class Registry implements Disposable {
   readonly #store: Store;
@@ -136,6 +158,11 @@ export class Registry implements Disposable {
   /** Removes the instance. False if it was not registered. */
   unregister(type: string, name: string): Promise<boolean> {
     return this.#store.delete(instanceKey(this.#treeRoot, type, name), limitOf(this.#timeout));
+  }
+
+  /** Stores an entry of another store for good, where nothing is overwritten by it. */
+  adopt(entry: Adoptable, options: AdoptOptions, signal?: AbortSignal): Promise<Adopted> {
+    return adopt(this.#store, this.#treeRoot, entry, options, limitOf(this.#timeout, signal));
   }
 
   /** The instances of a selection, in order, all as they were at one revision; and what lies among them and is none. */

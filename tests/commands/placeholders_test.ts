@@ -35,6 +35,7 @@ function context(ways: Readonly<Record<string, string>> = {}): Context {
     endpoints: parseEndpoints("etcd-1:2379,etcd-2:2379", "http"),
     treeRoot: "/foo",
     command: [],
+    accessTo: () => Promise.resolve({}),
     openRegistry: () => Promise.reject(new Error("nothing is to be opened")),
   };
 }

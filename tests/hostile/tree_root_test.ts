@@ -49,7 +49,10 @@ Deno.test("of tree roots inside each other each sees its own, and nothing else",
       { switch: "a/b/service/web/x", value: `s${i}`, ttl: null },
       { switch: "switch", value: `t${i}`, ttl: null },
     ]);
-    assertEquals((await empusa(root, "service", "list", "--format", "plain")).stdout, `h:${i}\n`);
+    assertEquals(
+      (await empusa(root, "service", "list", "--service-type", "switch", "--format", "plain")).stdout,
+      `h:${i}\n`,
+    );
   }
 });
 

@@ -1,0 +1,81 @@
+/** Taking over what lay in another store: each entry in a transaction of its own, and nobody is overwritten unasked. */
+import { RuleViolation } from "../errors.ts";
+import { parseLocation, parseName } from "./instance.ts";
+import type { Entry, Limit, Store } from "./store.ts";
+import { parseSwitchName, parseSwitchValue } from "./switch.ts";
+
+/** An entry as it is to be: a path below the tree root, such as `service/web/a`. */
+export interface Adoptable {
+  readonly path: string;
+  readonly value: string;
+}
+
+export interface AdoptOptions {
+  /** Replaces what has no TTL. What has one is kept alive by somebody, and stays in any case. */
+  readonly overwrite: boolean;
+  /** Changes nothing, and says what would happen. */
+  readonly dryRun: boolean;
+}
+
+/** What became of an entry. */
+export type Adopted =
+  | { readonly state: "imported" }
+  /** It was there, with that value and without a TTL. */
+  | { readonly state: "present" }
+  /** Another value was there, and is now replaced; or it stays, as nobody said that it may be replaced. */
+  | { readonly state: "overwritten" | "different"; readonly there: string }
+  /** It is there with a TTL: somebody keeps it alive already. */
+  | { readonly state: "alive"; readonly there: string };
+
+/**
+ * Checks that an entry is a service or a switch by the rules for those.
+ * @throws {RuleViolation} where it is not: what it must be
+ */
+export function parseAdoptable({ path, value }: Adoptable): void {
+  const [kind, ...rest] = path.split("/");
+  if (kind === "switch") {
+    parseSwitchName(rest.join("/"));
+    parseSwitchValue(value);
+    return;
+  }
+  if (kind !== "service" || rest.length !== 2) {
+    throw new RuleViolation("lie at service/TYPE/NAME or switch/NAME");
+  }
+  rest.forEach(parseName);
+  parseLocation(value);
+}
+
+/**
+ * Stores an entry for good.
+ * @throws what `Store` throws
+ */
+export async function adopt(
+  store: Store,
+  treeRoot: string,
+  { path, value }: Adoptable,
+  { overwrite, dryRun }: AdoptOptions,
+  limit: Limit,
+): Promise<Adopted> {
+  const key = `${treeRoot}/${path}`;
+  const mayReplace = ({ lease }: Entry): boolean => overwrite && lease === undefined;
+  const textOf = (entry: Entry): string => new TextDecoder().decode(entry.value);
+  const kept = (found: Entry): Adopted => ({
+    state: found.lease === undefined ? "different" : "alive",
+    there: textOf(found),
+  });
+  if (dryRun) {
+    const found = await store.get(key, limit);
+    if (found === undefined) return { state: "imported" };
+    if (found.lease === undefined && textOf(found) === value) return { state: "present" };
+    return mayReplace(found) ? { state: "overwritten", there: textOf(found) } : kept(found);
+  }
+  let replaced: Entry | undefined;
+  const claim = await store.claim({ key, value, lease: undefined }, (holder) => {
+    if (!mayReplace(holder)) return false;
+    replaced = holder;
+    return true;
+  }, limit);
+  if (claim.outcome === "held") return { state: "present" };
+  if (claim.outcome === "taken") return kept(claim.holder);
+  return replaced === undefined ? { state: "imported" } : { state: "overwritten", there: textOf(replaced) };
+}

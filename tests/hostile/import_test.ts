@@ -1,0 +1,340 @@
+/** Importing what the v2 API of etcd holds: what is taken, what is left, and servers that mean harm. */
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { CertificateAuthority } from "../support/certificates.ts";
+import { cli } from "../support/cli.ts";
+import { Etcd, freePorts } from "../support/etcd.ts";
+import { connect } from "../support/program.ts";
+
+/** One request to the v2 API. */
+async function v2(
+  etcd: Etcd,
+  method: string,
+  path: string,
+  form: Record<string, string> = {},
+): Promise<void> {
+  const answer = await fetch(`${etcd.url}${path}`, {
+    method,
+    ...method === "GET" ? {} : { body: new URLSearchParams(form) },
+  });
+  const text = await answer.text();
+  if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
+}
+
+const put = (etcd: Etcd, key: string, value: string, ttl = ""): Promise<void> =>
+  v2(etcd, "PUT", `/v2/keys${key}`, { value, ...ttl === "" ? {} : { ttl } });
+
+/** What is said of each entry, by `empusa import … --format json`. */
+async function imported(
+  env: Record<string, string>,
+  ...args: string[]
+): Promise<{ code: number; states: Record<string, string>; stderr: string }> {
+  const { code, stdout, stderr } = await cli(["import", "--from-etcd-v2", "--format", "json", ...args], env);
+  const rows: { entry: string; state: string }[] = stdout === "" ? [] : JSON.parse(stdout);
+  return { code, states: Object.fromEntries(rows.map(({ entry, state }) => [entry, state])), stderr };
+}
+
+const withV2 = { args: ["--enable-v2"] };
+
+Deno.test("what has no TTL is imported, and what is here already stays", async () => {
+  await using etcd = await Etcd.start(withV2);
+  const env = connect(etcd);
+  const v3 = (): Promise<string> => etcd.etcdctl("get", "--prefix", "/");
+  assertEquals(await imported(env), {
+    code: 0,
+    states: {},
+    stderr: "empusa: the v2 API holds no services and no switches\n",
+  });
+  await put(etcd, "/foo/service/web/a", "10.0.0.1:80");
+  await put(etcd, "/foo/service/web/alive", "10.0.0.2:80", "600");
+  await put(etcd, "/foo/service/my%20app/%C3%BC%3F", "h:1");
+  await put(etcd, "/foo/service/db/a", "h:1");
+  await v2(etcd, "PUT", "/v2/keys/foo/service/brief", { dir: "true", ttl: "600" });
+  await put(etcd, "/foo/service/brief/a", "h:1");
+  await put(etcd, "/foo/service/web/two-lines", "a\nb");
+  await put(etcd, "/foo/service/web/too/deep", "h:1");
+  await put(etcd, "/foo/service/typeless", "h:1");
+  await put(etcd, "/foo/switch/features/search", "enabled");
+  await put(etcd, "/foo/switch/x", "old");
+  await put(etcd, "/foo/switch/taken", "old");
+  await v2(etcd, "PUT", "/v2/keys/foo/switch/empty", { dir: "true" });
+  await put(etcd, "/foobar/switch/x", "not ours");
+  await etcd.etcdctl("put", "/foo/switch/x", "new");
+  await cli(["switch", "set", "taken", "kept", "--ttl", "600"], env);
+  const before = await v3();
+  const states = {
+    "service/brief/a": "expires",
+    "service/db/a": "imported",
+    "service/my app/ü?": "imported",
+    "service/typeless": "invalid",
+    "service/web/a": "imported",
+    "service/web/alive": "expires",
+    "service/web/too/deep": "invalid",
+    "service/web/two-lines": "invalid",
+    "switch/features/search": "imported",
+    "switch/taken": "alive",
+    "switch/x": "different",
+  };
+
+  const planned = await imported(env, "--dry-run");
+  assertEquals({ code: planned.code, states: planned.states }, { code: 9, states });
+  assertEquals(
+    planned.stderr,
+    "empusa: 4 would be imported, 1 unchanged, because another value is here (--overwrite (EMPUSA_OVERWRITE) replaces " +
+      "it), 1 unchanged, because a refresher keeps it alive here, 2 with a TTL, left to what refreshes it, 3 invalid\n",
+  );
+  assertEquals(await v3(), before);
+
+  const done = await imported(env);
+  assertEquals({ code: done.code, states: done.states }, { code: 9, states });
+  const { stdout } = await cli([
+    "service",
+    "list",
+    "--service-type",
+    "web,db,my app,brief",
+    "--format",
+    "json",
+  ], env);
+  assertEquals(
+    JSON.parse(stdout).map((one: Record<string, unknown>) => [one.service, one.location, one.ttl]),
+    [
+      ["db/a", "h:1", null],
+      ["my app/ü?", "h:1", null],
+      ["web/a", "10.0.0.1:80", null],
+    ],
+  );
+  assertStringIncludes(await v3(), "/foo/switch/features/search\nenabled\n");
+  assertStringIncludes(await v3(), "/foo/switch/x\nnew\n");
+
+  for (const path of ["typeless", "web/too/deep", "web/two-lines"]) {
+    await v2(etcd, "DELETE", `/v2/keys/foo/service/${path}`);
+  }
+  const again = await imported(env);
+  assertEquals([again.code, again.states["service/web/a"], again.states["switch/x"]], [
+    5,
+    "present",
+    "different",
+  ]);
+  const forced = await imported(env, "--overwrite");
+  assertEquals([forced.code, forced.states["switch/x"], forced.states["switch/taken"]], [
+    0,
+    "overwritten",
+    "alive",
+  ]);
+  assertStringIncludes(await v3(), "/foo/switch/x\nold\n");
+  assertStringIncludes(await v3(), "/foo/switch/taken\nkept\n");
+
+  // A table for people says what is in the way.
+  await etcd.etcdctl("put", "/foo/switch/x", "\x1b[2J");
+  const table = await cli(["import", "--from-etcd-v2"], env);
+  assertStringIncludes(table.stdout, 'switch/x\told\tdifferent: "\\u001b[2J" is here\n');
+});
+
+Deno.test("an import reads any tree root, from another etcd, and from the endpoint that answers", async () => {
+  await using old = await Etcd.start(withV2);
+  await using etcd = await Etcd.start();
+  await put(old, "/switch/a", "1");
+  await put(old, "/my%20root/%25/switch/a", "2");
+  const dead = `127.0.0.1:${freePorts(1)[0]}`;
+  for (const [root, value] of [["/", "1"], ["/my root/%", "2"]] as const) {
+    const env = { EMPUSA_ETCD_ENDPOINT: etcd.endpoint, EMPUSA_TREE_ROOT: root };
+    const { code } = await cli(["import", `--from-etcd-v2=${dead},${old.endpoint}`], env);
+    assertEquals([root, code], [root, 0]);
+    assertEquals((await cli(["switch", "get", "a"], env)).stdout, `${value}\n`);
+  }
+});
+
+Deno.test("an import that fails partway says what was done, and goes on where it was", async () => {
+  await using old = await Etcd.start(withV2);
+  await using etcd = await Etcd.start();
+  const names = Array.from({ length: 40 }, (_, i) => `s${10 + i}`);
+  for (const name of names) await put(old, `/foo/service/web/${name}`, "h:1");
+  await put(old, "/foo/switch/a", "1");
+  await etcd.guard({ web: { password: "pw", right: "readwrite", prefix: "/foo/service/" } });
+  const env = {
+    ...connect(etcd),
+    EMPUSA_ETCD_USERNAME: "web",
+    EMPUSA_ETCD_PASSWORD: "pw",
+  };
+  const { code, stdout, stderr } = await cli(
+    ["import", "--from-etcd-v2", old.endpoint, "--format", "json"],
+    env,
+  );
+  assertEquals(code, 4);
+  assertMatch(
+    stderr,
+    /^empusa: the import was cut short \(\d+ imported, \d+ not done\): etcd at \S+ refused: user "web" may not .*; run it again/,
+  );
+  const rows: { entry: string; state: string }[] = JSON.parse(stdout);
+  assertEquals(rows.length, 41);
+  assertEquals(rows.at(-1), { entry: "switch/a", value: "1", state: "pending" } as never);
+  const { stdout: listed } = await cli(["service", "list", "--service-type", "web", "--format", "json"], env);
+  assertEquals(
+    JSON.parse(listed).map((one: { service: string }) => `service/${one.service}`),
+    rows.filter(({ state }) => state === "imported").map(({ entry }) => entry),
+  );
+});
+
+Deno.test("an etcd whose v2 API is switched off, or whose users are others, is told as that", async (t) => {
+  await t.step("switched off", async () => {
+    await using etcd = await Etcd.start();
+    const { code, stderr } = await cli(["import", "--from-etcd-v2"], connect(etcd));
+    assertEquals([code, stderr], [
+      9,
+      `empusa: cannot import from --from-etcd-v2 (EMPUSA_FROM_ETCD_V2): etcd at http://${etcd.endpoint} has no v2 API: ` +
+      "start an etcd of version 3.4 or 3.5 with --enable-v2 over the same data\n",
+    ]);
+  });
+  await t.step("users", async () => {
+    await using etcd = await Etcd.start(withV2);
+    await put(etcd, "/foo/switch/a", "1");
+    const auth = async (path: string, body: unknown, headers = {}): Promise<void> => {
+      const answer = await fetch(`${etcd.url}/v2/auth/${path}`, {
+        method: "PUT",
+        body: JSON.stringify(body),
+        headers: { "content-type": "application/json", ...headers },
+      });
+      const text = await answer.text();
+      assert(answer.ok, text);
+    };
+    await auth("users/root", { user: "root", password: "rootpw" });
+    await auth("enable", {});
+    const asRoot = { authorization: `Basic ${btoa("root:rootpw")}` };
+    await auth("roles/guest", { role: "guest", revoke: { kv: { read: ["/*"], write: ["/*"] } } }, asRoot);
+    const env = connect(etcd);
+    const anonymous = await cli(["import", "--from-etcd-v2"], env);
+    assertEquals(anonymous.code, 4);
+    assertStringIncludes(
+      anonymous.stderr,
+      "refused: it wants a user name and a password; check --etcd-username",
+    );
+    const login = { EMPUSA_ETCD_USERNAME: "root", EMPUSA_ETCD_PASSWORD: "rootpw" };
+    assertEquals((await cli(["import", "--from-etcd-v2"], { ...env, ...login })).code, 0);
+    assertEquals((await cli(["switch", "get", "a"], env)).stdout, "1\n");
+    const wrong = { ...login, EMPUSA_ETCD_PASSWORD: "other" };
+    assertEquals((await cli(["import", "--from-etcd-v2"], { ...env, ...wrong })).code, 4);
+  });
+});
+
+Deno.test("an import over TLS trusts whom the options name, and nobody else", async () => {
+  await using ca = await CertificateAuthority.make();
+  await using other = await CertificateAuthority.make();
+  const tls = await ca.sign("etcd", "DNS:localhost,IP:127.0.0.1");
+  const client = await ca.sign("client", "DNS:client");
+  await using etcd = await Etcd.start({ ...withV2, tls, clientCa: ca.cert });
+  const mine = { EMPUSA_ETCD_CERT: client.cert, EMPUSA_ETCD_KEY: client.key };
+  const env = { EMPUSA_ETCD_ENDPOINT: etcd.url, EMPUSA_TREE_ROOT: "/foo", EMPUSA_TIMEOUT: "2" };
+  const run = (more: Record<string, string>): ReturnType<typeof cli> =>
+    cli(["import", "--from-etcd-v2"], { ...env, ...more });
+  assertEquals((await run({ EMPUSA_CA_BUNDLE: ca.cert, ...mine })).code, 0);
+  for (
+    const [more, message] of [
+      [{ EMPUSA_CA_BUNDLE: other.cert, ...mine }, "its certificate is not signed by a CA that is trusted"],
+      [
+        { EMPUSA_CA_BUNDLE: ca.cert, ...mine, EMPUSA_ETCD_SERVER_NAME: "elsewhere" },
+        "its certificate is not for elsewhere",
+      ],
+      [{ EMPUSA_CA_BUNDLE: ca.cert }, "it wants a client certificate"],
+    ] as const
+  ) {
+    const { code, stderr } = await run(more);
+    assertStringIncludes(stderr, message);
+    assert(code === 3 || code === 4, `${code}`);
+  }
+});
+
+Deno.test("a hostile server gets nothing, and does nothing", async (t) => {
+  await using etcd = await Etcd.start();
+  const answer = (node: unknown): Response => Response.json({ action: "get", node });
+  const folder = (...nodes: unknown[]): Response => answer({ key: "/foo/service", dir: true, nodes });
+  let asked: { readonly path: string; readonly authorized: boolean }[] = [];
+  let respond = (_: Request): Response => new Response();
+  await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, (request) => {
+    asked.push({ path: new URL(request.url).pathname, authorized: request.headers.has("authorization") });
+    return respond(request);
+  });
+  const source = `127.0.0.1:${server.addr.port}`;
+  const env: Record<string, string> = {
+    ...connect(etcd),
+    EMPUSA_TIMEOUT: "3",
+    EMPUSA_ETCD_USERNAME: "me",
+    EMPUSA_ETCD_PASSWORD: "secret",
+  };
+  const endless = (): Response => {
+    const chunk = new TextEncoder().encode(" ".repeat(2 ** 20));
+    return new Response(new ReadableStream({ pull: (controller) => controller.enqueue(chunk) }));
+  };
+  const deep = `{"node":${'{"key":"/foo/service","dir":true,"nodes":['.repeat(50_000)}${
+    "]}".repeat(50_000)
+  }}`;
+  for (
+    const [name, response, message] of [
+      ["a key elsewhere", () => folder({ key: "/foo/switch/x", value: "1" }), "does not lie in"],
+      ["a key above", () => folder({ key: "/foo/service/../switch", value: "1" }), "does not lie in"],
+      [
+        "a key deeper than its folder",
+        () => folder({ key: "/foo/service/a/b", value: "1" }),
+        "does not lie in",
+      ],
+      ["another folder", () => answer({ key: "/bar/service", dir: true, nodes: [] }), "does not lie in"],
+      ["a key that is no text", () => folder({ key: 7, value: "1" }), "a node has no key, or is malformed"],
+      ["a value that is no text", () => folder({ key: "/foo/service/a", value: 7 }), "a value is no text"],
+      ["no value", () => folder({ key: "/foo/service/a" }), "has no value"],
+      ["a node that is none", () => folder(null), "a node is no object"],
+      ["nodes that are none", () => answer({ key: "/foo/service", dir: true, nodes: {} }), "malformed"],
+      ["a nest of 50,000 folders", () => new Response(deep), "does not lie in"],
+      ["no JSON", () => new Response("<html>"), "is not the v2 API of an etcd: status 200"],
+      ["no answer of etcd's", () => Response.json([]), "is not the v2 API of an etcd: status 200"],
+      ["an error", () => new Response("no", { status: 500 }), "is not the v2 API of an etcd: status 500"],
+      ["an answer without end", endless, "more than 64 MiB, which is too much"],
+      ["a redirection", () => Response.redirect(`http://${source}/elsewhere`), "which is not followed"],
+    ] as const
+  ) {
+    await t.step(name, async () => {
+      asked = [];
+      respond = response;
+      const { code, stdout, stderr } = await cli(["import", "--from-etcd-v2", source], env);
+      assertEquals([code, stdout], [9, ""]);
+      assertStringIncludes(stderr, message);
+      assertEquals(stderr.split("\n").length, 2);
+      assert(asked.every(({ path }) => path.startsWith("/v2/keys/foo/s")), "nothing else is asked");
+      assert(!asked.some(({ authorized }) => authorized), "the password is for another etcd");
+    });
+  }
+  await t.step("values that no etcd may hold", async () => {
+    respond = (request) =>
+      request.url.includes("/switch?")
+        ? answer({ key: "/foo/switch", dir: true, nodes: [{ key: "/foo/switch/\x1b[2J", value: "1" }] })
+        : folder({
+          key: "/foo/service/a",
+          dir: true,
+          nodes: [{ key: "/foo/service/a/b", value: "x\x1b]0;owned\x07" }, {
+            key: "/foo/service/a/c",
+            value: "h:1",
+          }],
+        });
+    const { code, stdout } = await cli(["import", "--from-etcd-v2", source], env);
+    assertEquals(code, 9);
+    assert(!stdout.includes("\x1b") && !stdout.includes("\x07"));
+    assertEquals(await etcd.etcdctl("get", "--prefix", "/"), "/foo/service/a/c\nh:1\n");
+  });
+  await t.step("silence, and an end in the middle", async () => {
+    for (const words of ["", 'HTTP/1.1 200 OK\r\ncontent-length: 999\r\n\r\n{"node":']) {
+      using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+      const connections: Deno.Conn[] = [];
+      (async () => {
+        for await (const connection of listener) {
+          connections.push(connection);
+          await connection.write(new TextEncoder().encode(words)).catch(() => {});
+          if (words !== "") connection.close();
+        }
+      })();
+      const address = listener.addr as Deno.NetAddr;
+      const silent = `--from-etcd-v2=127.0.0.1:${address.port}`;
+      const began = performance.now();
+      const { code, stderr } = await cli(["import", silent], { ...env, EMPUSA_TIMEOUT: "1" });
+      assertEquals([code, stderr.split("\n").length], [3, 2]);
+      assert(performance.now() - began < 2500, "within the timeout");
+      if (words === "") connections.forEach((connection) => connection.close());
+    }
+  });
+});
