@@ -32,12 +32,12 @@ export function addressOf(location: string): Address | undefined {
 
 /** Only what every reader takes for a host: a URL may have one that is a program to them. */
 function address(host: string, v6: boolean, port: number): Address | undefined {
-  const isHost = v6 ? isV6(host) : /^[\d.]+$/.test(host) ? isV4(host) : isName(host);
+  const isHost = v6 ? isV6(host) : /^[\d.]+$/.test(host) ? isV4(host) : isHostName(host);
   return isHost && port >= 1 && port <= 65535 ? { host, port } : undefined;
 }
 
 function isV6(host: string): boolean {
-  return /^[0-9a-f:.]+$/i.test(host) && URL.canParse(`http://[${host}]/`);
+  return /^[0-9a-f:.]*:[0-9a-f:.]*$/i.test(host) && URL.canParse(`http://[${host}]/`);
 }
 
 function isV4(host: string): boolean {
@@ -45,7 +45,7 @@ function isV4(host: string): boolean {
 }
 
 /** Labels of at most 63 letters, digits, hyphens and underscores (RFC 1123, section 2.1; the underscore is custom). */
-function isName(host: string): boolean {
+export function isHostName(host: string): boolean {
   return host.length <= 253 &&
     host.split(".").every((label) => /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/i.test(label));
 }
@@ -55,9 +55,17 @@ export function showAddress({ host, port }: Address): string {
   return `${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
-/** Whether the host of an address is an IP address rather than a name. */
-export function isIp(host: string): boolean {
-  return host.includes(":") || isV4(host);
+/** The IP address of a location, with a port or without one; undefined where it has none, or a name in its place. */
+export function ipOf(location: string): string | undefined {
+  const [, v6] = /^\[([^\]]*)\]$/.exec(location) ?? [];
+  const host = addressOf(location)?.host ?? v6 ?? hostOfUrl(location) ?? location;
+  return isV4(host) || isV6(host) ? host : undefined;
+}
+
+/** The host of a URL, with a port or without one. */
+function hostOfUrl(location: string): string | undefined {
+  if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(location) || !URL.canParse(location)) return undefined;
+  return new URL(location).hostname.replace(/^\[|\]$/g, "");
 }
 
 /** The longest path of a socket that all readers take, in bytes: HAProxy's limit is the lowest. */

@@ -11,15 +11,22 @@ export function consul(instances: readonly RegisteredInstance[]): Printed {
     instances,
     ({ type, name, location, createRevision, modifyRevision }) => {
       const address = addressOf(location);
+      const both = <T>(value: T): { lan: T; wan: T } => ({ lan: value, wan: value });
       return address && JSON.stringify({
+        ID: "",
         Node: name,
         Address: address.host,
+        Datacenter: "dc1",
+        TaggedAddresses: both(address.host),
+        NodeMeta: {},
         ServiceID: name,
         ServiceName: type,
         ServiceAddress: address.host,
         ServicePort: address.port,
         ServiceTags: [],
         ServiceMeta: {},
+        ServiceTaggedAddresses: both({ Address: address.host, Port: address.port }),
+        ServiceEnableTagOverride: false,
         ServiceWeights: { Passing: 1, Warning: 1 },
         CreateIndex: createRevision,
         ModifyIndex: modifyRevision,

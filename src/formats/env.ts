@@ -1,5 +1,6 @@
 import type { RegisteredInstance } from "../registry/instance.ts";
 import { expressed, type Printed } from "./expressed.ts";
+import { giveNames } from "./names.ts";
 
 /**
  * What shells, `docker run --env-file` and Compose read alike without quotes. They differ in what quotes, blanks,
@@ -9,18 +10,23 @@ const safe = /^[A-Za-z0-9_.,:/@%+=[\]-]+$/;
 
 /** `EMPUSA_<TYPE>_<n>_LOCATION=…` lines, counted from 1 for each type. */
 export function env(instances: readonly RegisteredInstance[]): Printed {
-  const counts = new Map<string, number>();
   const { parts, leftOut } = expressed(
     instances,
-    ({ type, location }) => {
-      if (!safe.test(location)) return undefined;
-      // Types that look alike in capitals go on counting, so that no variable is set twice.
-      const prefix = `EMPUSA_${type.toUpperCase().replace(/[^A-Z0-9]/g, "_")}`;
-      const count = (counts.get(prefix) ?? 0) + 1;
-      counts.set(prefix, count);
-      return `${prefix}_${count}_LOCATION=${location}\n`;
-    },
+    (instance) => safe.test(instance.location) ? instance : undefined,
     "have a location of letters, digits and _.,:/@%+=[]- only",
   );
-  return { text: parts.join(""), leftOut };
+  const { of, moved } = giveNames([...new Set(parts.map(({ type }) => type))], {
+    safe: (type) => type.toUpperCase().replace(/[^A-Z0-9]/g, "_"),
+    fold: (type) => type.toUpperCase(),
+  });
+  const counts = new Map<string, number>();
+  const lines = parts.map(({ type, location }) => {
+    const count = (counts.get(type) ?? 0) + 1;
+    counts.set(type, count);
+    return `EMPUSA_${of.get(type)}_${count}_LOCATION=${location}\n`;
+  });
+  const collisions = moved.map(({ name, given, holder }) =>
+    `variables cannot tell the type ${name} from ${holder}: its begin with EMPUSA_${given}_`
+  );
+  return { text: lines.join(""), leftOut, collisions };
 }

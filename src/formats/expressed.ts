@@ -11,6 +11,8 @@ export interface LeftOut {
 export interface Printed {
   readonly text: string;
   readonly leftOut?: readonly LeftOut[];
+  /** What the reader would take for the same, and what was done about it: a sentence each. */
+  readonly collisions?: readonly string[];
 }
 
 /**
@@ -30,28 +32,4 @@ export function expressed<T>(
     else parts.push(part);
   }
   return { parts, leftOut };
-}
-
-/** Names that are made of safe characters only, each given once. */
-export class SafeNames {
-  readonly #unsafe: RegExp;
-  /** How often each safe name was asked for. */
-  readonly #asked = new Map<string, number>();
-  readonly #given = new Set<string>();
-
-  /** @param unsafe matches every character that a name may not have */
-  constructor(unsafe: RegExp) {
-    this.#unsafe = unsafe;
-  }
-
-  /** The name itself where it is safe and free, else one that is like it. */
-  give(name: string): string {
-    const safe = name.replace(this.#unsafe, "_");
-    let count = this.#asked.get(safe) ?? 0;
-    let free: string;
-    do free = ++count === 1 ? safe : `${safe}_${count}`; while (this.#given.has(free));
-    this.#asked.set(safe, count);
-    this.#given.add(free);
-    return free;
-  }
 }

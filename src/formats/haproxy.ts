@@ -1,23 +1,40 @@
 import type { RegisteredInstance } from "../registry/instance.ts";
 import { addressOf, hasAddressOrSocket, showAddress, socketOf } from "./address.ts";
-import { expressed, type Printed, SafeNames } from "./expressed.ts";
+import { expressed, type Printed } from "./expressed.ts";
+import type { Rendering } from "./mod.ts";
+import { giveNames } from "./names.ts";
 
-/** `server` lines for a backend of HAProxy (its configuration manual, section 5), each with a check. */
-export function haproxy(instances: readonly RegisteredInstance[]): Printed {
-  const names = new SafeNames(/[^A-Za-z0-9_.:-]/g);
+/** A name that HAProxy takes for a backend or a server. */
+export const haproxyName = /^[A-Za-z0-9_.:-]+$/;
+
+/**
+ * `server` lines for a backend of HAProxy (its configuration manual, section 5), each with a check; or, where a backend is
+ * named, the whole of it. In that, a host name that is not known yet is no error.
+ */
+export function haproxy(
+  instances: readonly RegisteredInstance[],
+  { haproxyBackend: backend }: Pick<Rendering, "haproxyBackend">,
+): Printed {
   const { parts, leftOut } = expressed(
     instances,
     ({ type, name, location }) => {
       const address = addressOf(location);
       const socket = socketOf(location);
-      const place = address !== undefined
-        ? showAddress(address)
-        : socket !== undefined
-        ? `unix@${socket}`
-        : undefined;
-      return place && `server ${names.give(`${type}:${name}`)} ${place} check\n`;
+      if (address !== undefined) return { id: `${type}/${name}`, place: showAddress(address) };
+      return socket === undefined ? undefined : { id: `${type}/${name}`, place: `unix@${socket}` };
     },
     hasAddressOrSocket,
   );
-  return { text: parts.join(""), leftOut };
+  const withColon = (id: string): string => id.replace("/", ":");
+  const { of, moved } = giveNames(parts.map(({ id }) => id), {
+    safe: (id) => withColon(id).replace(/[^A-Za-z0-9_.:-]/g, "_"),
+    fold: withColon,
+  });
+  const indent = backend === undefined ? "" : "  ";
+  const lines = parts.map(({ id, place }) => `${indent}server ${of.get(id)} ${place} check\n`);
+  const head = backend === undefined ? "" : `backend ${backend}\n  default-server init-addr last,libc,none\n`;
+  const collisions = moved.map(({ name, given, holder }) =>
+    `HAProxy cannot tell the server ${name} from ${holder}: it is called ${given}`
+  );
+  return { text: head + lines.join(""), leftOut, collisions };
 }

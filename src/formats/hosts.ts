@@ -1,19 +1,33 @@
 import type { RegisteredInstance } from "../registry/instance.ts";
-import { addressOf, isIp } from "./address.ts";
+import { ipOf, isHostName } from "./address.ts";
 import { expressed, type Printed } from "./expressed.ts";
+
+/** Names that a machine has for itself: whoever could give them another address would be taken for it. */
+const ours =
+  /(^|\.)localhost\d?(\.localdomain\d?)?$|^(ip6-(localhost|loopback|localnet|mcastprefix|all\w+)|broadcasthost)$/i;
+
+/** What programs take for an address before they look into any file: its last part is a number. */
+const isNumber = /(^|\.)(\d+|0x[0-9a-f]*)$/i;
 
 /** Lines for /etc/hosts: the address, and the instance's name. */
 export function hosts(instances: readonly RegisteredInstance[]): Printed {
   const { parts, leftOut } = expressed(
     instances,
-    ({ name, location }) => {
-      const address = addressOf(location);
-      if (address === undefined || !isIp(address.host) || !/^[a-z0-9_]([a-z0-9_.-]*)$/i.test(name)) {
-        return undefined;
-      }
-      return `${address.host} ${name}\n`;
+    ({ type, name, location }) => {
+      const ip = ipOf(location);
+      const isName = isHostName(name) && !ours.test(name) && !isNumber.test(name);
+      return ip === undefined || !isName ? undefined : { type, name, ip };
     },
-    "have a location whose host is an IP address, and a name that is a host name",
+    "have a location whose host is an IP address, and a name that is a host name, of another machine than this one",
   );
-  return { text: parts.join(""), leftOut };
+  const holders = new Map<string, string>();
+  const collisions = parts.flatMap(({ type, name }) => {
+    const folded = name.toLowerCase();
+    const holder = holders.get(folded);
+    if (holder === undefined) holders.set(folded, `${type}/${name}`);
+    return holder === undefined
+      ? []
+      : `the host name of ${type}/${name} is that of ${holder} too: it has both addresses`;
+  });
+  return { text: parts.map(({ ip, name }) => `${ip} ${name}\n`).join(""), leftOut, collisions };
 }

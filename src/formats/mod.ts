@@ -20,6 +20,8 @@ export type { LeftOut, Printed } from "./expressed.ts";
 export interface Rendering extends Look {
   /** The types that were asked for, in order; empty where all were. */
   readonly types: readonly string[];
+  /** What the backend is called that HAProxy gets; undefined for its servers alone. */
+  readonly haproxyBackend?: string | undefined;
 }
 
 /** Turns instances, which come sorted, into text that is empty or ends in a line feed. */
@@ -53,6 +55,8 @@ export function countEntries(format: FormatName, text: string): number {
       return lines.filter((line) => line.startsWith("  {")).length;
     case "nginx":
       return lines.filter((line) => line.startsWith("    server ") && !line.endsWith(" down;")).length;
+    case "haproxy":
+      return lines.filter((line) => /^ *server /.test(line)).length;
     case "table":
     case "csv":
       return Math.max(lines.length - 1, 0);

@@ -1,7 +1,8 @@
 import type { RegisteredInstance } from "../registry/instance.ts";
 import { addressOf, hasAddressOrSocket, showAddress, socketOf } from "./address.ts";
-import { expressed, type Printed, SafeNames } from "./expressed.ts";
+import { expressed, type Printed } from "./expressed.ts";
 import type { Rendering } from "./mod.ts";
+import { giveNames } from "./names.ts";
 
 /** To nginx an upstream without servers is an error, so one that is marked as down stands in: it answers 502. */
 const nobody = "server 127.0.0.1:65535 down;";
@@ -16,18 +17,26 @@ export function nginx(
     ({ type, location }) => {
       const address = addressOf(location);
       const socket = socketOf(location);
+      // What begins with unix: is a socket to nginx, whatever follows.
+      if (address?.host.toLowerCase() === "unix") return undefined;
       if (address !== undefined) return { type, server: `server ${showAddress(address)};` };
       return socket === undefined ? undefined : { type, server: `server unix:${socket};` };
     },
-    hasAddressOrSocket,
+    `${hasAddressOrSocket}, and a host that is not "unix"`,
   );
-  const names = new SafeNames(/[^A-Za-z0-9_.-]/g);
   const all = [...types, ...instances.map(({ type }) => type)].sort();
   const servers = new Map(all.map((type) => [type, [] as string[]]));
   for (const { type, server } of parts) servers.get(type)?.push(server);
+  const { of, moved } = giveNames([...servers.keys()], {
+    safe: (type) => type.replace(/[^A-Za-z0-9_.-]/g, "_"),
+    fold: (type) => type.toLowerCase(),
+  });
   const blocks = [...servers].map(([type, found]) => {
     const lines = (found.length === 0 ? [nobody] : found).map((server) => `    ${server}\n`);
-    return `upstream ${names.give(type)} {\n${lines.join("")}}\n`;
+    return `upstream ${of.get(type)} {\n${lines.join("")}}\n`;
   });
-  return { text: blocks.join(""), leftOut };
+  const collisions = moved.map(({ name, given, holder }) =>
+    `nginx cannot tell the type ${name} from ${holder}: its upstream is called ${given}`
+  );
+  return { text: blocks.join(""), leftOut, collisions };
 }

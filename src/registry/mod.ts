@@ -1,4 +1,5 @@
 /** The service registry: what commands are given to work with. */
+import { EmpusaError } from "../errors.ts";
 import { adopt, type Adoptable, type Adopted, type AdoptOptions } from "./adoption.ts";
 import type { Endpoint } from "./endpoint.ts";
 import {
@@ -181,10 +182,18 @@ export class Registry implements Disposable {
     return { instances: items.sort(compareInstances), strays, revision: at ?? 0 };
   }
 
-  /** One instance, or undefined where it is not registered. */
+  /**
+   * One instance, or undefined where it is not registered.
+   * @throws {EmpusaError} where what lies there is none
+   */
   async get(type: string, name: string): Promise<RegisteredInstance | undefined> {
     const entry = await this.#store.get(instanceKey(this.#treeRoot, type, name), limitOf(this.#timeout));
-    return entry && readAll([entry], instancesOf(this.#treeRoot, { types: [] })).items[0];
+    if (entry === undefined) return undefined;
+    const { items: [found], strays: [stray] } = readAll([entry], instancesOf(this.#treeRoot, { types: [] }));
+    if (stray !== undefined) {
+      throw new EmpusaError(`cannot read ${type}/${name}: its location must ${stray.rule}`);
+    }
+    return found;
   }
 
   /** The same items with the time that is left to them; without those that have ended meanwhile. */

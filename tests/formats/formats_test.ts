@@ -117,7 +117,7 @@ Deno.test("env: counted for each type, in characters that nobody has to quote", 
   );
   assertEquals(
     printed,
-    "EMPUSA_MY_WEB_1_LOCATION=h:1\nEMPUSA_MY_WEB_2_LOCATION=h:2\nEMPUSA_GR_SSE_1_LOCATION=[::1]:5432\n",
+    "EMPUSA_MY_WEB_1_LOCATION=h:1\nEMPUSA_MY_WEB_2_1_LOCATION=h:2\nEMPUSA_GR_SSE_1_LOCATION=[::1]:5432\n",
   );
   assertEquals(leftOut, ["https://h/a?b=c&d", "with blank"]);
 });
@@ -182,14 +182,23 @@ Deno.test("consul: what its catalog would answer", () => {
   assertEquals(text("consul", []), "[]\n");
   const [printed, leftOut] = some("consul", web, at("free text"));
   assertEquals(JSON.parse(printed), [{
+    ID: "",
     Node: "a",
     Address: "10.0.0.7",
+    Datacenter: "dc1",
+    TaggedAddresses: { lan: "10.0.0.7", wan: "10.0.0.7" },
+    NodeMeta: {},
     ServiceID: "a",
     ServiceName: "web",
     ServiceAddress: "10.0.0.7",
     ServicePort: 80,
     ServiceTags: [],
     ServiceMeta: {},
+    ServiceTaggedAddresses: {
+      lan: { Address: "10.0.0.7", Port: 80 },
+      wan: { Address: "10.0.0.7", Port: 80 },
+    },
+    ServiceEnableTagOverride: false,
     ServiceWeights: { Passing: 1, Warning: 1 },
     CreateIndex: 3,
     ModifyIndex: 7,

@@ -14,14 +14,15 @@ async function read(program: string, args: readonly string[], cwd: string): Prom
   return { code, stdout: text(stdout), stderr: text(stderr) };
 }
 
+/** What stands around a backend in a configuration of HAProxy. */
+export function haproxyFrontend(backend: string): string {
+  const settings = "  mode tcp\n  timeout connect 1s\n  timeout client 1s\n  timeout server 1s\n";
+  return `defaults\n${settings}frontend f\n  bind 127.0.0.1:1\n  default_backend ${backend}\n`;
+}
+
 /** What HAProxy says of `server` lines in a backend. */
 export async function haproxy(folder: string, servers: string): Promise<Read> {
-  const settings = "  mode tcp\n  timeout connect 1s\n  timeout client 1s\n  timeout server 1s\n";
-  const parts = [
-    `defaults\n${settings}`,
-    "frontend f\n  bind 127.0.0.1:1\n  default_backend b\n",
-    `backend b\n${servers}`,
-  ];
+  const parts = [haproxyFrontend("b"), `backend b\n${servers}`];
   await Deno.writeTextFile(`${folder}/haproxy.cfg`, parts.join(""));
   return await read("haproxy", ["-c", "-f", "haproxy.cfg"], folder);
 }

@@ -7,7 +7,7 @@ import { type AnyCommand, flag, named, oneOf, optional, required, type Values } 
 import { follow, scope, tellStray } from "../following.ts";
 import { hookOf, hooks, runFor } from "../hooks.ts";
 import { json } from "../../formats/json.ts";
-import { printing, tellLeftOut } from "./printing.ts";
+import { checkPrinting, printing, tellLeftOut } from "./printing.ts";
 import { selected, selection } from "./settings.ts";
 import { actOnSettled, type State } from "../settled.ts";
 import type { OutputFile } from "../../system.ts";
@@ -35,6 +35,7 @@ const settings = {
     parse: (text) => text,
   }),
   strict: printing.strict,
+  haproxyBackend: printing.haproxyBackend,
   watch: flag({
     flag: "--watch",
     env: "EMPUSA_WATCH",
@@ -71,6 +72,7 @@ export interface ExportOptions {
   readonly format: FormatName;
   readonly output: string;
   readonly strict: boolean;
+  readonly haproxyBackend: string | undefined;
   readonly watch: boolean;
   readonly hook: Pick<Values<typeof hooks>, "exec" | "settle" | "exitOnFailure">;
   readonly min: number | undefined;
@@ -89,6 +91,10 @@ export function exportCommand(program: Program): AnyCommand {
         "service export --service-type node-exporter --format prometheus --output targets.json --watch",
       ],
       [
+        "a backend for HAProxy, beside a haproxy.cfg that uses it",
+        "service export --service-type web --format haproxy --haproxy-backend web --output web.cfg",
+      ],
+      [
         "servers for nginx, never blanked by an empty etcd",
         "service export --service-type web --format nginx --output web.conf --watch --min 1 " +
         "--exec 'nginx -t && nginx -s reload'",
@@ -103,7 +109,8 @@ export function exportCommand(program: Program): AnyCommand {
 
 /** @throws {UsageError} where settings do not go together */
 export function exportOptions(typed: Values<typeof settings>): ExportOptions {
-  const { format, output, strict, watch, min, maxDrop, maxDropHold } = typed;
+  const { format, output, strict, haproxyBackend, watch, min, maxDrop, maxDropHold } = typed;
+  checkPrinting(typed);
   if (maxDropHold !== undefined && !watch) {
     throw new UsageError(`${named(settings.maxDropHold)} needs ${named(settings.watch)}`);
   }
@@ -112,6 +119,7 @@ export function exportOptions(typed: Values<typeof settings>): ExportOptions {
     format,
     output,
     strict,
+    haproxyBackend,
     watch,
     hook: typed,
     min,
@@ -205,8 +213,8 @@ class Exporter {
   /** The command's exit code, 0 where there is none; or how it went where nothing was written. */
   async export(state: State<RegisteredInstance>): Promise<number | "failed" | { readonly later: number }> {
     const instances = state.items.toSorted(compareInstances);
-    const { format, output, selection: { types } } = this.#options;
-    const rendering = { color: false, terminal: false, types };
+    const { format, output, haproxyBackend, selection: { types } } = this.#options;
+    const rendering = { color: false, terminal: false, types, haproxyBackend };
     const printed = formats[format](instances, rendering);
     await tellLeftOut(printed, this.#options, this.#warnings);
     const count = countEntries(format, printed.text);

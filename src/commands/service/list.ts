@@ -2,10 +2,12 @@ import { ExitCode } from "../../errors.ts";
 import type { Selection } from "../../registry/mod.ts";
 import { type Context, leaf, type Program } from "../command.ts";
 import { tellStray } from "../following.ts";
-import type { AnyCommand } from "../settings.ts";
+import type { AnyCommand, Values } from "../settings.ts";
 import { Warnings } from "../warnings.ts";
-import { print, type Printing, printing } from "./printing.ts";
+import { checkPrinting, print, type Printing, printing } from "./printing.ts";
 import { selected, selection } from "./settings.ts";
+
+const settings = { ...selection, ...printing } as const;
 
 export interface ListOptions {
   readonly selection: Selection;
@@ -23,10 +25,16 @@ export function listCommand(program: Program): AnyCommand {
         "service list --service-type node-exporter --format prometheus > targets.json",
       ],
     ],
-    settings: { ...selection, ...printing },
-    options: (typed): ListOptions => ({ selection: selected(typed), printing: typed }),
+    settings,
+    options: listOptions,
     run: runList,
   });
+}
+
+/** @throws {UsageError} where settings do not go together */
+export function listOptions(typed: Values<typeof settings>): ListOptions {
+  checkPrinting(typed);
+  return { selection: selected(typed), printing: typed };
 }
 
 export async function runList({ selection, printing }: ListOptions, context: Context): Promise<ExitCode> {

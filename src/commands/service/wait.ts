@@ -4,7 +4,7 @@ import { type Context, leaf, type Program } from "../command.ts";
 import { wholeNumber } from "../connection.ts";
 import { type AnyCommand, flag, named, optional, required, type Values } from "../settings.ts";
 import { waitUntil } from "../waiting.ts";
-import { print, type Printing, printing } from "./printing.ts";
+import { checkPrinting, print, type Printing, printing } from "./printing.ts";
 import { identity, selected, selection } from "./settings.ts";
 import { services } from "./subject.ts";
 
@@ -65,6 +65,7 @@ export function waitCommand(program: Program): AnyCommand {
 /** @throws {UsageError} where settings do not go together */
 export function waitOptions(typed: Values<typeof settings>): WaitOptions {
   const { serviceName, count, gone } = typed;
+  checkPrinting(typed);
   if (gone && count !== undefined) {
     throw new UsageError(`${named(settings.gone)} and ${named(settings.count)} must not both be given`);
   }
