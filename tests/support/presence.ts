@@ -75,8 +75,9 @@ export class Presence implements Disposable {
         headers: this.#headers,
         signal: AbortSignal.timeout(patience),
       });
-      const { kvs, error } = await answer.json();
-      if (error !== undefined) throw new Error(error);
+      // What a refusal looks like differs from version to version.
+      if (!answer.ok) throw new Error(await answer.text());
+      const { kvs } = await answer.json();
       return kvs === undefined ? null : atob(kvs[0].value);
     });
     const value = await Promise.any(answers).catch(() => undefined);

@@ -288,8 +288,9 @@ export interface Planned {
   readonly milliseconds: number;
 }
 
-/** The next fault, for 1 to 7 seconds. */
+/** The next fault, for 1 to 7 seconds; one that keeps clients from etcd often for longer than the TTL. */
 export function draw(random: Random): Planned {
   const fault = random.oneOf(draws)(random);
-  return { fault, milliseconds: between(random, 1000, 7000) };
+  const isLong = fault.severs === true && random.next() < 0.5;
+  return { fault, milliseconds: between(random, isLong ? 5500 : 1000, 7000) };
 }

@@ -5,7 +5,6 @@ export interface Answer {
   readonly header?: { readonly member_id?: string; readonly revision?: string };
   readonly leader?: string;
   readonly kvs?: readonly KeyValue[];
-  readonly error?: string;
 }
 
 export interface KeyValue {
@@ -32,9 +31,9 @@ export async function ask(url: string, method: string, body: unknown, patience: 
     body: JSON.stringify(body),
     signal: AbortSignal.timeout(patience),
   });
-  const answer: Answer = await response.json();
-  if (answer.error !== undefined) throw new Error(answer.error);
-  return answer;
+  // What a refusal looks like differs from version to version.
+  if (!response.ok) throw new Error(await response.text());
+  return await response.json();
 }
 
 /** Calls a method at the first member that answers. */

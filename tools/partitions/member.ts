@@ -6,6 +6,9 @@ import type { Host } from "./network.ts";
 const clientPort = 2379;
 const peerPort = 2380;
 
+/** How long a member may take to end, in milliseconds. */
+const patience = 2000;
+
 export class Member {
   readonly host: Host;
   readonly #args: readonly string[];
@@ -43,10 +46,12 @@ export class Member {
       .spawn();
   }
 
-  /** Ends it, and resolves when it has ended. */
+  /** Ends it, and resolves when it has ended. One that is told politely waits for its streams: not for long here. */
   async end(signal: "SIGKILL" | "SIGTERM"): Promise<void> {
     this.#process?.kill(signal);
+    const late = setTimeout(() => this.#process?.kill("SIGKILL"), patience);
     await this.#process?.status;
+    clearTimeout(late);
   }
 
   freeze(): void {
