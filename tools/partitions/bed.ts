@@ -1,5 +1,5 @@
 /** Three members of etcd, the clients, and all that observes them. */
-import { pause } from "../../tests/support/pause.ts";
+import { pause, until } from "../../tests/support/pause.ts";
 import { Random } from "../../tests/support/random.ts";
 import { allRoles, Client, prefix } from "./client.ts";
 import { ask } from "./gateway.ts";
@@ -57,6 +57,8 @@ export async function makeBed(
   }
   const keys = clients.flatMap(({ key }) => key ?? []);
   if (!await observer.findsAll(keys, 0, 30)) throw new Error("the clients did not register within 30 s");
+  const watches = clients.filter(({ key }) => key === undefined);
+  await until("all watches have begun", () => watches.every(({ watch }) => watch.revision > 0), 30);
   return { network, members, clients, urls, keys, observer, truth, silence };
 }
 
