@@ -17,7 +17,10 @@ export function missingDocker(): string | undefined {
 /** The client that belongs to the daemon: machines may have another one too. */
 async function client(): Promise<string> {
   const find = new Deno.Command("bash", {
-    args: ["-c", 'd=$(command -v dockerd); echo "${d%/*/*}/bin/docker"'],
+    args: [
+      "-c",
+      'd=$(command -v dockerd); [[ $d == */sbin/dockerd ]] && d=${d%/*/*}/bin/dockerd; echo "${d%/*}/docker"',
+    ],
   });
   const path = new TextDecoder().decode((await find.output()).stdout).trim();
   return await Deno.stat(path).then(() => path, () => "docker");
