@@ -6,13 +6,13 @@ import { projectFile } from "../support/project.ts";
 const lacking = await missing();
 const reason = lacking === undefined ? "" : ` (skipped: this machine lacks ${lacking})`;
 
-// All packets dropped for longer than the TTL; long packets dropped; two of three members killed.
+// Members frozen; packets reordered; all packets dropped for longer than the TTL.
 Deno.test({
   name:
-    `registrations and watches survive partitions, a black hole for long packets, and killed members${reason}`,
+    `registrations and watches survive frozen members, reordered packets and a partition${reason}`,
   ignore: lacking !== undefined,
   fn: async () => {
-    await using partitions = launch([projectFile("scripts/partitions"), "3", "327"], {
+    await using partitions = launch([projectFile("scripts/partitions"), "3", "1108"], {
       // Other tests run at the same time.
       EMPUSA_PROMISED: "1500",
     });

@@ -1,6 +1,7 @@
 /** The inside of the namespaces: as their first process, so that all others end with it. */
 import { run as command } from "./command.ts";
 import { type Order, run } from "./run.ts";
+import { table } from "./table.ts";
 
 const order: Order = JSON.parse(Deno.args[0] ?? "");
 // For the names of network namespaces and the lock of iptables: nobody else's.
@@ -11,4 +12,5 @@ const stop = new AbortController();
   for await (const _ of Deno.stdin.readable);
   stop.abort();
 })();
-Deno.exit(await run(order, stop.signal) === 0 ? 0 : 1);
+const shortfalls = await (order.table ? table : run)(order, stop.signal);
+Deno.exit(shortfalls === 0 ? 0 : 1);

@@ -1,7 +1,7 @@
 /** Judges one fault by what the observer and the truth saw. */
 import type { Bed } from "./bed.ts";
 import { ttl } from "./client.ts";
-import type { Fault } from "./faults.ts";
+import type { Fault } from "./fault.ts";
 import type { Gap } from "./observer.ts";
 import type { Fact } from "./truth.ts";
 
@@ -19,8 +19,8 @@ export interface Episode {
 export interface Verdict {
   /** How many keys were missing at some time. */
   readonly lost: number;
-  /** Milliseconds from the end of a fault that kept clients from etcd until all keys were back; undefined if none was missing then. */
-  readonly back: number | undefined;
+  /** Milliseconds for which each key was missing while the clients could reach etcd; those that never were are left out. */
+  readonly gone: ReadonlyMap<string, number>;
   /** Milliseconds for which a key was missing without an excuse, at most. */
   readonly missing: number;
   /** How many keys etcd deleted without cause, as a leader that was frozen does when it wakes up (etcd#12528). */
@@ -44,7 +44,7 @@ export function judge({ keys, observer, truth }: Bed, episode: Episode): Verdict
   let lost = 0;
   let missing = 0;
   let spurious = 0;
-  let back: number | undefined;
+  const gone = new Map<string, number>();
   const facts = truth.facts.filter(({ at }) => at >= begin);
   for (const key of keys) {
     const own = facts.filter((fact) => fact.key === key);
@@ -61,10 +61,13 @@ export function judge({ keys, observer, truth }: Bed, episode: Episode): Verdict
     }
     for (const gap of gaps) {
       missing = Math.max(missing, unexcused(gap, excuses));
-      if (fault.severs && gap.to > end) back = Math.max(back ?? 0, gap.to - end);
     }
+    const reachable = fault.severs ? gaps.filter(({ to }) => to > end) : gaps;
+    const from = fault.severs ? end : 0;
+    const time = reachable.reduce((sum, gap) => sum + gap.to - Math.max(gap.from, from), 0);
+    if (reachable.length > 0) gone.set(key, time);
   }
-  return { lost, back, missing, spurious };
+  return { lost, gone, missing, spurious };
 }
 
 /** A gap ends when the key is put, which the truth tells sooner than the observer finds it. */

@@ -6,17 +6,19 @@ import { missing, unshare } from "./needs.ts";
 import type { Order } from "./run.ts";
 import { projectFile } from "../../tests/support/project.ts";
 
-const usage = "usage: scripts/partitions [FAULTS|SECONDSs] [SEED] [WORD…]";
+const usage = "usage: scripts/partitions [table | FAULTS|SECONDSs [SEED [WORD…]]]";
 
 /** Longer than this one fault never lasts, in seconds: a run that is stuck ends by itself. */
 const longestFault = 60;
 
 function orderOf([much = "60", seed = "1", ...words]: readonly string[], folder: string): Order | undefined {
-  const [, count, unit] = /^(\d+)(s?)$/.exec(much) ?? [];
+  const table = much === "table";
+  const [, count, unit] = /^(\d+)(s?)$/.exec(table ? "100" : much) ?? [];
   if (count === undefined || !/^\d+$/.test(seed)) return;
   const executable = Deno.env.get("EMPUSA_EXECUTABLE");
   return {
     seed: Number(seed),
+    table,
     faults: unit === "s" ? undefined : Number(count),
     seconds: unit === "s" ? Number(count) : undefined,
     promised: Number(Deno.env.get("EMPUSA_PROMISED") ?? 1000),

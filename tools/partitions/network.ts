@@ -6,8 +6,9 @@
 import { run } from "./command.ts";
 import { DelayQueue, type Fate } from "./delay_queue.ts";
 
-/** The packet filter takes `c+` for all interfaces whose name begins with c. */
+/** The packet filter takes `c+` for all interfaces whose name begins with c: hosts are called c1 and n1. */
 export const allClients = "c+";
+export const allNodes = "n+";
 
 const queueNumber = 0;
 

@@ -3,12 +3,14 @@ import { pause } from "../../tests/support/pause.ts";
 import { Random } from "../../tests/support/random.ts";
 import { type Bed, makeBed } from "./bed.ts";
 import { type Client, prefix, type Vitals } from "./client.ts";
-import { draw } from "./faults.ts";
-import { judge, type Verdict } from "./judge.ts";
+import { draw } from "./draw.ts";
+import { print, suffer } from "./suffer.ts";
 
 /** What is asked for. */
 export interface Order {
   readonly seed: number;
+  /** Whether the table of the README is asked for, instead of random faults. */
+  readonly table: boolean;
   /** How many faults, or for how many seconds. */
   readonly faults: number | undefined;
   readonly seconds: number | undefined;
@@ -22,19 +24,9 @@ export interface Order {
   readonly folder: string;
 }
 
-/** Quiet between two faults, in milliseconds. */
-const quiet = 500;
-
-/** Seconds until everything has to be well again: beyond that the run goes on, and counts it. */
-const patience = 15;
-
 /** After how many faults the vitals are taken that later ones are compared with, and how much more is too much. */
 const warmUp = 5;
 const mostMore: Vitals = { descriptors: 8, closeWait: 2, memory: 25 };
-
-const print = (line: string): void => {
-  Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
-};
 
 /** Returns how many things fell short of what is promised. */
 export async function run(order: Order, stop: AbortSignal): Promise<number> {
@@ -52,8 +44,8 @@ export async function run(order: Order, stop: AbortSignal): Promise<number> {
     const planned = draw(random);
     if (!order.words.every((word) => planned.fault.name.includes(word))) continue;
     done++;
-    const { wrong, verdict } = await suffer(bed, order, planned, done);
-    if (verdict.back !== undefined) backs.push(verdict.back);
+    const { wrong, verdict } = await suffer(bed, planned, order.promised, done);
+    if (planned.fault.severs && verdict.gone.size > 0) backs.push(Math.max(...verdict.gone.values()));
     shortfalls += wrong.length;
     if (done === warmUp) early = await vitalsOf(bed);
   }
@@ -70,64 +62,6 @@ export async function run(order: Order, stop: AbortSignal): Promise<number> {
       `${shortfalls} short of the promise`,
   );
   return shortfalls;
-}
-
-async function suffer(
-  bed: Bed,
-  { promised }: Order,
-  { fault, milliseconds }: ReturnType<typeof draw>,
-  number: number,
-): Promise<{ readonly wrong: readonly string[]; readonly verdict: Verdict }> {
-  const { network, observer, keys, clients, truth } = bed;
-  const wrong: string[] = [];
-  const begin = Date.now();
-  observer.forget(begin - 1000);
-  await fault.run(bed, milliseconds);
-  await network.heal();
-  const end = Date.now();
-  const { revision } = truth;
-  if (!await observer.findsAll(keys, end, patience)) wrong.push(`keys still missing after ${patience} s`);
-  const lags = await Promise.all(
-    clients.filter(({ role }) => role === "watch").map(async (client) => {
-      while (
-        client.watch.revision < revision && !client.hasEnded && Date.now() < end + patience * 1000
-      ) await pause(10);
-      return client.watch.revision < revision ? Infinity : Date.now() - end;
-    }),
-  );
-  const lag = Math.max(...lags);
-  if (lag === Infinity) wrong.push(`a watch is still behind after ${patience} s`);
-  await pause(quiet);
-  const verdict = judge(bed, { fault, begin, end, promised });
-  if (verdict.missing > 0) wrong.push(`missing ${verdict.missing} ms without an excuse`);
-  for (const { name, hasEnded } of clients) if (hasEnded) wrong.push(`${name} has ended`);
-  const seconds = (time: number): string => (time / 1000).toFixed(2);
-  print(
-    [
-      `${number}`.padStart(4),
-      `${seconds(end - begin)} s`.padStart(8),
-      fault.name.padEnd(50),
-      `${verdict.lost}/${keys.length} lost`,
-      verdict.back === undefined ? "" : `back ${seconds(verdict.back)} s`,
-      lag > 100 ? `watch ${seconds(lag)} s` : "",
-      verdict.spurious > 0 ? `${verdict.spurious} deleted by etcd` : "",
-      ...wrong.map((words) => `SHORT: ${words}`),
-    ].filter((word) => word !== "").join("  "),
-  );
-  if (wrong.length > 0) tellWhy(bed, begin, end);
-  return { wrong, verdict };
-}
-
-/** What the clients and the truth said from the beginning of a fault on. */
-function tellWhy({ clients, truth, keys }: Bed, begin: number, end: number): void {
-  print(`     it ended at ${((end - begin) / 1000).toFixed(2)} s`);
-  for (const { at, revision, key, value } of truth.facts) {
-    if (at < begin || !keys.includes(key)) continue;
-    print(`     truth  ${((at - begin) / 1000).toFixed(2)} s: ${revision} ${key} ${value ?? "deleted"}`);
-  }
-  for (const client of clients) {
-    for (const line of client.saidSince(begin).slice(-25)) print(`     ${client.name}  ${line}`);
-  }
 }
 
 async function vitalsOf({ clients }: Bed): Promise<Map<Client, Vitals>> {
