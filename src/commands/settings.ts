@@ -21,6 +21,11 @@ export interface Setting<T> {
   readonly env: `EMPUSA_${string}`;
   /** Variables of other programs that count where ours is not set, in this order. */
   readonly envOfOthers?: readonly string[];
+  /**
+   * A variable that repeats what `service run` told its command of itself. Where ours says no more than that, it says who
+   * the command is, and counts as unset.
+   */
+  readonly envOfParent?: `EMPUSA_${string}`;
   /** One sentence for the help. */
   readonly meaning: string;
   /** It has to be given. */
@@ -129,8 +134,18 @@ export function declare(
   { global = false } = {},
 ): void {
   for (const setting of Object.values(settings)) {
-    const { flag, placeholder, env, envOfOthers = [], choices, repeatable, listed, bare, suggestions } =
-      setting;
+    const {
+      flag,
+      placeholder,
+      env,
+      envOfOthers = [],
+      envOfParent,
+      choices,
+      repeatable,
+      listed,
+      bare,
+      suggestions,
+    } = setting;
     const name = placeholder?.toLowerCase() ?? "yes-or-no";
     const choice = flag.slice("--".length);
     const offers = choices === undefined ? suggestions : (): string[] => [...choices];
@@ -144,10 +159,9 @@ export function declare(
     const value = placeholder === undefined ? "" : ` ${open}${name}:${completion}${close}`;
     command.option(`${flag}${value}`, help(setting), option);
     // Without a prefix, so that what the variable says is kept apart from what the option says.
-    command.env(`${[env, ...envOfOthers].join(", ")}=<${name}:string>`, `The same as ${flag}.`, {
-      global,
-      hidden: true,
-    });
+    for (const names of [[env, ...envOfOthers], ...envOfParent === undefined ? [] : [[envOfParent]]]) {
+      command.env(`${names.join(", ")}=<${name}:string>`, `The same as ${flag}.`, { global, hidden: true });
+    }
   }
 }
 
@@ -204,16 +218,24 @@ export function fromEnvironment(
 }
 
 /** Under what name Cliffy gives what a variable says. */
-function environmentName({ env }: Setting<unknown>): string {
+function environmentName({ env }: Pick<Setting<unknown>, "env">): string {
   return camelCase(env.toLowerCase(), "_");
 }
 
 function find(setting: Setting<unknown>, given: Readonly<Record<string, unknown>>): string | undefined {
   const typed = option(setting.flag, given);
   if (Array.isArray(typed)) return typed.join(setting.listed ? separator : ",");
-  const text = typed ?? given[environmentName(setting)];
+  const text = typed ?? fromVariable(setting, given);
   if (text === undefined) return setting.fallback;
   return setting.listed ? `${text}`.replace(/[^\S\n]*\n\s*/g, separator) : `${text}`;
+}
+
+function fromVariable(setting: Setting<unknown>, given: Readonly<Record<string, unknown>>): unknown {
+  const text = given[environmentName(setting)];
+  const { envOfParent } = setting;
+  return envOfParent !== undefined && text === given[environmentName({ env: envOfParent })]
+    ? undefined
+    : text;
 }
 
 /** What was typed. Cliffy makes of `--no-x` that `x` is false. */

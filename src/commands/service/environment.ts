@@ -2,6 +2,7 @@ import { environment } from "../../process/environment.ts";
 import type { ChildEnvironment } from "../../system.ts";
 import type { Instance } from "../../registry/mod.ts";
 import type { Context } from "../command.ts";
+import { typeOfCommand } from "./settings.ts";
 
 /** What tells a service manager about us is for nobody else: they would speak in our name. */
 const ofServiceManager = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
@@ -13,6 +14,7 @@ export function serviceEnvironment(
 ): ChildEnvironment {
   return environment({
     EMPUSA_SERVICE_TYPE: type,
+    [typeOfCommand]: type,
     EMPUSA_SERVICE_NAME: name,
     EMPUSA_SERVICE_LOCATION: location,
     EMPUSA_TREE_ROOT: treeRoot === "" ? "/" : treeRoot,

@@ -3,11 +3,11 @@ import { resultFor } from "../../escape.ts";
 import { isLocation, pick, type Selection, strategies } from "../../registry/mod.ts";
 import { type Context, leaf, type Program } from "../command.ts";
 import { type AnyCommand, named, oneOf, optional, required, type Values, withDefault } from "../settings.ts";
-import { selected, selection } from "./settings.ts";
+import { selected, selection, serviceTypes } from "./settings.ts";
 
 const settings = {
   serviceType: required({
-    ...selection.serviceType,
+    ...serviceTypes,
     meaning: "Of which type; several are separated by commas.",
   }),
   name: selection.name,

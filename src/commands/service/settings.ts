@@ -26,13 +26,22 @@ export const identity = {
   }),
 } as const;
 
+/** One or more types. */
+export const serviceTypes = {
+  ...serviceType,
+  repeatable: true,
+  parse: (text: string): string[] => text.split(",").map(parseName),
+} as const;
+
+/** In which variable `service run` repeats the type of its command. */
+export const typeOfCommand = "EMPUSA_RUN_SERVICE_TYPE";
+
 /** Which instances are meant, where they are chosen among. */
 export const selection = {
   serviceType: optional({
-    ...serviceType,
+    ...serviceTypes,
     meaning: "Only services of this type; several are separated by commas.",
-    repeatable: true,
-    parse: (text) => text.split(",").map(parseName),
+    envOfParent: typeOfCommand,
   }),
   name: optional({
     flag: "--name",

@@ -5,12 +5,12 @@ import { wholeNumber } from "../connection.ts";
 import { type AnyCommand, flag, named, optional, required, type Values } from "../settings.ts";
 import { waitUntil } from "../waiting.ts";
 import { checkPrinting, print, type Printing, printing } from "./printing.ts";
-import { identity, selected, selection } from "./settings.ts";
+import { identity, selected, selection, serviceTypes } from "./settings.ts";
 import { services } from "./subject.ts";
 
 const settings = {
   serviceType: required({
-    ...selection.serviceType,
+    ...serviceTypes,
     meaning: "Of which type; several are separated by commas.",
   }),
   serviceName: optional({
