@@ -8,8 +8,7 @@ const reason = lacking === undefined ? "" : ` (skipped: this machine lacks ${lac
 
 // Members frozen; packets reordered; all packets dropped for longer than the TTL.
 Deno.test({
-  name:
-    `registrations and watches survive frozen members, reordered packets and a partition${reason}`,
+  name: `registrations and watches survive frozen members, reordered packets and a partition${reason}`,
   ignore: lacking !== undefined,
   fn: async () => {
     await using partitions = launch([projectFile("scripts/partitions"), "3", "1108"], {
