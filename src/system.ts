@@ -4,6 +4,7 @@ import { isIgnored } from "./ignored_signals.ts";
 import { onUncaught } from "./last_guard.ts";
 import { type OutputFile, outputFile } from "./replace_file.ts";
 import { adoptOrphans } from "./orphans.ts";
+import { onReaderGone } from "./reader_gone.ts";
 import { type Child, spawn, type SpawnOptions } from "./spawn.ts";
 import { type ChildEnvironment, dropUnreadable, variable } from "./variables.ts";
 
@@ -37,6 +38,11 @@ export interface System {
   readFile(path: string): Promise<Uint8Array>;
   /** Whether every user of this machine may read the file. */
   isReadableByAll(path: string): boolean;
+  /**
+   * Calls the listener when nobody can read standard output any longer, within about a second, until it is disposed of; never
+   * where the system does not tell.
+   */
+  onReaderGone(listener: () => void): Disposable;
   /** A file that another program reads. */
   outputFile(path: string): OutputFile;
   /** What stands on standard input, at most about so many bytes. */
@@ -95,6 +101,7 @@ export function system(): System {
     readFile: (path) => Deno.readFile(path),
     isReadableByAll,
     outputFile,
+    onReaderGone,
     env: variable,
     onUncaught,
     spawn,

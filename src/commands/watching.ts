@@ -55,11 +55,13 @@ export async function runWatching<T>(
   }
   using interruption = context.system.interruption();
   using registry = await context.openRegistry();
-  using following = scope(interruption.signal);
+  const unread = new AbortController();
+  using following = scope(AbortSignal.any([interruption.signal, unread.signal]));
   const { signal } = following;
   const events = follow((options) => subject.watch(registry, options), signal, context);
   if (command === undefined) {
     const { stdout } = context.system;
+    using _ = context.system.onReaderGone(() => unread.abort());
     for await (const event of events) {
       const text = format === "jsonl"
         ? resultFor(stdout, jsonLine(event, subject))

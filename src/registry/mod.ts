@@ -1,5 +1,5 @@
 /** The service registry: what commands are given to work with. */
-import { EmpusaError } from "../errors.ts";
+import { EmpusaError, RefusedError } from "../errors.ts";
 import { adopt, type Adoptable, type Adopted, type AdoptOptions } from "./adoption.ts";
 import type { Endpoint } from "./endpoint.ts";
 import {
@@ -180,6 +180,18 @@ export class Registry implements Disposable {
     }
     const { items, strays } = readAll(entries, instancesOf(this.#treeRoot, selection));
     return { instances: items.sort(compareInstances), strays, revision: at ?? 0 };
+  }
+
+  /**
+   * Asks the store something small.
+   * @param timeout milliseconds
+   * @throws {EmpusaError} where it does not answer in that time
+   */
+  async answers(timeout: number): Promise<void> {
+    await this.#store.get(instancePrefix(this.#treeRoot), limitOf(timeout)).catch((error) => {
+      // Who refuses is there.
+      if (!(error instanceof RefusedError)) throw error;
+    });
   }
 
   /**

@@ -151,7 +151,7 @@ Deno.test("wait exits with 7 when the time is over, and with 3 where there is no
   await until("it has read what is there", async () => await etcd.answers("Range") > reads);
   await pause(300);
   await etcd.signal("SIGKILL");
-  assertEquals((await waiting.outcome).code, 7);
+  assertEquals((await waiting.outcome).code, 3);
 });
 
 Deno.test("wait is there when etcd comes late", async () => {

@@ -38,6 +38,7 @@ export function fakeSystem({ isTerminal = false, noColor = false } = {}): FakeSy
     sourceAddress: () => Promise.reject(new Error("nobody is to be asked")),
     sendDatagram: () => {},
     adoptOrphans: () => ({ [Symbol.dispose]: () => {} }),
+    onReaderGone: () => ({ [Symbol.dispose]: () => {} }),
     onSignals: () => ({ [Symbol.dispose]: () => {} }),
     interruption: () => ({ signal: new AbortController().signal, [Symbol.dispose]: () => {} }),
   };

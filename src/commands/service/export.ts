@@ -138,7 +138,9 @@ export async function runExport(options: ExportOptions, context: Context): Promi
   if (!options.watch) return await exportOnce(options, command, context);
   using interruption = context.system.interruption();
   using registry = await context.openRegistry();
-  using following = scope(interruption.signal);
+  const unread = new AbortController();
+  using following = scope(AbortSignal.any([interruption.signal, unread.signal]));
+  using _ = options.output === standardOutput ? context.system.onReaderGone(() => unread.abort()) : undefined;
   const { signal } = following;
   const exporter = new Exporter(options, command, signal, context);
   let exitCode: number = ExitCode.done;
