@@ -11,6 +11,7 @@ import { licences } from "./licences.ts";
 import { protoLoader } from "./proto_loader.ts";
 
 const [packages = "", output = "", build = ""] = Deno.args;
+const folder = output.slice(0, output.lastIndexOf("/"));
 
 interface Module {
   readonly specifier: string;
@@ -83,7 +84,7 @@ function npmModules(): esbuild.Plugin {
         contents: `module.exports = process.getBuiltinModule("node:${path}");`,
         loader: "js",
       }));
-      for (const { replaces, contents } of [grpcClient, orderedMap, protoLoader(packages)]) {
+      for (const { replaces, contents } of [grpcClient, orderedMap, protoLoader(packages, folder)]) {
         // It is found, and finds what it needs, where the one that is replaced would be.
         build.onResolve({ filter: replaces }, ({ path, resolveDir }) => ({
           path,
@@ -119,7 +120,7 @@ const { metafile } = await esbuild.build({
   plugins: [npmModules(), denoModules(graph)],
 });
 await Deno.writeTextFile(
-  output.replace(/[^/]*$/, "LICENSES.txt"),
+  `${folder}/LICENSES.txt`,
   await licences(packages, Object.keys(metafile.inputs)),
 );
 await esbuild.stop();

@@ -18,6 +18,7 @@ export async function licences(packages: string, inputs: readonly string[]): Pro
   );
   const mit = await mitText(packages);
   const parts = notices.map(([name, copyright]) => `${name}\n\n${copyright}\n\n${mit}`);
+  parts.push(await Deno.readTextFile(new URL("runtime_licenses.txt", import.meta.url)));
   for (const folder of [...folders].toSorted()) {
     parts.push(`${folder.replace(/.*\/node_modules\//, "")}\n\n${await licenceOf(`${packages}/${folder}`)}`);
   }

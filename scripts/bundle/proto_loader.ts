@@ -35,9 +35,14 @@ function made(target: string, file: string, ...options: string[]): Promise<strin
   });
 }
 
-/** The module that stands in for @grpc/proto-loader: it has what is called of `rpc.proto`, whatever it is asked for. */
+/**
+ * The module that stands in for @grpc/proto-loader: it has what is called of `rpc.proto`, whatever it is asked for.
+ * @param packages the folder that has `node_modules`
+ * @param temporary a folder in which a file may lie meanwhile
+ */
 export function protoLoader(
   packages: string,
+  temporary: string,
 ): { readonly replaces: RegExp; readonly contents: () => Promise<string> } {
   return {
     replaces: /^@grpc\/proto-loader$/,
@@ -50,7 +55,7 @@ export function protoLoader(
       const roots = services.flatMap(([, methods]) =>
         methods.flatMap(([, { requestType, responseType }]) => [requestType, responseType])
       );
-      const file = await Deno.makeTempFile({ suffix: ".json" });
+      const file = await Deno.makeTempFile({ dir: temporary, suffix: ".json" });
       await Deno.writeTextFile(file, JSON.stringify(reachable(all, roots)));
       const without = ["create", "verify", "delimited", "comments", "service", "typeurl"];
       const code = await made(
