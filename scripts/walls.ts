@@ -41,7 +41,7 @@ const rooms: readonly { path: string; mayReach: readonly string[] }[] = [
     ],
   },
   {
-    path: "src/registry/etcd.ts",
+    path: "src/registry/link.ts",
     mayReach: ["src/registry/", ...foundations, "etcd3", "node:"],
   },
   {

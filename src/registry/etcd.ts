@@ -1,6 +1,4 @@
-/** `Store` over npm:etcd3, the only road to etcd. */
-import "./etcd_patch.ts";
-import { Etcd3, type IOptions } from "etcd3";
+/** `Store` over etcd. */
 import { Buffer } from "node:buffer";
 import { backOff, delay } from "../delay.ts";
 import { EmpusaError, RefusedError, UnreachableError } from "../errors.ts";
@@ -18,9 +16,11 @@ import {
   tokenAnswer,
   txnAnswer,
 } from "./answers.ts";
-import { type Endpoint, showEndpoint } from "./endpoint.ts";
-import { authenticationIsOff, explain, notUnderstood, type Right, says, tokenIsDead } from "./explain.ts";
-import { AttemptFailure, Failover, inTime } from "./failover.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { authenticationIsOff, explain, type Right, says, tokenIsDead } from "./explain.ts";
+import { AttemptFailure, Failover, inTime, type Signs } from "./failover.ts";
+import type { Client, Link, RpcOptions } from "./link.ts";
+import { Member } from "./member.ts";
 import {
   type Change,
   type Claim,
@@ -39,62 +39,31 @@ import {
   type Watch,
   type Watched,
 } from "./store.ts";
-import { Pulse, WatchCanceled, WatchStream } from "./streams.ts";
-import type { Tls } from "./tls.ts";
+import { WatchCanceled, WatchStream } from "./streams.ts";
 
 /** How many keys are read at once: few enough for etcd's limits on a message, many enough to be quick. */
 const pageSize = 5000;
 
-/** The longest message that is taken in, in bytes, and what is said where one is longer: fewer keys are read then. */
-const maxMessage = 64 * 2 ** 20;
+/** What is said where a message is longer than is taken in: fewer keys are read then. */
 const tooLarge = "Received message larger than max";
 
 /** How much is read for one list, in bytes of keys and values. */
 const maxListing = 512 * 2 ** 20;
 
-/** The last of the statuses of gRPC, and the one for answers that are broken. */
-const lastStatus = 16;
-const statusInternal = 13;
-
 /** How long is waited at most before something is asked again that came out otherwise, in milliseconds. */
 const longestPause = 500;
 
-type Policy = NonNullable<NonNullable<IOptions["faultHandling"]>["global"]>;
-
-/**
- * No policy at all: etcd3's own retries go beyond the deadline, and its circuit breaker hides what happened
- * and goes on failing for five seconds after etcd is back.
- */
-const noPolicy = {
-  // Async, as etcd3 counts on a promise even where the operation throws.
-  execute: async (operation: (context: { signal: AbortSignal }) => unknown) =>
-    await operation({ signal: new AbortController().signal }),
-} as unknown as Policy;
-
-type RpcOptions = NonNullable<Parameters<Etcd3["kv"]["range"]>[1]>;
-
-/** One endpoint, its client, and the token that it gave us. */
-interface Member {
-  readonly name: string;
-  readonly endpoint: Endpoint;
-  client: Etcd3;
-  /** Shared by all who need one at the same time; missing until then, and after it was found to be dead. */
-  token: Promise<string | undefined> | undefined;
-  /** The stream on which leases are refreshed, since the first was. */
-  pulse: Promise<Pulse> | undefined;
-  /** What is followed there. */
-  readonly watches: Set<WatchStream>;
-}
-
 /** One call to a member, with what belongs to it: its deadline, and whether an earlier try may have come through. */
 interface Call {
-  readonly member: Member;
+  readonly link: Link;
   readonly deadline: number;
   readonly token: string | undefined;
   readonly repeated: () => boolean;
+  /** Is told whenever a part of the answer has come. */
+  readonly heard: () => void;
 }
 
-type Rpc<T> = (client: Etcd3, options: RpcOptions, call: Call) => Promise<T>;
+type Rpc<T> = (client: Client, options: RpcOptions, call: Call) => Promise<T>;
 
 export class EtcdStore implements Store {
   readonly #members: readonly Member[];
@@ -104,15 +73,19 @@ export class EtcdStore implements Store {
   /** Connects to nothing: the first operation does. A client for each endpoint, as etcd3 picks at random. */
   constructor(endpoints: readonly Endpoint[], access: AccessSource = {}) {
     this.#credentials = new Credentials(access);
-    this.#members = endpoints.map((endpoint) => ({
-      name: showEndpoint(endpoint),
-      endpoint,
-      client: open(endpoint, access.tls),
-      token: undefined,
-      pulse: undefined,
-      watches: new Set(),
-    }));
-    this.#failover = new Failover(this.#members, (member) => this.#reconnect(member));
+    this.#members = endpoints.map((endpoint) => new Member(endpoint, () => this.#credentials.access.tls));
+    this.#failover = new Failover(
+      this.#members,
+      (member, { link }) => link === undefined || member.doubt(link as Link),
+    );
+  }
+
+  get roundTrip(): number {
+    return this.#failover.preferred.roundTrip;
+  }
+
+  get isReplicated(): boolean {
+    return this.#members.length > 1;
   }
 
   async list(prefix: string, limit: Limit, revision: Revision = 0): Promise<Snapshot> {
@@ -295,20 +268,10 @@ export class EtcdStore implements Store {
   }
 
   async keepAlive(id: LeaseId, limit: Limit): Promise<number | undefined> {
-    const ttl = await this.#call(limit, async (client, _, { member, deadline, token }) => {
-      const pulse = member.pulse ??
-        client.leaseClient.leaseKeepAlive(streamOptions(token)).then((stream) => new Pulse(stream));
-      member.pulse = pulse;
-      try {
-        return await (await pulse).beat(id, deadline);
-      } catch (error) {
-        if (member.pulse === pulse) member.pulse = undefined;
-        throw error;
-      } finally {
-        // A slow answer on a connection that was given up meanwhile is an answer too, but the last one.
-        if (member.pulse !== pulse) stop(pulse);
-      }
-    });
+    const ttl = await this.#call(
+      limit,
+      (_client, _options, { link, deadline, token }) => link.beat(id, token, deadline),
+    );
     return ttl > 0 ? ttl : undefined;
   }
 
@@ -371,22 +334,23 @@ export class EtcdStore implements Store {
       : { verb: "read", key: what.prefix, prefix: true };
     let wanted = true;
     try {
-      const watch = await this.#call(
+      const { watch, link } = await this.#call(
         limit,
-        async (client, _, { member, deadline, token }) => {
-          const watch = new WatchStream(await client.watchClient.watch(streamOptions(token)), requests);
+        async (client, _, { link, deadline, token, heard }) => {
+          const stream = await client.watchClient.watch(link.options(token, heard));
+          const watch = new WatchStream(stream, requests);
           await watch.created(deadline);
-          if (wanted) member.watches.add(watch);
+          if (wanted) link.watches.add(watch);
           // Several may have been asked for one.
           else watch[Symbol.dispose]();
           wanted = false;
-          watch.ended.then(() => member.watches.delete(watch));
-          return watch;
+          watch.ended.then(() => link.watches.delete(watch));
+          return { watch, link };
         },
         right,
       );
       watch.deliver(onChanges);
-      if (silence !== undefined) watch.keepAwake(silence);
+      if (silence !== undefined) watch.keepAwake(silence, () => link.busyAt);
       return watch;
     } finally {
       wanted = false;
@@ -418,21 +382,7 @@ export class EtcdStore implements Store {
   }
 
   close(): void {
-    for (const member of this.#members) {
-      stop(member.pulse);
-      endWatches(member, "it was closed");
-      member.client.close();
-    }
-  }
-
-  /** A connection on which an answer did not come may be dead without anybody saying so: the next is a new one. */
-  #reconnect(member: Member): void {
-    endWatches(member, "it is silent");
-    // What is under way there goes on, in case it is only slow, and is the last.
-    member.pulse?.then((pulse) => pulse.idle && pulse[Symbol.dispose](), () => {});
-    member.pulse = undefined;
-    member.client.close();
-    member.client = open(member.endpoint, this.#credentials.access.tls);
+    for (const member of this.#members) member[Symbol.dispose]();
   }
 
   async #call<T>(
@@ -443,12 +393,12 @@ export class EtcdStore implements Store {
   ): Promise<T> {
     const answer = await this.#failover.run(
       limit,
-      (member, repeated) => this.#ask(member, limit.deadline, rpc, { right, repeated }),
+      (member, repeated, signs) => this.#ask(member, limit.deadline, rpc, { right, repeated, signs }),
       isDoubtful,
     );
     // What is followed moves along to the member that answers: the others may be out of order without a word.
     for (const member of this.#members) {
-      if (member !== this.#failover.preferred) endWatches(member, "another one answers");
+      if (member !== this.#failover.preferred) member.endWatches("another one answers");
     }
     return answer;
   }
@@ -458,9 +408,10 @@ export class EtcdStore implements Store {
     member: Member,
     deadline: number,
     rpc: Rpc<T>,
-    { right, repeated = () => false, anonymous = false, renewed = false }: {
+    { right, repeated = () => false, signs, anonymous = false, renewed = false }: {
       readonly right?: Right | undefined;
       readonly repeated?: () => boolean;
+      readonly signs?: Signs | undefined;
       /** Without a token, which not all need. */
       readonly anonymous?: boolean;
       /** With credentials that were just read again. */
@@ -469,50 +420,71 @@ export class EtcdStore implements Store {
   ): Promise<T> {
     if (this.#credentials.isDue) await this.#renewCredentials();
     const { tls, login } = this.#credentials.access;
-    const { client } = member;
+    const { link } = member;
+    if (signs !== undefined) signs.link = link;
+    const heard = (): void => {
+      if (signs !== undefined) signs.heardAt = performance.now();
+    };
+    const once = (token?: string): Promise<T> =>
+      rpc(link.client, { ...link.options(token, heard), deadline: byTheClock(deadline) }, {
+        link,
+        deadline,
+        token,
+        repeated,
+        heard,
+      });
     try {
-      const once = (token?: string): Promise<T> =>
-        rpc(member.client, { ...streamOptions(token), deadline: byTheClock(deadline) }, {
-          member,
-          deadline,
-          token,
-          repeated,
-        });
-      if (login === undefined || anonymous) return await once();
-      const token = this.#token(member, login, deadline);
-      try {
-        return await once(await token);
-      } catch (error) {
-        if (!tokenIsDead(error) && !(error instanceof WatchCanceled)) throw error;
-        // Of many that find it dead at the same time only one makes room for a new one.
-        if (member.token === token) member.token = undefined;
-        return await once(await this.#token(member, login, deadline));
-      }
+      const answer = await link.use(
+        heard,
+        () =>
+          login === undefined || anonymous
+            ? once()
+            : this.#withToken(member, { link, login, deadline }, once),
+      );
+      member.answered(link);
+      return answer;
     } catch (cause) {
-      const givenUp = member.client !== client;
       const failure = await explain(cause, {
         endpoint: member.endpoint,
         tls,
         username: login?.username,
         right,
-        givenUp,
+        givenUp: link.isRetired,
       });
+      if (failure instanceof AttemptFailure && failure.connection) member.giveUp(link);
       if (renewed || !concernsCredentials(failure) || !await this.#renewCredentials()) throw failure;
-      return await this.#ask(member, deadline, rpc, { right, repeated, anonymous, renewed: true });
+      return await this.#ask(member, deadline, rpc, { right, repeated, signs, anonymous, renewed: true });
+    }
+  }
+
+  /** Does something with a token, once more with a new one where the old one had expired. */
+  async #withToken<T>(
+    member: Member,
+    { link, login, deadline }: { readonly link: Link; readonly login: Login; readonly deadline: number },
+    once: (token: string | undefined) => Promise<T>,
+  ): Promise<T> {
+    const token = this.#token(member, link, login, deadline);
+    try {
+      return await once(await token);
+    } catch (error) {
+      if (!tokenIsDead(error) && !(error instanceof WatchCanceled)) throw error;
+      // Of many that find it dead at the same time only one makes room for a new one.
+      if (member.token === token) member.token = undefined;
+      return await once(await this.#token(member, link, login, deadline));
     }
   }
 
   /** Reads the credentials again. True where they have changed; what was made with others is made anew then. */
   async #renewCredentials(): Promise<boolean> {
     const renewal = await this.#credentials.renew();
-    if (renewal === "tls") this.#members.forEach((member) => this.#reconnect(member));
+    if (renewal === "tls") this.#members.forEach((member) => member.replace());
     return renewal !== "nothing";
   }
 
   /** The token to call with, for which it logs in where there is none; undefined where none is needed. */
-  #token(member: Member, login: Login, deadline: number): Promise<string | undefined> {
+  #token(member: Member, link: Link, login: Login, deadline: number): Promise<string | undefined> {
     if (member.token === undefined) {
-      const token = logIn(member.client, login, deadline);
+      const token = logIn(link, login, deadline);
       member.token = token;
       token.catch(() => {
         if (member.token === token) member.token = undefined;
@@ -535,13 +507,13 @@ function concernsCredentials(failure: Error): boolean {
 }
 
 async function logIn(
-  client: Etcd3,
+  link: Link,
   { username, password }: Login,
   deadline: number,
 ): Promise<string | undefined> {
   try {
-    const options = { ...streamOptions(), deadline: byTheClock(deadline) };
-    return tokenAnswer(await client.auth.authenticate({ name: username, password }, options));
+    const options = { ...link.options(undefined), deadline: byTheClock(deadline) };
+    return tokenAnswer(await link.client.auth.authenticate({ name: username, password }, options));
   } catch (error) {
     if (authenticationIsOff(error)) return undefined;
     throw error;
@@ -553,75 +525,8 @@ function byTheClock(deadline: number): number {
   return Date.now() + deadline - performance.now();
 }
 
-type Interceptor = NonNullable<RpcOptions["interceptors"]>[number];
-
-/**
- * What goes along with a call: the token, as etcd3's own log-in goes past the options of the channel, and the
- * wish for a leader, without which a member that has lost its cluster says nothing (`hasleader` in etcd's
- * `rpctypes/metadatafields.go`). A stream has no deadline; all else needs one besides.
- */
-function streamOptions(token?: string): RpcOptions {
-  const withMetadata = (options: Parameters<Interceptor>[0], next: Parameters<Interceptor>[1]): unknown => {
-    const call = next(options);
-    const start = call.start.bind(call);
-    call.start = (metadata, listener) => {
-      metadata.set("hasleader", "true");
-      if (token !== undefined) metadata.set("token", token);
-      start(metadata, {
-        onReceiveMetadata: (metadata) => listener?.onReceiveMetadata?.(metadata),
-        onReceiveMessage: (message) => listener?.onReceiveMessage?.(message),
-        onReceiveStatus: (status) => {
-          const { code, details } = legible(status);
-          // etcd3 would call again and again with the same token, where it knows these words.
-          const replaced = details.replace("etcdserver: invalid", "invalid");
-          listener?.onReceiveStatus?.({ ...status, code, details: replaced });
-        },
-      });
-    };
-    return call;
-  };
-  // grpc-js asks for no more than the interface, whatever its types say.
-  return { interceptors: [withMetadata as Interceptor] };
-}
-
-/** A status as grpc-js counts on it, though it has others itself where an answer cannot be read. */
-function legible<T>({ code, details }: { code: T; details?: unknown }): { code: T; details: string } {
-  return typeof code === "number" && code >= 0 && code <= lastStatus && typeof details === "string"
-    ? { code, details }
-    : { code: statusInternal as T, details: notUnderstood };
-}
-
-function open(endpoint: Endpoint, tls: Tls | undefined): Etcd3 {
-  const { ca, client, serverName } = tls ?? {};
-  return new Etcd3({
-    hosts: showEndpoint(endpoint),
-    faultHandling: { host: () => noPolicy, global: noPolicy },
-    ...ca === undefined && client === undefined ? {} : {
-      credentials: {
-        // grpc-js takes null for the CAs of the system, which etcd3's types do not know.
-        rootCertificate: (ca ?? null) as Buffer,
-        ...client === undefined ? {} : { certChain: client.certificate, privateKey: client.key },
-      },
-    },
-    grpcOptions: {
-      // Neither a TXT look-up of each name nor the proxy variables are wanted on the way to etcd.
-      "grpc.service_config_disable_resolution": 1,
-      "grpc.enable_http_proxy": 0,
-      // Against a server that hangs up at once grpc-js 1.12.6 would retry without a pause until memory is full.
-      "grpc.enable_retries": 0,
-      // Nobody looks at its statistics.
-      "grpc.enable_channelz": 0,
-      "grpc.max_receive_message_length": maxMessage,
-      "grpc.initial_reconnect_backoff_ms": 100,
-      // The pauses between attempts are ours; these must not come on top.
-      "grpc.max_reconnect_backoff_ms": 200,
-      ...serverName === undefined ? {} : { "grpc.ssl_target_name_override": serverName },
-    },
-  });
-}
-
 /** What an endpoint tells of itself. */
-async function status(client: Etcd3, options: RpcOptions): Promise<EndpointFacts> {
+async function status(client: Client, options: RpcOptions): Promise<EndpointFacts> {
   // One after the other, so that the second finds the connection made.
   const alarms = alarmAnswer(await client.maintenance.alarm({ action: "Get" }, options));
   const begun = performance.now();
@@ -633,14 +538,6 @@ async function status(client: Etcd3, options: RpcOptions): Promise<EndpointFacts
     latency,
     alarms: alarms.filter(({ member }) => member === itself).map(({ alarm }) => alarm),
   };
-}
-
-function stop(pulse: Promise<Pulse> | undefined): void {
-  pulse?.then((pulse) => pulse[Symbol.dispose](), () => {});
-}
-
-function endWatches({ watches }: Member, reason: string): void {
-  for (const watch of watches) watch.end(new AttemptFailure(reason, { check: "health" }));
 }
 
 /** The error for a key that was not stored: that its lease had ended, if that is what etcd says. */

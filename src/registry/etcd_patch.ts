@@ -8,6 +8,7 @@ import process from "node:process";
 import type { Duplex } from "node:stream";
 import tls from "node:tls";
 import { honorsTlsOptions } from "../runtime.ts";
+import { takeTraffic } from "./traffic.ts";
 import { refuseCompressed, uncompressed } from "./uncompressed.ts";
 
 const connect = http2.connect as (authority: string, options?: Options) => http2.ClientHttp2Session;
@@ -52,7 +53,9 @@ http2.connect = ((authority: string, options?: Options): http2.ClientHttp2Sessio
   };
   const request = session.request;
   session.request = (headers, ...rest): http2.ClientHttp2Stream => {
+    const tellOf = takeTraffic(headers);
     const stream = request.call(session, uncompressed(headers), ...rest);
+    tellOf?.(stream);
     refuseCompressed(stream);
     streams.add(stream);
     // Whichever comes: Deno 2.4.2 tells of no "close".

@@ -150,6 +150,8 @@ async function connectionFailure(
 ): Promise<AttemptFailure | undefined> {
   const failure = (...[message, details]: Reason): AttemptFailure =>
     new AttemptFailure(message, { ...details, cause });
+  const lost = (...[message, details]: Reason): AttemptFailure =>
+    failure(message, { ...details, connection: true });
   const isOfEtcd = words.startsWith("etcdserver: ");
   if (isOfEtcd) {
     const [, reason] = aboutTheMember.find(([sign]) => words.includes(sign)) ?? [];
@@ -170,25 +172,25 @@ async function connectionFailure(
   if (words.includes("Channel closed before call started")) return noAnswer(cause);
   if (givenUp && words.includes("internal client error: ")) return noAnswer(cause);
   if (words.includes("ECONNREFUSED")) {
-    return failure("connection refused", { check: "endpoint", untouched: true });
+    return lost("connection refused", { check: "endpoint", untouched: true });
   }
   if (/name resolution failed|ENOTFOUND|EAI_AGAIN/i.test(words)) {
-    return failure(`the host name ${host} is unknown`, { check: "endpoint", untouched: true });
+    return lost(`the host name ${host} is unknown`, { check: "endpoint", untouched: true });
   }
   if (/EHOSTUNREACH|ENETUNREACH/.test(words)) {
-    return failure("there is no route to it", { check: "endpoint", untouched: true });
+    return lost("there is no route to it", { check: "endpoint", untouched: true });
   }
   const handshake = handshakeFailure(words, tls?.serverName ?? host);
   if (handshake !== undefined) {
     const [message, details] = await withDates(handshake, endpoint);
-    return failure(message, { ...details, untouched: true });
+    return lost(message, { ...details, untouched: true });
   }
   if (/without gRPC status|Protocol error|HTTP status|content-type|frame with invalid size/i.test(words)) {
     // Some servers answer a plain text request to their TLS port in plain text.
     const secret = endpoint.protocol === "http" && speaksTls((await shakeHands(endpoint, undefined)).failure);
-    return failure(...secret ? wantsTls : notEtcd);
+    return lost(...secret ? wantsTls : notEtcd);
   }
-  if (certificateAlert.test(words)) return failure(...refusesCertificate(tls));
+  if (certificateAlert.test(words)) return lost(...refusesCertificate(tls));
   if (
     /EPIPE|ECONN(RESET|ABORTED)|session has been destroyed|Failed to connect|Connection dropped/.test(
       words,
@@ -197,11 +199,9 @@ async function connectionFailure(
     /broken pipe|connection reset|pending stream has been canceled/.test(words)
   ) {
     const reason = await reasonForReset(endpoint, tls);
-    return reason === undefined
-      ? failure("it closes the connection", { check: "health" })
-      : failure(...reason);
+    return reason === undefined ? lost("it closes the connection", { check: "health" }) : lost(...reason);
   }
-  return failure(shortened(words), { check: "health" });
+  return lost(shortened(words), { check: "health" });
 }
 
 type Reason = readonly [message: string, details: AttemptDetails];

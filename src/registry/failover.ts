@@ -19,6 +19,8 @@ export class AttemptFailure extends Error {
   readonly refused: boolean;
   /** It did not come to the point where anything could have been done. */
   readonly untouched: boolean;
+  /** Its connection is broken, or was not made. */
+  readonly connection: boolean;
 
   constructor(message: string, details: ErrorOptions & AttemptDetails) {
     super(message, details);
@@ -26,19 +28,40 @@ export class AttemptFailure extends Error {
     this.lasting = details.lasting ?? false;
     this.refused = details.refused ?? false;
     this.untouched = details.untouched ?? false;
+    this.connection = details.connection ?? false;
   }
 }
 
 /** An endpoint that can be asked, under the name that a person knows it by. */
 export interface Member {
   readonly name: string;
+  /** Milliseconds from a request to its answer, as far as that is known. */
+  readonly roundTrip?: number;
+  /** Tells when there is reason to ask it once more, although it has not answered yet. */
+  readonly watchOver?: (onBack: () => void) => Disposable;
 }
 
-/** How long an endpoint is waited for before another attempt is made beside it, in milliseconds at most. */
+/** What is seen of an attempt while it is under way. */
+export interface Signs {
+  /** When a part of the answer came last, as of `performance.now()`. */
+  heardAt: number;
+  /** What it is made over. */
+  link?: unknown;
+}
+
+/**
+ * How long an endpoint is waited for before another attempt is made beside it, in milliseconds: a little, or several
+ * round trips where those are long. And how long after a part of the answer has come.
+ */
 const patience = 750;
+const roundTripsWaited = 2;
+const betweenParts = 5000;
 
 /** What is too little for an attempt, in milliseconds. */
 const tooLittle = 20;
+
+/** After what time it is looked again at what may be done, in milliseconds. */
+const shortestLook = 10;
 
 /** How long after a failure an endpoint is left alone at most, in milliseconds. */
 const longestPause = 500;
@@ -48,7 +71,7 @@ interface Turn<M, T> {
   readonly member: M;
   readonly index: number;
   /** The attempts that are under way. */
-  readonly running: Promise<Settled<T>>[];
+  readonly running: Attempt<T>[];
   /** The last failure, and how many there were. */
   failure?: AttemptFailure;
   failures: number;
@@ -58,6 +81,12 @@ interface Turn<M, T> {
   ready: number;
 }
 
+interface Attempt<T> {
+  readonly settled: Promise<Settled<T>>;
+  readonly signs: Signs;
+  readonly begun: number;
+}
+
 type Settled<T> = { readonly value: T } | { readonly error: unknown };
 
 /**
@@ -65,14 +94,18 @@ type Settled<T> = { readonly value: T } | { readonly error: unknown };
  * waited for, but after a moment the next is asked beside it. Those that failed are asked again after a pause,
  * and where all are silent one of them is asked once more, over a new connection. The first answer counts. So a
  * dead endpoint or connection costs little, a slow one is not given up, and one that comes back in time is found.
+ * Once a part of an answer has come, nobody else is asked, unless no more follows.
  */
 export class Failover<M extends Member> {
   readonly #members: readonly M[];
-  readonly #onSilence: (member: M) => void;
+  readonly #onSilence: (member: M, signs: Signs) => unknown;
   #preferred = 0;
 
-  /** @param onSilence is told of each member that is not waited for alone any longer: its connection may be dead */
-  constructor(members: readonly M[], onSilence: (member: M) => void = () => {}) {
+  /**
+   * @param onSilence is told of each attempt that is not waited for alone any longer: its connection may be dead.
+   * Where it says false, another attempt at that member would be too early
+   */
+  constructor(members: readonly M[], onSilence: (member: M, signs: Signs) => unknown = () => {}) {
     this.#members = members;
     this.#onSilence = onSilence;
   }
@@ -83,8 +116,8 @@ export class Failover<M extends Member> {
   }
 
   /**
-   * @param attempt is told whether another one may have done what it is to do. It throws `AttemptFailure`
-   * where another attempt makes sense; all else is final
+   * @param attempt is told whether another one may have done what it is to do, and shows how far it is. It throws
+   * `AttemptFailure` where another attempt makes sense; all else is final
    * @param isDoubtful whether an answer may be the work of another attempt: it counts once those that are under way
    * have none, and no more are made
    * @throws {UnreachableError} where the time is over, or no endpoint can be expected to work
@@ -92,7 +125,7 @@ export class Failover<M extends Member> {
    */
   async run<T>(
     limit: Limit,
-    attempt: (member: M, repeated: () => boolean) => Promise<T>,
+    attempt: (member: M, repeated: () => boolean, signs: Signs) => Promise<T>,
     isDoubtful: (answer: T) => boolean = () => false,
   ): Promise<T> {
     const turns: Turn<M, T>[] = this.#members.map((member, index) => ({
@@ -104,73 +137,172 @@ export class Failover<M extends Member> {
       ready: 0,
     }));
     turns.push(...turns.splice(0, this.#preferred));
+    const operation = new Operation(turns, limit, attempt, isDoubtful, this.#onSilence);
     try {
-      return await this.#run(turns, limit, attempt, isDoubtful);
+      const { value, turn } = await operation.outcome();
+      this.#preferred = turn.index;
+      return value;
     } finally {
+      operation[Symbol.dispose]();
       if (!limit.signal?.aborted) {
-        for (const { member, running } of turns) if (running.length > 0) this.#onSilence(member);
+        for (const { member, running } of turns) {
+          for (const { signs } of running) this.#onSilence(member, signs);
+        }
       }
     }
   }
+}
 
-  async #run<T>(
+/** One operation under way. */
+class Operation<M extends Member, T> implements Disposable {
+  readonly #turns: readonly Turn<M, T>[];
+  readonly #limit: Limit;
+  readonly #attempt: (member: M, repeated: () => boolean, signs: Signs) => Promise<T>;
+  readonly #isDoubtful: (answer: T) => boolean;
+  readonly #onSilence: (member: M, signs: Signs) => unknown;
+  /** How long is waited between two attempts at least, in milliseconds. */
+  #wait: number;
+  /** When the next attempt may be made beside those that are silent, as of `performance.now()`. */
+  #nextAt = 0;
+  #doubtful: Answer<M, T> | undefined;
+  /** The members that are looked after, as they are silent. */
+  readonly #watched = new Map<Turn<M, T>, Disposable>();
+  /** One of them is back. */
+  #back: Turn<M, T> | undefined;
+  #news = Promise.withResolvers<void>();
+
+  constructor(
     turns: readonly Turn<M, T>[],
     limit: Limit,
-    attempt: (member: M, repeated: () => boolean) => Promise<T>,
+    attempt: (member: M, repeated: () => boolean, signs: Signs) => Promise<T>,
     isDoubtful: (answer: T) => boolean,
-  ): Promise<T> {
-    let doubtful: { readonly value: T } | undefined;
-    let wait = Math.min(patience, limit.timeout / (turns.length + 1));
-    let nextAt = 0;
+    onSilence: (member: M, signs: Signs) => unknown,
+  ) {
+    this.#turns = turns;
+    this.#limit = limit;
+    this.#attempt = attempt;
+    this.#isDoubtful = isDoubtful;
+    this.#onSilence = onSilence;
+    this.#wait = Math.min(patience, limit.timeout / (turns.length + 1));
+  }
+
+  async outcome(): Promise<Answer<M, T>> {
+    const { deadline, signal } = this.#limit;
     for (;;) {
       const now = performance.now();
-      if (limit.deadline - now <= tooLittle) break;
-      const next = now >= nextAt ? nextTurn(turns, now) : undefined;
-      if (next !== undefined) {
-        if (next.running.length > 0) {
-          this.#onSilence(next.member);
-          // etcd may be slow because it has too much to do.
-          wait *= 2;
-        }
-        const mine: { attempt?: unknown } = {};
-        const isOther = (one: unknown): boolean => one !== mine.attempt;
-        // Of an attempt that got as far as the endpoint nobody knows what it did, or will do before this one.
-        const repeated = (): boolean => turns.some(({ running, lost }) => lost || running.some(isOther));
-        const begun = settle(attempt(next.member, repeated));
-        mine.attempt = begun;
-        next.running.push(begun);
-        nextAt = now + wait;
-        continue;
-      }
-      const running = turns.flatMap((turn) => turn.running.map((attempt) => ({ turn, attempt })));
-      const resting = turns.filter((turn) => turn.running.length === 0 && !turn.failure?.lasting);
-      if (running.length === 0 && (resting.length === 0 || doubtful !== undefined)) break;
+      if (deadline - now <= tooLittle) break;
+      if (this.#askNext(now)) continue;
+      const running = this.#turns.flatMap((turn) => turn.running.map((attempt) => ({ turn, attempt })));
+      const resting = this.#turns.filter((turn) => turn.running.length === 0 && !turn.failure?.lasting);
+      if (running.length === 0 && (resting.length === 0 || this.#doubtful !== undefined)) break;
+      const nextAt = this.#beside();
       const wakes = [
         ...running.length > 0 ? [nextAt] : [],
         ...resting.map(({ ready }) => Math.max(ready, nextAt)),
       ];
-      const wake = Math.min(limit.deadline - tooLittle, ...wakes);
-      const first = await firstOf(running.map(({ attempt }) => attempt), wake - now, limit.signal);
+      // Where nothing may be done yet, it is looked at again a little later.
+      const wake = Math.min(deadline - tooLittle, Math.max(Math.min(...wakes), now + shortestLook));
+      const settled = running.map(({ attempt }) => attempt.settled);
+      const first = await firstOf(settled, this.#news.promise, wake - now, signal);
       if (first === undefined) continue;
-      const { turn, attempt: ended } = running[first.place] as typeof running[number];
-      const { settled } = first;
-      turn.running.splice(turn.running.indexOf(ended), 1);
-      if ("value" in settled) {
-        this.#preferred = turn.index;
-        if (!isDoubtful(settled.value)) return settled.value;
-        doubtful = settled;
-      } else {
-        if (!(settled.error instanceof AttemptFailure)) throw settled.error;
-        turn.failure = settled.error;
-        turn.lost ||= !settled.error.untouched;
-        turn.ready = performance.now() + backOff(++turn.failures, longestPause);
-      }
-      // After a doubtful answer another attempt would find no more.
-      nextAt = doubtful === undefined ? 0 : Infinity;
+      const { turn, attempt } = running[first.place] as typeof running[number];
+      const answer = this.#ended(turn, attempt, first.settled);
+      if (answer !== undefined) return answer;
     }
-    if (doubtful !== undefined) return doubtful.value;
-    throw inAll(turns, limit.timeout);
+    if (this.#doubtful !== undefined) return this.#doubtful;
+    throw inAll(this.#turns, this.#limit.timeout);
   }
+
+  [Symbol.dispose](): void {
+    for (const watched of this.#watched.values()) watched[Symbol.dispose]();
+  }
+
+  /** Makes the attempt that is to be made now, if there is one. */
+  #askNext(now: number): boolean {
+    this.#watchOverSilent(now);
+    const back = this.#back;
+    if (back !== undefined && this.#doubtful === undefined) {
+      this.#back = undefined;
+      this.#begin(back);
+      return true;
+    }
+    const next = now >= this.#beside() ? nextTurn(this.#turns, now) : undefined;
+    if (next === undefined) return false;
+    const last = next.running.at(-1);
+    if (last !== undefined) {
+      if (this.#onSilence(next.member, last.signs) === false) {
+        this.#nextAt = now + this.#wait;
+        return false;
+      }
+      // etcd may be slow because it has too much to do.
+      this.#wait *= 2;
+    }
+    this.#begin(next);
+    return true;
+  }
+
+  #begin(turn: Turn<M, T>): void {
+    const now = performance.now();
+    const signs: Signs = { heardAt: -Infinity };
+    const mine: { attempt?: unknown } = {};
+    // Of an attempt that got as far as the endpoint nobody knows what it did, or will do before this one.
+    const repeated = (): boolean =>
+      this.#turns.some(({ running, lost }) => lost || running.some((one) => one !== mine.attempt));
+    const settled = settle(this.#attempt(turn.member, repeated, signs));
+    const attempt = { settled, signs, begun: now };
+    mine.attempt = attempt;
+    turn.running.push(attempt);
+    this.#nextAt = now + this.#patienceWith(turn.member);
+  }
+
+  #patienceWith({ roundTrip = 0 }: M): number {
+    return Math.max(this.#wait, Math.min(roundTripsWaited * roundTrip, this.#limit.timeout / 2));
+  }
+
+  /** When another attempt may be made beside those that are under way. */
+  #beside(): number {
+    const heard = this.#turns.flatMap(({ running }) => running.map(({ signs }) => signs.heardAt));
+    return Math.max(this.#nextAt, ...heard.map((at) => at + betweenParts));
+  }
+
+  /** Looks after those that are silent, who may come back before their connections know of it. */
+  #watchOverSilent(now: number): void {
+    for (const turn of this.#turns) {
+      const { member, running } = turn;
+      if (this.#watched.has(turn) || member.watchOver === undefined) continue;
+      const silent = (attempt: Attempt<T>): boolean =>
+        now - Math.max(attempt.begun, attempt.signs.heardAt) >= this.#patienceWith(member);
+      if (running.length === 0 || !running.every(silent)) continue;
+      const onBack = (): void => {
+        this.#back = turn;
+        this.#news.resolve();
+        this.#news = Promise.withResolvers();
+      };
+      this.#watched.set(turn, member.watchOver(onBack));
+    }
+  }
+
+  /** Takes in what has become of an attempt. What is returned is the answer that counts. */
+  #ended(turn: Turn<M, T>, attempt: Attempt<T>, settled: Settled<T>): Answer<M, T> | undefined {
+    turn.running.splice(turn.running.indexOf(attempt), 1);
+    if ("value" in settled) {
+      const answer = { value: settled.value, turn };
+      if (!this.#isDoubtful(settled.value)) return answer;
+      this.#doubtful = answer;
+    } else {
+      if (!(settled.error instanceof AttemptFailure)) throw settled.error;
+      turn.failure = settled.error;
+      turn.lost ||= !settled.error.untouched;
+      turn.ready = performance.now() + backOff(++turn.failures, longestPause);
+    }
+    // After a doubtful answer another attempt would find no more.
+    this.#nextAt = this.#doubtful === undefined ? 0 : Infinity;
+  }
+}
+
+interface Answer<M, T> {
+  readonly value: T;
+  readonly turn: Turn<M, T>;
 }
 
 /**
@@ -200,11 +332,13 @@ async function settle<T>(promise: Promise<T>): Promise<Settled<T>> {
 }
 
 /**
- * The attempt that is through first, by its place, or undefined where none is within `ms` milliseconds.
+ * The attempt that is through first, by its place, or undefined where none is within `ms` milliseconds, or before
+ * there is other news.
  * @throws the reason of the signal where that is aborted
  */
 async function firstOf<T>(
   attempts: readonly Promise<Settled<T>>[],
+  news: Promise<void>,
   ms: number,
   signal: AbortSignal | undefined,
 ): Promise<{ readonly place: number; readonly settled: Settled<T> } | undefined> {
@@ -216,6 +350,7 @@ async function firstOf<T>(
   try {
     const first = await Promise.race([
       time.then(() => undefined),
+      news.then(() => undefined),
       ...attempts.map(async (attempt, place) => ({ place, settled: await attempt })),
     ]);
     if (first === undefined) signal?.throwIfAborted();
@@ -230,7 +365,8 @@ async function firstOf<T>(
  * @throws {AttemptFailure} where that is over
  */
 export async function inTime<T>(promise: Promise<T>, limit: Limit): Promise<T> {
-  const first = await firstOf([settle(promise)], limit.deadline - performance.now(), limit.signal);
+  const never = new Promise<void>(() => {});
+  const first = await firstOf([settle(promise)], never, limit.deadline - performance.now(), limit.signal);
   if (first === undefined) throw noAnswer();
   if ("error" in first.settled) throw first.settled.error;
   return first.settled.value;

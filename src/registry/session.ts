@@ -71,6 +71,7 @@ export type Loss = "lease-ended" | "removed";
 
 /** Nobody waits longer than this between two attempts, in milliseconds; with a short TTL, less. */
 const longestPause = 500;
+const shortestPause = 100;
 
 /** Over how long those are scattered who register again after the same outage, in milliseconds. */
 const longestScatter = 400;
@@ -82,6 +83,12 @@ const leastPatience = 1000;
 
 /** A connection that says nothing is given up after this time, in milliseconds. */
 const silence = 10_000;
+
+/** How many round trips fit into an operation, for those who are far away. */
+const roundTripsInOperation = 4;
+
+/** A watch that has told nothing for such a part of the TTL has been silent for long. */
+const longSilencesInTtl = 4;
 
 /** The longest time between two refreshes, in milliseconds: no timer counts further than 2^31. */
 const longestInterval = 1_000_000_000;
@@ -133,6 +140,9 @@ export class Session {
   #refreshed = 0;
   #due = 0;
   #watch: Watch | undefined;
+  /** When it told something last, as of `performance.now()`, and how many keys were looked at beside it. */
+  #heardAt = 0;
+  #looks = 0;
   /** How often something was registered: what is followed may not know of the last. */
   #registered = 0;
   /** When it was opened, as of `performance.now()`, and how often in a row it did not last. */
@@ -250,7 +260,9 @@ export class Session {
           // Nobody knows how much of the TTL will be left: whatever failed, the lease comes first.
           this.#due = 0;
           this.#shaken = true;
-          await delay(backOff(outage.failures, this.#longestPause()), signal);
+          // What has waited for etcd all the time need not wait once more.
+          const waited = performance.now() - began;
+          await delay(backOff(outage.failures, this.#longestPause()) - waited, signal);
           continue;
         }
         outage.isOver();
@@ -278,10 +290,24 @@ export class Session {
     }
   }
 
-  /** Does all that there is to do now. */
+  /** Does all that there is to do now. However long that takes, the lease is refreshed beside it. */
   async #attend(options: KeepOptions): Promise<void> {
     const limit = (): Limit => limitOf(this.#patience(), options.signal);
-    if (performance.now() >= this.#due) await this.#refresh(limit, options);
+    if (this.#options.ttl === undefined && performance.now() >= this.#due) {
+      this.#doubtAll("removed");
+      this.#refreshed = performance.now();
+      this.#due = this.#refreshed + this.#interval(options);
+    }
+    const done = new AbortController();
+    const [work, refreshes] = await Promise.allSettled([
+      this.#work(limit, options).finally(() => done.abort()),
+      this.#refreshUntil(done.signal, limit, options),
+    ]);
+    for (const result of [refreshes, work]) if (result.status === "rejected") throw result.reason;
+  }
+
+  /** Sees to what is in doubt, and to its being followed. */
+  async #work(limit: () => Limit, options: KeepOptions): Promise<void> {
     await this.#settleOnLease(limit, options);
     if (this.#watch !== undefined || this.#followed().length === 0) return;
     await this.#follow(limit, options.signal);
@@ -290,28 +316,62 @@ export class Session {
     await this.#settleOnLease(limit, options);
   }
 
-  /** Starts the time of the lease anew, or gets another lease where it is gone. */
-  async #refresh(limit: () => Limit, options: KeepOptions): Promise<void> {
-    const sent = performance.now();
-    if (this.#options.ttl === undefined) {
-      this.#doubtAll("removed");
-      this.#refreshed = sent;
-    } else {
-      const ttl = this.#ttl === undefined ? undefined : await this.#store.keepAlive(this.#lease, limit());
-      if (ttl === undefined) await this.#replaceLease(limit, options.signal);
-      else this.#renewed(sent, ttl);
+  /** Starts the time of the lease anew whenever that is due: at once where it is, and until the signal is aborted. */
+  async #refreshUntil(done: AbortSignal, limit: () => Limit, options: KeepOptions): Promise<void> {
+    for (;;) {
+      if (this.#ttl !== undefined && performance.now() >= this.#due) {
+        try {
+          await Promise.all([this.#refresh(limit(), options), this.#lookElsewhere(limit())]);
+        } catch (error) {
+          if (done.aborted || !(error instanceof UnreachableError)) throw error;
+          // It is tried again while there is something else to do, which may take longer than the lease lives.
+          await delay(shortestPause, done);
+          continue;
+        }
+      }
+      if (done.aborted) return;
+      await delay(this.#ttl === undefined ? longestPause : this.#due - performance.now(), done);
+      if (done.aborted) return;
     }
+  }
+
+  async #refresh(limit: Limit, options: KeepOptions): Promise<void> {
+    const sent = performance.now();
+    const lease = this.#lease;
+    const ttl = await this.#store.keepAlive(lease, limit);
+    if (ttl === undefined) return this.#loseLease(lease);
+    if (lease === this.#lease) this.#renewed(sent, ttl);
     this.#due = this.#refreshed + this.#interval(options);
+  }
+
+  /**
+   * Asks the whole cluster for one of the keys where nothing was heard of them for long: a member that hangs on its disk
+   * refreshes leases, and knows of no changes. Another one is asked then, and followed.
+   */
+  async #lookElsewhere(limit: Limit): Promise<void> {
+    if (!this.#store.isReplicated || performance.now() - this.#heardAt < this.#ttlMs() / longSilencesInTtl) {
+      return;
+    }
+    const keys = this.#registrations.entries().filter(([, { there }]) => there).map(([key]) => key).toArray();
+    const key = keys[this.#looks++ % keys.length];
+    if (key === undefined) return;
+    const found = await this.#store.get(key, limit);
+    const registration = this.#registrations.get(key);
+    if (found?.lease === this.#lease || registration === undefined) return;
+    registration.doubt ??= "removed";
+    this.#news.resolve();
   }
 
   /** Sees to all keys that are in doubt; once more where it turns out that the lease is gone. */
   async #settleOnLease(limit: () => Limit, options: KeepOptions): Promise<void> {
+    await this.#getLease(limit, options);
+    const lease = this.#lease;
     try {
       await this.#settleAll(limit, options);
     } catch (error) {
       if (!(error instanceof LeaseEnded)) throw error;
-      await this.#replaceLease(limit, options.signal);
-      this.#due = this.#refreshed + this.#interval(options);
+      this.#loseLease(lease);
+      await this.#getLease(limit, options);
       await this.#settleAll(limit, options);
     }
   }
@@ -409,6 +469,7 @@ export class Session {
 
   /** A key that was written is looked at too: it may have been somebody else, or nothing but we ourselves. */
   #hear(changes: readonly Change[]): void {
+    this.#heardAt = performance.now();
     for (const { key: bytes, entry } of changes) {
       const key = decoder.decode(bytes);
       const registration = this.#registrations.get(key);
@@ -433,19 +494,28 @@ export class Session {
     this.#news = Promise.withResolvers();
   }
 
-  /** Gets a lease for the one that has ended. Those who lost theirs with their connection do not all come at once. */
-  async #replaceLease(limit: () => Limit, signal: AbortSignal): Promise<void> {
+  /** That lease has ended: what was registered on it is gone, and another one is wanted. */
+  #loseLease(lease: LeaseId): void {
+    if (lease !== this.#lease) return;
     if (this.#ttl !== undefined) {
-      this.#past.push(this.#lease);
+      this.#past.push(lease);
       if (this.#past.length > remembered) this.#past.shift();
       this.#lease = newLeaseId();
       this.#ttl = undefined;
     }
     this.#doubtAll("lease-ended");
+    this.#news.resolve();
+  }
+
+  /** Gets a lease where there is none. Those who lost theirs with their connection do not all come at once. */
+  async #getLease(limit: () => Limit, options: KeepOptions): Promise<void> {
+    if (this.#leased()) return;
     if (this.#shaken) {
-      await delay(Math.random() * Math.min(longestScatter, this.#ttlMs() / pausesInTtl), signal);
+      const scatter = Math.min(longestScatter, this.#ttlMs() / pausesInTtl);
+      await delay(Math.random() * scatter, options.signal);
     }
     await this.#grant(limit());
+    this.#due = this.#refreshed + this.#interval(options);
   }
 
   async #grant(limit: Limit): Promise<void> {
@@ -461,7 +531,9 @@ export class Session {
 
   #doubtAll(because: Loss): void {
     for (const registration of this.#registrations.values()) {
-      if (registration.doubt !== "new") registration.doubt = because;
+      // That it was removed says less than what may be known already.
+      if (because === "removed") registration.doubt ??= because;
+      else if (registration.doubt !== "new") registration.doubt = because;
     }
   }
 
@@ -488,7 +560,14 @@ export class Session {
 
   #patience(): number {
     const { timeout } = this.#options;
-    return Math.min(timeout, Math.max(Math.round(this.#ttlMs() / operationsInTtl), leastPatience));
+    return Math.min(
+      timeout,
+      Math.max(
+        Math.round(this.#ttlMs() / operationsInTtl),
+        leastPatience,
+        roundTripsInOperation * this.#store.roundTrip,
+      ),
+    );
   }
 
   #longestPause(): number {

@@ -124,6 +124,10 @@ export function limitOf(timeout: number, signal?: AbortSignal): Limit {
  * `Limit.signal` where that was aborted.
  */
 export interface Store {
+  /** Milliseconds from a question to its answer, as quick as it was lately; 0 where nothing is known. */
+  readonly roundTrip: number;
+  /** Whether several endpoints hold the same, so that one of them may be behind the others. */
+  readonly isReplicated: boolean;
   /**
    * All entries whose key begins with `prefix`, at that revision or the newest.
    * @throws {RevisionGone} where the revision is not to be had

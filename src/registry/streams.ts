@@ -44,7 +44,8 @@ export class Pulse implements Disposable {
   readonly #waiting = new Map<LeaseId, Beat[]>();
   #ended: Error | undefined;
 
-  constructor(stream: Duplex<{ ID: LeaseId }, KeepAliveAnswer>) {
+  /** @param onEnd is told when the stream has ended, whoever ended it */
+  constructor(stream: Duplex<{ ID: LeaseId }, KeepAliveAnswer>, onEnd: () => void = () => {}) {
     this.#stream = stream;
     stream.on("data", (answer) => {
       // A lease that nobody asks for is none of our business; of ours only what an etcd can say counts.
@@ -58,6 +59,7 @@ export class Pulse implements Disposable {
     whenEnded(stream, "keep-alive stream", (reason) => {
       this.#ended = reason;
       for (const { reject } of [...this.#waiting.values()].flat()) reject(reason);
+      onEnd();
     });
   }
 
@@ -79,11 +81,6 @@ export class Pulse implements Disposable {
       clearTimeout(late);
       if (this.#waiting.get(id)?.length === 0) this.#waiting.delete(id);
     }
-  }
-
-  /** Whether no answer is waited for. */
-  get idle(): boolean {
-    return this.#waiting.size === 0;
   }
 
   [Symbol.dispose](): void {
@@ -164,10 +161,13 @@ export class WatchStream implements Watch {
     this.#onChanges = onChanges;
   }
 
-  /** Asks for a sign of life when there was none for a while, and ends where there is none for `silence` ms. */
-  keepAwake(silence: number): void {
+  /**
+   * Asks for a sign of life when there was none for a while, and ends where there is none for `silence` ms.
+   * @param busyAt when the connection was busy with so much that signs of life have to wait, as of `performance.now()`
+   */
+  keepAwake(silence: number, busyAt: () => number): void {
     this.#alarm = setInterval(() => {
-      const quiet = performance.now() - this.#heardAt;
+      const quiet = performance.now() - Math.max(this.#heardAt, busyAt());
       if (quiet >= silence) this.end(noAnswer());
       else if (quiet >= silence / 2) this.#stream.write({ progress_request: {} });
     }, silence / 8);

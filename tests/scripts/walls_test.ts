@@ -39,7 +39,7 @@ Deno.test("imports that keep to their rooms pass", async () => {
     "src/command_line.ts": ["src/commands/a.ts", "@cliffy/command", "@cliffy/command/completions"],
     "src/commands/a.ts": ["src/registry/mod.ts", "src/formats/mod.ts"],
     "src/registry/mod.ts": ["src/registry/etcd.ts", "src/errors.ts"],
-    "src/registry/etcd.ts": ["etcd3", "node:buffer"],
+    "src/registry/link.ts": ["etcd3", "node:buffer"],
     "src/formats/mod.ts": ["type src/registry/instance.ts"],
   });
   assertEquals(outcome, { code: 0, stderr: "" });
