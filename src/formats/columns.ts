@@ -11,7 +11,7 @@ export interface Look {
 /** A header and rows, aligned for people, separated by tabs elsewhere. The last cell is the time that is left. */
 export function tabular(
   header: readonly string[],
-  rows: readonly (readonly [...string[], Pick<Stored, "ttl" | "grantedTtl">])[],
+  rows: readonly (readonly [...string[], Pick<Stored, "ttl" | "grantedTtl" | "lease">])[],
   { color, terminal }: Look,
 ): string {
   const all = [
@@ -27,8 +27,10 @@ export function table(rows: readonly (readonly string[])[], { color, terminal }:
   return rows.map((row) => `${row.map(escapeControls).join("\t")}\n`).join("");
 }
 
-function timeLeft({ ttl, grantedTtl }: Pick<Stored, "ttl" | "grantedTtl">): string {
-  return ttl === null || ttl === undefined ? "-" : `${ttl}s / ${grantedTtl}s`;
+function timeLeft({ ttl, grantedTtl, lease }: Pick<Stored, "ttl" | "grantedTtl" | "lease">): string {
+  if (ttl === null && lease !== undefined) return "?";
+  if (ttl === null || ttl === undefined) return "-";
+  return `${ttl}s / ${grantedTtl}s`;
 }
 
 /** How wide a cell may be, in UTF-16 code units: one long value pads every other row. */

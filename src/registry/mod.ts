@@ -16,16 +16,8 @@ import type { OldEntry } from "./etcd_v2.ts";
 import { readAll, type Stored, type Stray } from "./kind.ts";
 import { type RegisterOptions, Session } from "./session.ts";
 import { Switches } from "./switch.ts";
-import {
-  type EndpointStatus,
-  type Entry,
-  type LeaseId,
-  type LeaseTime,
-  type Limit,
-  limitOf,
-  type Revision,
-  type Store,
-} from "./store.ts";
+import { type EndpointStatus, type Entry, limitOf, type Revision, type Store } from "./store.ts";
+import { withTimes } from "./times.ts";
 import { watchAll, type WatchEvent, type WatchOptions } from "./watch.ts";
 
 export {
@@ -55,6 +47,7 @@ export { parsePattern } from "./pattern.ts";
 export { pick, strategies } from "./pick.ts";
 export { View, type WatchEvent, type WatchOptions } from "./watch.ts";
 export type { Stored, Stray } from "./kind.ts";
+export { lacksTime } from "./times.ts";
 export {
   notSet,
   parseSwitchName,
@@ -92,9 +85,6 @@ export interface RegistryStatus {
   readonly permanent: number | undefined;
 }
 
-/** How many leases are asked after at the same time. */
-const leasesAtOnce = 100;
-
 /** The rules for certificates and keys. They cost a few milliseconds to load, and few need them. */
 export function tlsRules(): Promise<typeof import("./tls.ts")> {
   return import("./tls.ts");
@@ -129,6 +119,8 @@ export class Registry implements Disposable {
   readonly #store: Store;
   readonly #treeRoot: string;
   readonly #timeout: number;
+  /** When it was opened, as of `performance.now()`. */
+  readonly opened = performance.now();
   /** The switches beside the services. */
   readonly switches: Switches;
 
@@ -208,14 +200,18 @@ export class Registry implements Disposable {
     return found;
   }
 
-  /** The same items with the time that is left to them; without those that have ended meanwhile. */
-  async withTtl<T extends Stored>(items: readonly T[]): Promise<T[]> {
-    const times = await this.#times(items, limitOf(this.#timeout));
-    return items.flatMap((item): T[] => {
-      if (item.lease === undefined) return [{ ...item, ttl: null, grantedTtl: null }];
-      const time = times.get(item.lease);
-      return time === undefined ? [] : [{ ...item, ttl: time.left, grantedTtl: time.granted }];
-    });
+  /**
+   * The same items with the time that is left to them; without those that have ended meanwhile. It throws nothing:
+   * where etcd does not tell in time, their `ttl` is null.
+   * @param enough milliseconds after which nothing more is asked, as etcd tells of one lease at a time
+   * @param since when what this belongs to began, as of `performance.now()`
+   */
+  withTtl<T extends Stored>(
+    items: readonly T[],
+    { enough, since = performance.now() }: { readonly enough?: number; readonly since?: number } = {},
+  ): Promise<T[]> {
+    const limit = { deadline: since + this.#timeout, timeout: this.#timeout };
+    return withTimes(this.#store, items, { limit, ...enough === undefined ? {} : { enough } });
   }
 
   /**
@@ -256,21 +252,6 @@ export class Registry implements Disposable {
 
   [Symbol.dispose](): void {
     this.#store.close();
-  }
-
-  /** The time of each lease that has not ended. */
-  async #times(items: readonly Stored[], limit: Limit): Promise<Map<LeaseId, LeaseTime>> {
-    const times = new Map<LeaseId, LeaseTime>();
-    const waiting = new Set(items.map(({ lease }) => lease).filter((lease) => lease !== undefined))
-      .values();
-    const ask = async (): Promise<void> => {
-      for (const lease of waiting) {
-        const time = await this.#store.remaining(lease, limit);
-        if (time !== undefined) times.set(lease, time);
-      }
-    };
-    await Promise.all(Array.from({ length: leasesAtOnce }, ask));
-    return times;
   }
 }
 

@@ -4,6 +4,7 @@ import { resultFor, shorten } from "../../escape.ts";
 import { haproxyName } from "../../formats/haproxy.ts";
 import { type FormatName, formatNames, formats, type Printed, showsTtl } from "../../formats/mod.ts";
 import { type RegisteredInstance, type Registry, type Selection } from "../../registry/mod.ts";
+import { withTtl } from "../times.ts";
 import type { Context } from "../command.ts";
 import { formatSetting } from "../format.ts";
 import { flag, named, optional, type Values } from "../settings.ts";
@@ -47,7 +48,7 @@ export async function print(
   registry: Registry,
   { system: { stdout, wantsColor }, log }: Context,
 ): Promise<void> {
-  const complete = showsTtl(options.format) ? await registry.withTtl(instances) : instances;
+  const complete = showsTtl(options.format) ? await withTtl(instances, registry, log) : instances;
   const rendering = {
     color: wantsColor(stdout),
     terminal: stdout.isTerminal,

@@ -5,6 +5,7 @@ import { type Context, leaf, type Program } from "../command.ts";
 import { tellStray } from "../following.ts";
 import { formatSetting } from "../format.ts";
 import type { SwitchSelection } from "../../registry/mod.ts";
+import { withTtl } from "../times.ts";
 import type { AnyCommand } from "../settings.ts";
 import { Warnings } from "../warnings.ts";
 import { choice } from "./operands.ts";
@@ -38,7 +39,7 @@ export async function runList(
   for (const stray of strays) await tellStray(stray, warnings);
   const { stdout, wantsColor } = system;
   const rendering = { color: wantsColor(stdout), terminal: stdout.isTerminal };
-  const text = switchFormats[format](await registry.withTtl(switches), rendering);
+  const text = switchFormats[format](await withTtl(switches, registry, log), rendering);
   await stdout.write(format === "table" ? text : resultFor(stdout, text));
   return ExitCode.done;
 }

@@ -1,0 +1,22 @@
+/** The time that is left, for what is going to be printed. */
+import type { Log } from "../log.ts";
+import { lacksTime, type Registry, type Stored } from "../registry/mod.ts";
+
+/** For how long etcd is asked, one lease at a time, in milliseconds: a list must not take much longer for it. */
+const enough = 800;
+
+/** The items with the time that is left to them, as far as etcd tells it in time; what is missing is told in one line. */
+export async function withTtl<T extends Stored>(
+  items: readonly T[],
+  registry: Registry,
+  log: Log,
+): Promise<T[]> {
+  const complete = await registry.withTtl(items, { enough, since: registry.opened });
+  const unknown = complete.filter(lacksTime).length;
+  if (unknown > 0) {
+    await log.info(
+      `etcd did not tell in time how long ${unknown} of ${complete.length} have left: shown as ? or null`,
+    );
+  }
+  return complete;
+}
