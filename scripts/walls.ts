@@ -76,6 +76,7 @@ const rooms: readonly { path: string; mayReach: readonly string[] }[] = [
     mayReach: [
       "src/datagram.ts",
       "src/errors.ts",
+      "src/hang_up.ts",
       "src/ignored_signals.ts",
       "src/last_guard.ts",
       "src/orphans.ts",
@@ -86,6 +87,7 @@ const rooms: readonly { path: string; mayReach: readonly string[] }[] = [
       "src/variables.ts",
     ],
   },
+  { path: "src/hang_up.ts", mayReach: ["src/libc.ts"] },
   { path: "src/ignored_signals.ts", mayReach: ["src/libc.ts"] },
   { path: "src/last_guard.ts", mayReach: [] },
   { path: "src/datagram.ts", mayReach: ["src/libc.ts"] },

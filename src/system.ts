@@ -1,5 +1,6 @@
 import { sendDatagram } from "./datagram.ts";
 import { EmpusaError } from "./errors.ts";
+import { hangUp } from "./hang_up.ts";
 import { isIgnored } from "./ignored_signals.ts";
 import { onUncaught } from "./last_guard.ts";
 import { type OutputFile, outputFile } from "./replace_file.ts";
@@ -54,6 +55,8 @@ export interface System {
    * @throws {UsageError} naming it where its value is no UTF-8
    */
   env(name: string): string | undefined;
+  /** Cuts a connection off at once, whatever is under way on it. It still has to be closed. */
+  hangUp(connection: Pick<Deno.TcpConn, "localAddr" | "remoteAddr">): void;
   /** From now on, tells of what nobody has caught, instead of ending the process with exit code 1. */
   onUncaught(listener: (error: unknown) => void): void;
   /** Starts a program. Throws what `spawn` in `spawn.ts` throws. */
@@ -103,6 +106,7 @@ export function system(): System {
     outputFile,
     onReaderGone,
     env: variable,
+    hangUp,
     onUncaught,
     spawn,
     readStdin,

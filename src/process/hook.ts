@@ -27,12 +27,12 @@ export interface HookOptions {
 export async function runHook(
   command: readonly string[],
   { input, env, signal }: HookOptions,
-  system: Pick<System, "spawn">,
+  system: Pick<System, "spawn" | "env">,
 ): Promise<number> {
   let child: Child;
   try {
     child = system.spawn(command, {
-      env: environment(env),
+      env: environment(system, env),
       input: { text: input },
       output: "ours",
       ownGroup: true,

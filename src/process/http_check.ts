@@ -1,5 +1,6 @@
 /** A health check over HTTP, as far as a check goes: a request, and the status of the answer. */
 import { connect, reason } from "./tcp.ts";
+import type { System } from "../system.ts";
 import type { Check } from "./health.ts";
 
 /** How long a status line and the headers of interim answers may be, in bytes. */
@@ -15,10 +16,12 @@ const decoder = new TextDecoder();
  * Passes if the answer has a status of 2xx. It does not follow a redirection, goes through no proxy, and makes a new
  * connection each time. It speaks HTTP itself: in Deno 2.4.2 a body that breaks off under `fetch` or node:http rejects a
  * promise that nobody can reach, which ends the process, and one that does not end keeps its connection.
+ * @param system cuts off a connection over TLS that hangs
  * @param ca tells the certificates of CAs, in PEM, that are trusted besides those of the runtime
  */
 export function httpCheck(
   url: URL,
+  system: Pick<System, "hangUp">,
   ca: () => Promise<string | undefined> = () => Promise.resolve(undefined),
 ): Check {
   const host = url.hostname.replace(/^\[|\]$/g, "");
@@ -28,8 +31,11 @@ export function httpCheck(
     name: `http ${shown(url)}`,
     look: async (signal): Promise<void> => {
       let connection: Deno.Conn | undefined;
+      let plain: Deno.TcpConn | undefined;
+      let answered = false;
       const close = (): void => {
         try {
+          if (secure && !answered && plain !== undefined) system.hangUp(plain);
           connection?.close();
         } catch {
           // A handshake that failed has closed it.
@@ -38,9 +44,10 @@ export function httpCheck(
       };
       signal.addEventListener("abort", close);
       try {
-        const plain = connection = await connect(host, port, signal);
+        connection = plain = await connect(host, port, signal);
         if (secure) connection = await shakeHands(plain, host, await ca(), (tls) => connection = tls);
         const status = await ask(connection, url);
+        answered = true;
         void readRest(connection).finally(close);
         if (status < 200 || status > 299) throw new Error(`answered ${status}`);
       } catch (error) {

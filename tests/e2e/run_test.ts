@@ -154,7 +154,7 @@ Deno.test("the command knows as what it is registered, but neither the password 
   assertEquals(found["EMPUSA_SERVICE_LOCATION"], `${Deno.hostname()}:80`);
   assertEquals(found["EMPUSA_TREE_ROOT"], "/foo");
   assertEquals(found["OTHER"], "stays");
-  for (const name of ["EMPUSA_ETCD_PASSWORD", "NOTIFY_SOCKET", "WATCHDOG_USEC"]) {
+  for (const name of ["EMPUSA_ETCD_USERNAME", "EMPUSA_ETCD_PASSWORD", "NOTIFY_SOCKET", "WATCHDOG_USEC"]) {
     assert(!(name in found), name);
   }
   assert(!stdout.includes("pw\n"));

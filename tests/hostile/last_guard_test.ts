@@ -37,6 +37,7 @@ function plant() {
   queueMicrotask(() => { throw new Error("planted: a microtask"); });
   setTimeout(() => new EventEmitter().emit("error", new Error("planted: an emitter")), 1);
   net.connect(1, "127.0.0.1");
+  for (let i = 0; i < 3; i++) Promise.reject(new Error("planted: again and again"));
   let left = 1000;
   const again = setInterval(() => {
     if (--left === 0) clearInterval(again);

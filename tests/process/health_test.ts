@@ -114,14 +114,14 @@ test("http passes with 2xx alone, however the proxies are set", async () => {
     return new Response(what === "204" ? null : "body", { status: Number(what) });
   });
   const at = (path: string): Promise<string> =>
-    once(httpCheck(new URL(`http://127.0.0.1:${server.addr.port}/${path}`)), 300);
+    once(httpCheck(new URL(`http://127.0.0.1:${server.addr.port}/${path}`), system()), 300);
   for (const path of ["200", "204", "299", "endless"]) assertEquals(await at(path), "+");
   assertMatch(await at("503"), /: answered 503\)$/);
   assertMatch(await at("404"), /: answered 404\)$/);
   assertMatch(await at("away"), /: answered 302\)$/);
   assertMatch(await at("hang"), /: not within 0\.3 s\)$/);
   assertEquals(
-    await once(httpCheck(new URL("http://127.0.0.1:1/x"))),
+    await once(httpCheck(new URL("http://127.0.0.1:1/x"), system())),
     "-(http http://127.0.0.1:1/x: connection refused)",
   );
   Deno.env.delete("http_proxy");

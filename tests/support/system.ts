@@ -26,6 +26,7 @@ export function fakeSystem({ isTerminal = false, noColor = false } = {}): FakeSy
       throw new Error("nothing is to be written");
     },
     env: (name) => Deno.env.get(name),
+    hangUp: () => {},
     onUncaught: () => {},
     spawn: () => {
       throw new Error("nothing is to be started");

@@ -117,7 +117,7 @@ export async function checksOf(checks: Checking, instance: Instance, context: Co
       const { host, port } = given === "location" ? addressOfInstance(instance) : given;
       return tcpCheck(host, port);
     }),
-    ...checkHttp.map((url) => httpCheck(url, ca)),
+    ...checkHttp.map((url) => httpCheck(url, context.system, ca)),
     ...checkExec.map((line) => execCheck(line, env, context.system)),
   ];
 }

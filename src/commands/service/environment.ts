@@ -10,9 +10,9 @@ const ofServiceManager = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
 /** What a service, and those that look after it, find in their environment: ours, and as what it is registered. */
 export function serviceEnvironment(
   { type, name, location }: Instance,
-  { treeRoot }: Pick<Context, "treeRoot">,
+  { system, treeRoot }: Pick<Context, "system" | "treeRoot">,
 ): ChildEnvironment {
-  return environment({
+  return environment(system, {
     EMPUSA_SERVICE_TYPE: type,
     [typeOfCommand]: type,
     EMPUSA_SERVICE_NAME: name,
