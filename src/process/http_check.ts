@@ -45,7 +45,15 @@ export function httpCheck(
       signal.addEventListener("abort", close);
       try {
         connection = plain = await connect(host, port, signal);
-        if (secure) connection = await shakeHands(plain, host, await ca(), (tls) => connection = tls);
+        signal.throwIfAborted();
+        if (secure) {
+          const trusted = await ca();
+          signal.throwIfAborted();
+          connection = await shakeHands(plain, host, trusted, (tls) => {
+            connection = tls;
+            signal.throwIfAborted();
+          });
+        }
         const status = await ask(connection, url);
         answered = true;
         void readRest(connection).finally(close);
