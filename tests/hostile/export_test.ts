@@ -6,11 +6,19 @@ import { placeByPath } from "../../src/folder_by_path.ts";
 import { outputFile } from "../../src/replace_file.ts";
 import { system } from "../../src/system.ts";
 import { Etcd } from "../support/etcd.ts";
+import { missingPrograms, testUnless } from "../support/lacking.ts";
 import { connect, launch, program, shell } from "../support/program.ts";
 import { fakeSystem } from "../support/system.ts";
 
 /** What only root can set up: files of somebody else, mounts. */
-const ignore = Deno.uid() !== 0;
+const notRoot = Deno.uid() === 0 ? missingPrograms("setpriv", "unshare") : "not root";
+
+/** A step that only root can take. */
+const asRoot = (name: string): { readonly name: string; readonly ignore: boolean } => ({
+  name: notRoot === undefined ? name : `${name} (skipped: ${notRoot})`,
+  ignore: notRoot !== undefined,
+});
+
 const somebody = 1234;
 
 interface Folder extends Disposable {
@@ -60,10 +68,10 @@ function meanwhile(source: string, path: string): { over(): Promise<number[]> } 
 
 const large = (i: number): string => `${i}\n`.repeat(1_000_000);
 
-Deno.test({
-  name: "the owner of the folder cannot exchange the new file, so that another one is given to them",
-  ignore,
-  fn: async () => {
+testUnless(
+  notRoot,
+  "the owner of the folder cannot exchange the new file, so that another one is given to them",
+  async () => {
     using theirs = folder(somebody);
     using ours = folder();
     const victim = `${ours.path}/victim`;
@@ -73,11 +81,11 @@ Deno.test({
     await Deno.chown(path, somebody, somebody);
     const attack = meanwhile(
       `if (!Deno.lstatSync(file).isSymlink) {
-        Deno.symlinkSync(${JSON.stringify(victim)}, path + "/link");
-        lchownSync(path + "/link", ${somebody}, ${somebody});
-        Deno.renameSync(path + "/link", file);
-        found.push(1);
-      }`,
+      Deno.symlinkSync(${JSON.stringify(victim)}, path + "/link");
+      lchownSync(path + "/link", ${somebody}, ${somebody});
+      Deno.renameSync(path + "/link", file);
+      found.push(1);
+    }`,
       theirs.path,
     );
     for (let i = 0; i < 20; i++) await outputFile(path).write(large(i)).catch(() => {});
@@ -85,7 +93,7 @@ Deno.test({
     const { uid, mode } = await Deno.stat(victim);
     assertEquals([uid, (mode as number) & 0o777, read(victim).slice(0, 9)], [0, 0o644, "secret"]);
   },
-});
+);
 
 Deno.test("nobody can read the new file who could not read the old one", async () => {
   using ours = folder();
@@ -99,9 +107,9 @@ Deno.test("nobody can read the new file who could not read the old one", async (
   assertEquals([...new Set(modes)], [0o600]);
 });
 
-Deno.test(
+testUnless(
+  notRoot,
   "a new file keeps owner and mode, but gives nobody the rights of another user",
-  { ignore },
   async () => {
     using theirs = folder(somebody);
     const path = `${theirs.path}/out.txt`;
@@ -135,8 +143,7 @@ Deno.test("a mark that is no plain file of ours is refused", async (t) => {
     await Deno.remove(mark);
   });
   await t.step({
-    name: "a file of somebody else's",
-    ignore,
+    ...asRoot("a file of somebody else's"),
     fn: async () => {
       await Deno.writeTextFile(mark, "");
       await Deno.chown(mark, somebody, somebody);
@@ -192,36 +199,32 @@ Deno.test("a link stays one, also where several lead on, and where they lead to 
   await assertRejects(() => outputFile(`${ours.path}/no/such/file`).write("new"), Error, "no such file");
 });
 
-Deno.test({
-  name: "a link of somebody else's leads to nothing but what is theirs",
-  ignore,
-  fn: async () => {
-    using theirs = folder(somebody);
-    using ours = folder();
-    await Deno.writeTextFile(`${ours.path}/hosts`, "old");
-    await Deno.mkdir(`${theirs.path}/real`);
-    await Deno.chown(`${theirs.path}/real`, somebody, somebody);
-    for (
-      const [name, leads] of [["file", `${ours.path}/hosts`], ["folder", ours.path], [
-        "fine",
-        "real",
-      ]] as const
-    ) {
-      await Deno.symlink(leads, `${theirs.path}/${name}`);
-      await new Deno.Command("chown", { args: ["-h", `${somebody}`, `${theirs.path}/${name}`] }).output();
+testUnless(notRoot, "a link of somebody else's leads to nothing but what is theirs", async () => {
+  using theirs = folder(somebody);
+  using ours = folder();
+  await Deno.writeTextFile(`${ours.path}/hosts`, "old");
+  await Deno.mkdir(`${theirs.path}/real`);
+  await Deno.chown(`${theirs.path}/real`, somebody, somebody);
+  for (
+    const [name, leads] of [["file", `${ours.path}/hosts`], ["folder", ours.path], [
+      "fine",
+      "real",
+    ]] as const
+  ) {
+    await Deno.symlink(leads, `${theirs.path}/${name}`);
+    await new Deno.Command("chown", { args: ["-h", `${somebody}`, `${theirs.path}/${name}`] }).output();
+  }
+  for (const path of [`${theirs.path}/file`, `${theirs.path}/folder/hosts`, `${theirs.path}/folder/new`]) {
+    for (const find of [() => outputFile(path).write("new"), () => outputFile(path).setOwed(true)]) {
+      await assertRejects(find, UntrustedPlace, "uid 1234");
     }
-    for (const path of [`${theirs.path}/file`, `${theirs.path}/folder/hosts`, `${theirs.path}/folder/new`]) {
-      for (const find of [() => outputFile(path).write("new"), () => outputFile(path).setOwed(true)]) {
-        await assertRejects(find, UntrustedPlace, "uid 1234");
-      }
-    }
-    assertEquals([read(`${ours.path}/hosts`), namesIn(ours.path).length], ["old", 1]);
-    await outputFile(`${theirs.path}/fine/new`).write("new");
-    assertEquals(read(`${theirs.path}/real/new`), "new");
-  },
+  }
+  assertEquals([read(`${ours.path}/hosts`), namesIn(ours.path).length], ["old", 1]);
+  await outputFile(`${theirs.path}/fine/new`).write("new");
+  assertEquals(read(`${theirs.path}/real/new`), "new");
 });
 
-Deno.test("without libc, root stays out of folders that others may change", { ignore }, async () => {
+testUnless(notRoot, "without libc, root stays out of folders that others may change", async () => {
   using theirs = folder(somebody);
   using ours = folder();
   await Deno.mkdir(`${theirs.path}/ours`);
@@ -258,8 +261,7 @@ Deno.test("export: what goes wrong with a file is said with what to do", async (
   });
 
   await t.step({
-    name: "a file that is mounted by itself is overwritten, with a warning",
-    ignore,
+    ...asRoot("a file that is mounted by itself is overwritten, with a warning"),
     fn: async () => {
       const script = `cd ${ours.path} && echo much longer than before >real && touch out.txt && ` +
         `unshare --mount sh -c 'mount --bind real out.txt && "$0" "$@" && cat out.txt' "$0" ${
@@ -273,8 +275,7 @@ Deno.test("export: what goes wrong with a file is said with what to do", async (
   });
 
   await t.step({
-    name: "a file of another owner's",
-    ignore,
+    ...asRoot("a file of another owner's"),
     fn: async () => {
       await Deno.writeTextFile(path, "old");
       await Deno.chown(path, somebody, somebody);

@@ -4,6 +4,7 @@ import { run } from "../../src/cli.ts";
 import { countEntries, type FormatName, formats, type Rendering } from "../../src/formats/mod.ts";
 import type { RegisteredInstance } from "../../src/registry/instance.ts";
 import { Etcd } from "../support/etcd.ts";
+import { missingPrograms, testUnless } from "../support/lacking.ts";
 import { connect, shell } from "../support/program.ts";
 import { projectFile } from "../support/project.ts";
 import { haproxy, haproxyFrontend, nginx } from "../support/readers.ts";
@@ -133,41 +134,45 @@ Deno.test("table: a value of any length is cut where a person looks at it", () =
   assertStringIncludes(formats.table(rows, pipe).text, huge);
 });
 
-Deno.test("nginx and HAProxy load what looks alike to them", async () => {
-  const folder = await Deno.makeTempDir();
-  try {
-    const alike = [
-      "Web",
-      "web",
-      "WEB",
-      "my app",
-      "my_app",
-      "my\tapp",
-      "größe",
-      "gr__e",
-      "upstream",
-      "default",
-      ".",
-      "_",
-    ];
-    const instances = alike.sort().flatMap((
-      type,
-    ) => [at(type, "a b", "10.0.0.1:80"), at(type, "a_b", "unix:/x")]);
-    for (
-      const reader of [
-        await nginx(folder, print("nginx", ...instances)[0]),
-        await haproxy(folder, print("haproxy", ...instances)[0]),
-      ]
-    ) {
-      assertEquals([reader.code, reader.stderr.replace(/.*(syntax is ok|test is successful)\n/g, "")], [
-        0,
-        "",
-      ]);
+testUnless(
+  missingPrograms("haproxy", "nginx"),
+  "nginx and HAProxy load what looks alike to them",
+  async () => {
+    const folder = await Deno.makeTempDir();
+    try {
+      const alike = [
+        "Web",
+        "web",
+        "WEB",
+        "my app",
+        "my_app",
+        "my\tapp",
+        "größe",
+        "gr__e",
+        "upstream",
+        "default",
+        ".",
+        "_",
+      ];
+      const instances = alike.sort().flatMap((
+        type,
+      ) => [at(type, "a b", "10.0.0.1:80"), at(type, "a_b", "unix:/x")]);
+      for (
+        const reader of [
+          await nginx(folder, print("nginx", ...instances)[0]),
+          await haproxy(folder, print("haproxy", ...instances)[0]),
+        ]
+      ) {
+        assertEquals([reader.code, reader.stderr.replace(/.*(syntax is ok|test is successful)\n/g, "")], [
+          0,
+          "",
+        ]);
+      }
+    } finally {
+      await Deno.remove(folder, { recursive: true });
     }
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-});
+  },
+);
 
 Deno.test("collisions are warned about, and fail with --strict; unreadable values are told", async (t) => {
   await using etcd = await Etcd.start();
@@ -222,47 +227,51 @@ Deno.test("collisions are warned about, and fail with --strict; unreadable value
   });
 });
 
-Deno.test("a whole backend is what HAProxy loads, by the example of the README as it is written", async (t) => {
-  await using etcd = await Etcd.start();
-  await etcd.putMany([
-    ["/foo/service/web/a", "10.0.0.7:80"],
-    ["/foo/service/web/b", "not-there.invalid:80"],
-    ["/foo/service/web/c", "unix:/run/x.sock"],
-  ]);
-  const [, example] = /```sh\n(empusa service export [^`]*--haproxy-backend web[^`]*)```/
-    .exec(await Deno.readTextFile(projectFile("README.md"))) ?? [];
-  assert(example !== undefined);
-  const folder = await Deno.makeTempDir();
-  try {
-    await Deno.writeTextFile(`${folder}/haproxy.cfg`, haproxyFrontend("web"));
-    const script = `set -e; cd ${folder}; empusa() { "$program" "$@"; }; program=$0\n${example}`;
-    const { code, stderr } = await shell(script, connect(etcd));
-    assertEquals([code, stderr.split("\n")[0]], [0, "empusa: wrote web.cfg: 3 entries"]);
-    assertEquals(
-      await Deno.readTextFile(`${folder}/web.cfg`),
-      "backend web\n  default-server init-addr last,libc,none\n  server web:a 10.0.0.7:80 check\n" +
-        "  server web:b not-there.invalid:80 check\n  server web:c unix@/run/x.sock check\n",
-    );
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-  await t.step("the option needs its format and a name that HAProxy takes", async () => {
-    const flags = ["--etcd-endpoint", "h:1", "--tree-root", "/foo", "service", "list"];
-    for (
-      const [args, told] of [
-        [
-          ["--haproxy-backend", "web"],
-          "--haproxy-backend (EMPUSA_HAPROXY_BACKEND) needs --format (EMPUSA_FORMAT) haproxy",
-        ],
-        [
-          ["--format", "haproxy", "--haproxy-backend", "a b"],
-          "must be made of letters, digits and _.:- only",
-        ],
-      ] as const
-    ) {
-      const system = fakeSystem();
-      assertEquals(await run([...flags, ...args], system), 2);
-      assertStringIncludes(system.printed.stderr, told);
+testUnless(
+  missingPrograms("haproxy"),
+  "a whole backend is what HAProxy loads, by the example of the README as it is written",
+  async (t) => {
+    await using etcd = await Etcd.start();
+    await etcd.putMany([
+      ["/foo/service/web/a", "10.0.0.7:80"],
+      ["/foo/service/web/b", "not-there.invalid:80"],
+      ["/foo/service/web/c", "unix:/run/x.sock"],
+    ]);
+    const [, example] = /```sh\n(empusa service export [^`]*--haproxy-backend web[^`]*)```/
+      .exec(await Deno.readTextFile(projectFile("README.md"))) ?? [];
+    assert(example !== undefined);
+    const folder = await Deno.makeTempDir();
+    try {
+      await Deno.writeTextFile(`${folder}/haproxy.cfg`, haproxyFrontend("web"));
+      const script = `set -e; cd ${folder}; empusa() { "$program" "$@"; }; program=$0\n${example}`;
+      const { code, stderr } = await shell(script, connect(etcd));
+      assertEquals([code, stderr.split("\n")[0]], [0, "empusa: wrote web.cfg: 3 entries"]);
+      assertEquals(
+        await Deno.readTextFile(`${folder}/web.cfg`),
+        "backend web\n  default-server init-addr last,libc,none\n  server web:a 10.0.0.7:80 check\n" +
+          "  server web:b not-there.invalid:80 check\n  server web:c unix@/run/x.sock check\n",
+      );
+    } finally {
+      await Deno.remove(folder, { recursive: true });
     }
-  });
-});
+    await t.step("the option needs its format and a name that HAProxy takes", async () => {
+      const flags = ["--etcd-endpoint", "h:1", "--tree-root", "/foo", "service", "list"];
+      for (
+        const [args, told] of [
+          [
+            ["--haproxy-backend", "web"],
+            "--haproxy-backend (EMPUSA_HAPROXY_BACKEND) needs --format (EMPUSA_FORMAT) haproxy",
+          ],
+          [
+            ["--format", "haproxy", "--haproxy-backend", "a b"],
+            "must be made of letters, digits and _.:- only",
+          ],
+        ] as const
+      ) {
+        const system = fakeSystem();
+        assertEquals(await run([...flags, ...args], system), 2);
+        assertStringIncludes(system.printed.stderr, told);
+      }
+    });
+  },
+);
