@@ -41,8 +41,13 @@ import {
 } from "./store.ts";
 import { WatchCanceled, WatchStream } from "./streams.ts";
 
-/** How many keys are read at once: few enough for etcd's limits on a message, many enough to be quick. */
-const pageSize = 5000;
+/**
+ * How many keys are read at once: first, at most and at least. As many as come in about so many milliseconds, or in so
+ * many round trips where those are long: on a slow link a page is not to be lost because it is one of all keys.
+ */
+const pageSizes = { first: 1000, most: 5000, least: 100, growth: 4 };
+const pageTime = 1000;
+const roundTripsInPage = 4;
 
 /** What is said where a message is longer than is taken in: fewer keys are read then. */
 const tooLarge = "Received message larger than max";
@@ -104,14 +109,19 @@ export class EtcdStore implements Store {
   async #pages(prefix: string, limit: Limit, revision: Revision): Promise<Snapshot> {
     const entries: Entry[] = [];
     const range_end = endOfPrefix(prefix);
-    let size = pageSize;
+    let size = pageSizes.first;
+    let most = pageSizes.most;
     let bytes = 0;
     for (let key = Buffer.from(prefix), at = revision;;) {
+      const begun = performance.now();
       const page = await this.#page({ key, range_end }, { at, size }, limit, prefix);
       if (page === undefined) {
-        size = Math.ceil(size / 8);
+        size = most = Math.ceil(size / 8);
         continue;
       }
+      const time = Math.max(pageTime, roundTripsInPage * this.roundTrip);
+      const fitting = Math.round(size * time / (performance.now() - begun));
+      size = Math.min(Math.max(fitting, pageSizes.least), pageSizes.growth * size, most);
       if (at === 0) at = page.revision;
       for (const entry of page.entries) {
         entries.push(entry);

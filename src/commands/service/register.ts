@@ -1,4 +1,4 @@
-import { EmpusaError, ExitCode, RuleViolation, UsageError } from "../../errors.ts";
+import { EmpusaError, ExitCode, RuleViolation, UnreachableError, UsageError } from "../../errors.ts";
 import { conflictRules, type Instance, parseLocation, type Session } from "../../registry/mod.ts";
 import { type Context, leaf, type Program } from "../command.ts";
 import { maxSeconds, maxTtl, wholeSeconds } from "../connection.ts";
@@ -6,7 +6,7 @@ import { type AnyCommand, flag, named, oneOf, optional, required, type Values } 
 import { type Checking, checking, checksOf, hasChecks, healthOptions } from "./checks.ts";
 import { announced } from "./healthy.ts";
 import { identity } from "./settings.ts";
-import { Announcer, label, left, registered, stuck } from "./staying.ts";
+import { Announcer, label, left, longestLeave, registered, stuck } from "./staying.ts";
 
 /** How something is registered. */
 export const registration = {
@@ -225,12 +225,14 @@ async function leave(
     return;
   }
   try {
-    await session.leave(timeout);
+    await session.leave(Math.min(timeout, longestLeave));
     if (there) await log.info(`unregistered: ${label(instance)}`);
   } catch (error) {
     if (!(error instanceof EmpusaError)) throw error;
     // What is left is an empty lease.
     if (!there) return;
+    // Without etcd, the TTL sees to it.
+    if (error instanceof UnreachableError) return await log.warn(stuck(instance, session.ttl, error));
     const { checks, exitCode } = error;
     throw new EmpusaError(stuck(instance, session.ttl, error), { cause: error, checks, exitCode });
   }

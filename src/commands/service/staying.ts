@@ -107,6 +107,9 @@ export function registered(
   return `registered ${label(instance)} at ${instance.location}, ${terms.join(", ")}`;
 }
 
+/** How long etcd is waited for when something is removed at the end, in milliseconds at most: others wait for that. */
+export const longestLeave = 2000;
+
 /** That it stays when we leave: for the TTL, in seconds, or for good. */
 export function left(instance: Instance, ttl: number | undefined): string {
   return `left registered: ${label(instance)}${ttl === undefined ? "" : `, for ${ttl} s at most`}`;
