@@ -16,6 +16,7 @@ const rooms: readonly { path: string; mayReach: readonly string[] }[] = [
     mayReach: [
       "src/command_line.ts",
       "src/commands/advice.ts",
+      "src/completion.ts",
       "src/errors.ts",
       "src/log.ts",
       "type src/system.ts",
@@ -26,6 +27,8 @@ const rooms: readonly { path: string; mayReach: readonly string[] }[] = [
     path: "src/command_line.ts",
     mayReach: ["src/commands/", "src/errors.ts", "type src/system.ts", "src/version.ts", "@cliffy/command"],
   },
+  { path: "src/completion.ts", mayReach: ["src/command_line.ts", "src/commands/", "src/typed_line.ts"] },
+  { path: "src/typed_line.ts", mayReach: [] },
   { path: "src/version.ts", mayReach: ["deno.json"] },
   {
     path: "src/commands/",

@@ -36,6 +36,11 @@ export async function run(args: readonly string[], system: System): Promise<numb
       await system.stdout.write(versionText());
       return ExitCode.done;
     }
+    if (args[0] === "completions" && args[1] === "candidates") {
+      const { complete } = await import("./completion.ts");
+      await complete(args.slice(2), program);
+      return ExitCode.done;
+    }
     const { carryOut } = await import("./command_line.ts");
     await carryOut(args, program);
     return program.exitCode;

@@ -1,7 +1,7 @@
 /** The command line: the tree of all commands, and the words that are looked up in it. */
 import { ValidationError } from "@cliffy/command";
-import { CompletionsCommand } from "@cliffy/command/completions";
 import { group, literalOperand, type Program, showHelp, takesCommand } from "./commands/command.ts";
+import { completionsCommand } from "./commands/completions.ts";
 import { connectionSettings } from "./commands/connection.ts";
 import { exportCommand } from "./commands/service/export.ts";
 import { getCommand } from "./commands/service/get.ts";
@@ -112,10 +112,7 @@ export function rootCommand(program: Program, line?: readonly string[]): AnyComm
       import: () => importCommand(program),
     },
   });
-  root.command("completions", new CompletionsCommand())
-    .action(function (this: AnyCommand): Promise<void> {
-      return showHelp(program, this);
-    })
+  root.command("completions", completionsCommand(program))
     .reset()
     .name("empusa")
     .version(version)
@@ -131,7 +128,7 @@ export function rootCommand(program: Program, line?: readonly string[]): AnyComm
       },
     })
     .noExit();
-  declare(root, connectionSettings, program.system, { global: true });
+  declare(root, connectionSettings, { global: true });
   return root;
 }
 
@@ -179,7 +176,7 @@ function following(words: readonly string[], called: AnyCommand): readonly strin
 }
 
 /** The command of ours that a line calls, as far as it is known. */
-function calledCommand(args: readonly string[], root: AnyCommand): AnyCommand {
+export function calledCommand(args: readonly string[], root: AnyCommand): AnyCommand {
   let command = root;
   for (const { word } of words(args, options(root))) {
     if (word === "--") break;
@@ -203,7 +200,7 @@ function bareWords(line: readonly string[]): string[] {
 }
 
 /** The words of a line, each option that takes a value together with it. */
-function* words(args: readonly string[], known: ReadonlyMap<string, Takes>): Generator<Words> {
+export function* words(args: readonly string[], known: ReadonlyMap<string, Takes>): Generator<Words> {
   for (let i = 0; i < args.length; i++) {
     const word = args[i] as string;
     const [option = "", ...rest] = word.split("=");
@@ -223,7 +220,7 @@ interface Takes {
 }
 
 /** Every option of a command and of those below it. */
-function options(command: AnyCommand): Map<string, Takes> {
+export function options(command: AnyCommand): Map<string, Takes> {
   const own = command.getOptions(true).flatMap(({ flags, args }) =>
     flags.map((flag): [string, Takes] => [flag, { value: args.length > 0, bare: bareValue(command, flag) }])
   );

@@ -6,7 +6,7 @@ import { type Access, type Endpoint, openRegistry, type Registry } from "../regi
 import type { System } from "../system.ts";
 import { accessOf, connectionOf } from "./access.ts";
 import { connectionSettings } from "./connection.ts";
-import { type AnyCommand, declare, read, type Settings, type Values } from "./settings.ts";
+import { type AnyCommand, declare, read, type Settings, type Suggested, type Values } from "./settings.ts";
 
 /** What a command is given to work with. */
 export interface Context {
@@ -52,8 +52,8 @@ export interface Definition<S extends Settings, Options> {
   readonly settings: S;
   /** What stands on the command line beside the options, as Cliffy has it: `<name> [value]`. */
   readonly operands?: string;
-  /** What a shell may offer for the first of them. */
-  readonly suggestions?: (system: System) => Promise<string[]>;
+  /** What of the registry a shell may offer for the first of them. */
+  readonly suggests?: Suggested;
   /** Whether a command may follow behind `--`. */
   readonly takesCommand?: boolean;
   /** @throws {UsageError} where operands break a rule, or values that are right by themselves do not go together */
@@ -86,6 +86,13 @@ function typedOperands(operands: readonly string[]): string[] {
   return operands.map((operand) => operand.replace(literalMark, ""));
 }
 
+const suggesting = new WeakMap<AnyCommand, Suggested>();
+
+/** What of the registry may be offered for the first operand of a command. */
+export function suggestedOperand(command: AnyCommand): Suggested | undefined {
+  return suggesting.get(command);
+}
+
 /** A command that does something: parse, then run. */
 export function leaf<S extends Settings, Options>(
   program: Program,
@@ -96,11 +103,9 @@ export function leaf<S extends Settings, Options>(
     more.takesCommand === true ? "[options] -- [command...]" : "[options]",
   ].join(" ");
   const command: AnyCommand = new Command().description(description).usage(usage);
-  if (more.operands !== undefined) command.arguments(argumentsOf(more.operands, more.suggestions));
-  if (more.suggestions !== undefined) {
-    command.complete("operand", () => more.suggestions?.(program.system) ?? []);
-  }
-  declare(command, settings, program.system);
+  if (more.operands !== undefined) command.arguments(more.operands.replace(/\w+/g, "$&:string"));
+  if (more.suggests !== undefined) suggesting.set(command, more.suggests);
+  declare(command, settings);
   examplesOf.set(command, examples);
   if (more.takesCommand === true) takers.add(command);
   return command.action(async (given: Record<string, unknown>, ...operands: string[]) => {
@@ -122,12 +127,6 @@ export function leaf<S extends Settings, Options>(
       openRegistry: () => openRegistry(connection),
     });
   });
-}
-
-/** Operands in the words of Cliffy, the first with what completes it. */
-function argumentsOf(operands: string, suggestions: unknown): string {
-  const typed = operands.replace(/\w+/g, "$&:string");
-  return suggestions === undefined ? typed : typed.replace(":string", ":string:operand");
 }
 
 /** What makes a command; one that holds others is told which words follow its own, or undefined. */

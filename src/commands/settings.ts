@@ -11,6 +11,9 @@ import type { System } from "../system.ts";
 // deno-lint-ignore no-explicit-any -- Cliffy's eight type parameters follow chained calls, not a table
 export type AnyCommand = Command<any>;
 
+/** What there is of it in the registry. */
+export type Suggested = "type" | "name" | "switch";
+
 /** One setting, whose value has the type `T`. */
 export interface Setting<T> {
   /** `--ttl` */
@@ -40,8 +43,8 @@ export interface Setting<T> {
   readonly bare?: string;
   /** All the values that there are, where they can be listed. */
   readonly choices?: readonly string[];
-  /** What a shell may offer where they cannot. */
-  readonly suggestions?: (system: System) => Promise<string[]>;
+  /** What of the registry a shell may offer where they cannot. */
+  readonly suggests?: Suggested;
   /** @throws {RuleViolation} where the text cannot be used */
   readonly parse: (text: string) => T;
 }
@@ -126,37 +129,31 @@ export function bareValue(command: AnyCommand, flag: string): string | undefined
   return bareValues.get(command)?.get(flag);
 }
 
+/** The settings that commands were given. */
+const declared = new WeakMap<AnyCommand, readonly Setting<unknown>[]>();
+
+/** The settings of a command, and those of the commands above it. */
+export function settingsOf(command: AnyCommand): readonly Setting<unknown>[] {
+  const parent = command.getParent();
+  return [...declared.get(command) ?? [], ...parent === undefined ? [] : settingsOf(parent)];
+}
+
 /** Gives a command the options and variables of some settings. Global ones are known to its sub-commands too. */
 export function declare(
   command: AnyCommand,
   settings: Settings,
-  system: System,
   { global = false } = {},
 ): void {
+  declared.set(command, Object.values(settings));
   for (const setting of Object.values(settings)) {
-    const {
-      flag,
-      placeholder,
-      env,
-      envOfOthers = [],
-      envOfParent,
-      choices,
-      repeatable,
-      listed,
-      bare,
-      suggestions,
-    } = setting;
+    const { flag, placeholder, env, envOfOthers = [], envOfParent, repeatable, listed, bare } = setting;
     const name = placeholder?.toLowerCase() ?? "yes-or-no";
-    const choice = flag.slice("--".length);
-    const offers = choices === undefined ? suggestions : (): string[] => [...choices];
-    const completion = offers === undefined ? "string" : `string:${choice}`;
     const option = { collect: repeatable ?? listed ?? false, global };
-    if (offers !== undefined) command.complete(choice, () => offers(system), { global });
     if (bare !== undefined) {
       bareValues.set(command, new Map([...bareValues.get(command) ?? [], [flag, bare]]));
     }
     const [open, close] = bare === undefined ? "<>" : "[]";
-    const value = placeholder === undefined ? "" : ` ${open}${name}:${completion}${close}`;
+    const value = placeholder === undefined ? "" : ` ${open}${name}:string${close}`;
     command.option(`${flag}${value}`, help(setting), option);
     // Without a prefix, so that what the variable says is kept apart from what the option says.
     for (const names of [[env, ...envOfOthers], ...envOfParent === undefined ? [] : [[envOfParent]]]) {
@@ -239,9 +236,9 @@ function fromVariable(setting: Setting<unknown>, given: Readonly<Record<string, 
 }
 
 /** What was typed. Cliffy makes of `--no-x` that `x` is false. */
-function option(flag: string, given: Readonly<Record<string, unknown>>): unknown {
+function option(flag: Setting<unknown>["flag"], given: Readonly<Record<string, unknown>>): unknown {
   const name = flag.slice("--".length);
-  if (!name.startsWith("no-")) return given[camelCase(name, "-")];
+  if (!name.startsWith("no-")) return given[optionName(flag)];
   return given[camelCase(name.slice("no-".length), "-")] === false ? true : undefined;
 }
 
@@ -268,6 +265,11 @@ export function mustBe(what: string, rule: string, text: string): UsageError {
 /** A setting by all of its names. */
 export function named({ flag, env, envOfOthers = [] }: Setting<unknown>): string {
   return `${flag} (${[env, ...envOfOthers].join(", ")})`;
+}
+
+/** Under what name Cliffy gives what an option says. */
+export function optionName(flag: Setting<unknown>["flag"]): string {
+  return camelCase(flag.slice("--".length), "-");
 }
 
 function camelCase(text: string, separator: string): string {

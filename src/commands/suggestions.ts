@@ -1,36 +1,40 @@
 /** What a shell may offer for a value, from what is registered. */
-import { openRegistry, type Registry } from "../registry/mod.ts";
+import { openRegistry, parseName } from "../registry/mod.ts";
 import type { System } from "../system.ts";
 import { connectionOf } from "./access.ts";
 import { connectionSettings } from "./connection.ts";
-import { fromEnvironment, read } from "./settings.ts";
+import { fromEnvironment, read, type Suggested } from "./settings.ts";
 
-/** How long somebody waits who has pressed TAB, from the start of the process, in milliseconds. */
-const patience = 80;
+/** How long etcd may take to answer, logging in included, in seconds: somebody has pressed TAB and waits. */
+const patience = 0.5;
 
 /**
- * The types that are registered; or the names, those of EMPUSA_SERVICE_TYPE where that is set; or the switches. Only the environment says
- * where etcd is: a shell does not tell what was typed. Nothing where that cannot be found out in time, without a word.
+ * Names that mean nothing to any shell, wherever they stand. Others are not offered: a shell would have to quote them, and what is taken for
+ * quoted by mistake would be run.
  */
-export async function suggestions(what: "type" | "name" | "switch", system: System): Promise<string[]> {
+const harmless = /^[A-Za-z0-9_][A-Za-z0-9_.:@+\/-]*$/;
+
+export interface Question {
+  readonly what: Suggested;
+  /** What it begins with. */
+  readonly begin: string;
+  /** Options that were typed, as `read` takes them. */
+  readonly given: Readonly<Record<string, unknown>>;
+  /** The type whose names are meant, where that was typed. */
+  readonly type: string | undefined;
+}
+
+/** What is there, in order; nothing where that cannot be found out in time, without a word. */
+export async function suggestions({ what, begin, given, type }: Question, system: System): Promise<string[]> {
   try {
-    const typed = read(connectionSettings, fromEnvironment(connectionSettings, system));
-    const timeout = Math.max(patience - performance.now(), 30) / 1000;
-    using registry = await openRegistry(await connectionOf({ ...typed, timeout }, system, () => {}));
-    // A shell would take what has blanks in it for several.
-    return [...new Set(await words(what, registry, system))].filter((word) => !/[\s'"\\$`]/.test(word));
+    const typed = read(connectionSettings, { ...fromEnvironment(connectionSettings, system), ...given });
+    const meant = type ?? (system.env("EMPUSA_SERVICE_TYPE") || undefined);
+    using registry = await openRegistry(
+      await connectionOf({ ...typed, timeout: patience }, system, () => {}),
+    );
+    const found = await registry.names(what, begin, meant === undefined ? undefined : parseName(meant));
+    return found.filter((name) => harmless.test(name));
   } catch {
     return [];
   }
-}
-
-async function words(
-  what: "type" | "name" | "switch",
-  registry: Registry,
-  system: System,
-): Promise<string[]> {
-  if (what === "switch") return (await registry.switches.list()).switches.map(({ name }) => name);
-  const type = what === "name" ? system.env("EMPUSA_SERVICE_TYPE") : undefined;
-  const { instances } = await registry.list({ types: type ? [type] : [] });
-  return instances.map((instance) => instance[what]);
 }

@@ -164,6 +164,17 @@ export class EtcdStore implements Store {
     }
   }
 
+  async keys(prefix: string, from: Uint8Array, most: number, limit: Limit): Promise<Uint8Array[]> {
+    const range = { key: Buffer.from(from), range_end: endOfPrefix(prefix) };
+    const request = { ...range, limit: most, keys_only: true };
+    const { entries } = await this.#call(
+      limit,
+      async (client, options) => rangeAnswer(await client.kv.range(request, options), range, most),
+      { verb: "read", key: prefix, prefix: true },
+    );
+    return entries.map(({ key }) => key);
+  }
+
   async get(key: string, limit: Limit): Promise<Entry | undefined> {
     const range = { key: Buffer.from(key) };
     const { entries: [found] } = await this.#call(

@@ -14,6 +14,7 @@ import {
 import type { Access, AccessSource } from "./credentials.ts";
 import type { OldEntry } from "./etcd_v2.ts";
 import { readAll, type Stored, type Stray } from "./kind.ts";
+import { namesOf } from "./names.ts";
 import { type RegisterOptions, Session } from "./session.ts";
 import { Switches } from "./switch.ts";
 import { type EndpointStatus, type Entry, limitOf, type Revision, type Store } from "./store.ts";
@@ -172,6 +173,11 @@ export class Registry implements Disposable {
     }
     const { items, strays } = readAll(entries, instancesOf(this.#treeRoot, selection));
     return { instances: items.sort(compareInstances), strays, revision: at ?? 0 };
+  }
+
+  /** What `namesOf` finds. */
+  names(what: "type" | "name" | "switch", begin: string, type: string | undefined): Promise<string[]> {
+    return namesOf(this.#store, this.#treeRoot, { what, begin, type }, limitOf(this.#timeout));
   }
 
   /**

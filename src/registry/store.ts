@@ -133,6 +133,8 @@ export interface Store {
    * @throws {RevisionGone} where the revision is not to be had
    */
   list(prefix: string, limit: Limit, revision?: Revision): Promise<Snapshot>;
+  /** The first keys that begin with `prefix`, from the key `from` on, in order, at most `most`. */
+  keys(prefix: string, from: Uint8Array, most: number, limit: Limit): Promise<Uint8Array[]>;
   /** One entry, or undefined where there is none. */
   get(key: string, limit: Limit): Promise<Entry | undefined>;
   /**

@@ -50,7 +50,8 @@ export function stateOf(value: string): boolean | undefined {
   return on.includes(word) ? true : off.includes(word) ? false : undefined;
 }
 
-function prefixOf(treeRoot: string): string {
+/** What the keys of all switches begin with. */
+export function switchPrefix(treeRoot: string): string {
   return `${treeRoot}/switch/`;
 }
 
@@ -61,7 +62,7 @@ export interface SwitchSelection {
 }
 
 function switchesOf(treeRoot: string, { only, matching }: SwitchSelection = {}): Kind<Switch> {
-  const prefix = prefixOf(treeRoot);
+  const prefix = switchPrefix(treeRoot);
   const idAt = (key: Uint8Array): string => new TextDecoder().decode(key).slice(prefix.length);
   return {
     prefix: `${prefix}${only ?? ""}`,
@@ -236,7 +237,7 @@ export class Switches {
   }
 
   #key(name: string): string {
-    return `${prefixOf(this.#treeRoot)}${name}`;
+    return `${switchPrefix(this.#treeRoot)}${name}`;
   }
 }
 

@@ -1,15 +1,13 @@
 /** The settings that say which service is meant. */
 import { parseName, parsePattern, type Selection } from "../../registry/mod.ts";
-import type { System } from "../../system.ts";
 import { optional, required, type Values } from "../settings.ts";
-import { suggestions } from "../suggestions.ts";
 
 const serviceType = {
   flag: "--service-type",
   placeholder: "TYPE",
   env: "EMPUSA_SERVICE_TYPE",
   meaning: "What kind of service it is.",
-  suggestions: (system: System): Promise<string[]> => suggestions("type", system),
+  suggests: "type",
   parse: parseName,
 } as const;
 
@@ -21,7 +19,7 @@ export const identity = {
     placeholder: "NAME",
     env: "EMPUSA_SERVICE_NAME",
     meaning: "The name of the instance among those of its type.",
-    suggestions: (system) => suggestions("name", system),
+    suggests: "name",
     parse: parseName,
   }),
 } as const;

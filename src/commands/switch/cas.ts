@@ -1,7 +1,7 @@
 import type { ExitCode } from "../../errors.ts";
 import { type Context, leaf, type Program } from "../command.ts";
 import type { AnyCommand } from "../settings.ts";
-import { operand, switchNames } from "./operands.ts";
+import { operand } from "./operands.ts";
 import { runSetting, type SetOptions, setOptions, setting } from "./setting.ts";
 
 export interface CasOptions extends SetOptions {
@@ -19,7 +19,7 @@ export function casSwitchCommand(program: Program): AnyCommand {
     ],
     settings: setting,
     operands: "<name> <value> <prev_value>",
-    suggestions: switchNames,
+    suggests: "switch",
     options: (typed, operands): CasOptions => ({
       ...setOptions(typed, operands),
       expected: operand("PREV_VALUE", operands[2], (text) => text),

@@ -3,7 +3,7 @@ import { resultFor } from "../../escape.ts";
 import { notSet } from "../../registry/mod.ts";
 import { type Context, leaf, type Program } from "../command.ts";
 import type { AnyCommand } from "../settings.ts";
-import { nameOf, switchNames } from "./operands.ts";
+import { nameOf } from "./operands.ts";
 
 export interface GetOptions {
   readonly name: string;
@@ -15,7 +15,7 @@ export function getSwitchCommand(program: Program): AnyCommand {
     examples: [["what it says", "switch get maintenance"]],
     settings: {},
     operands: "<name>",
-    suggestions: switchNames,
+    suggests: "switch",
     options: (_, [name]): GetOptions => ({ name: nameOf(name) }),
     run: runGet,
   });

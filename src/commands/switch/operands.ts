@@ -1,9 +1,7 @@
 /** What stands beside the options of the commands for switches. */
 import { RuleViolation, UsageError } from "../../errors.ts";
 import { parsePattern, parseSwitchName } from "../../registry/mod.ts";
-import type { System } from "../../system.ts";
 import { mustBe, optional } from "../settings.ts";
-import { suggestions } from "../suggestions.ts";
 
 /** Which switches are meant, where they are chosen among. */
 export const choice = {
@@ -34,9 +32,4 @@ export function operand<T>(name: string, text: string | undefined, parse: (text:
     if (!(error instanceof RuleViolation)) throw error;
     throw mustBe(name, error.message, text);
   }
-}
-
-/** What a shell may offer for a name. */
-export function switchNames(system: System): Promise<string[]> {
-  return suggestions("switch", system);
 }

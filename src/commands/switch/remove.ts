@@ -1,7 +1,7 @@
 import { ExitCode } from "../../errors.ts";
 import { type Context, leaf, type Program } from "../command.ts";
 import type { AnyCommand } from "../settings.ts";
-import { nameOf, switchNames } from "./operands.ts";
+import { nameOf } from "./operands.ts";
 
 export interface RemoveOptions {
   readonly name: string;
@@ -13,7 +13,7 @@ export function removeSwitchCommand(program: Program): AnyCommand {
     examples: [["remove it", "switch remove maintenance"]],
     settings: {},
     operands: "<name>",
-    suggestions: switchNames,
+    suggests: "switch",
     options: (_, [name]): RemoveOptions => ({ name: nameOf(name) }),
     run: runRemove,
   });

@@ -1,7 +1,6 @@
 import type { ExitCode } from "../../errors.ts";
 import { type Context, leaf, type Program } from "../command.ts";
 import type { AnyCommand } from "../settings.ts";
-import { switchNames } from "./operands.ts";
 import { runSetting, type SetOptions, setOptions, setting } from "./setting.ts";
 
 export function setSwitchCommand(program: Program): AnyCommand {
@@ -15,7 +14,7 @@ export function setSwitchCommand(program: Program): AnyCommand {
     ],
     settings: setting,
     operands: "<name> <value>",
-    suggestions: switchNames,
+    suggests: "switch",
     options: setOptions,
     run: runSet,
   });

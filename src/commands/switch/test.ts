@@ -2,7 +2,7 @@ import { EmpusaError, ExitCode } from "../../errors.ts";
 import { notSet, stateOf } from "../../registry/mod.ts";
 import { type Context, leaf, type Program } from "../command.ts";
 import type { AnyCommand } from "../settings.ts";
-import { nameOf, switchNames } from "./operands.ts";
+import { nameOf } from "./operands.ts";
 
 export interface TestOptions {
   readonly name: string;
@@ -14,7 +14,7 @@ export function testSwitchCommand(program: Program): AnyCommand {
     examples: [["in a script", "if empusa switch test maintenance; then exit; fi", "shell"]],
     settings: {},
     operands: "<name>",
-    suggestions: switchNames,
+    suggests: "switch",
     options: (_, [name]): TestOptions => ({ name: nameOf(name) }),
     run: runTest,
   });

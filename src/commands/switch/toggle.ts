@@ -1,7 +1,7 @@
 import { ExitCode } from "../../errors.ts";
 import { type Context, leaf, type Program } from "../command.ts";
 import type { AnyCommand } from "../settings.ts";
-import { nameOf, switchNames } from "./operands.ts";
+import { nameOf } from "./operands.ts";
 
 export interface ToggleOptions {
   readonly name: string;
@@ -14,7 +14,7 @@ export function toggleSwitchCommand(program: Program): AnyCommand {
     examples: [["turn it over", "switch toggle maintenance"]],
     settings: {},
     operands: "<name>",
-    suggestions: switchNames,
+    suggests: "switch",
     options: (_, [name]): ToggleOptions => ({ name: nameOf(name) }),
     run: runToggle,
   });

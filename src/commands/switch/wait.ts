@@ -3,7 +3,7 @@ import type { ExitCode } from "../../errors.ts";
 import { type Context, leaf, type Program } from "../command.ts";
 import type { AnyCommand } from "../settings.ts";
 import { waitUntil } from "../waiting.ts";
-import { nameOf, operand, switchNames } from "./operands.ts";
+import { nameOf, operand } from "./operands.ts";
 import { switches } from "./subject.ts";
 
 export interface WaitOptions {
@@ -17,7 +17,7 @@ export function waitForSwitchCommand(program: Program): AnyCommand {
     examples: [["until it is over", "switch wait maintenance no --timeout 600"]],
     settings: {},
     operands: "<name> <value>",
-    suggestions: switchNames,
+    suggests: "switch",
     options: (_, [name, value]): WaitOptions => ({
       name: nameOf(name),
       value: operand("VALUE", value, parseSwitchValue),

@@ -3,7 +3,7 @@ import type { SwitchSelection } from "../../registry/mod.ts";
 import { type Context, leaf, type Program } from "../command.ts";
 import { type AnyCommand, named } from "../settings.ts";
 import { runWatching, type Watching, watching } from "../watching.ts";
-import { choice, nameOf, switchNames } from "./operands.ts";
+import { choice, nameOf } from "./operands.ts";
 import { switches } from "./subject.ts";
 
 export interface WatchOptions {
@@ -22,7 +22,7 @@ export function watchSwitchesCommand(program: Program): AnyCommand {
     ],
     settings: { ...choice, ...watching },
     operands: "[name]",
-    suggestions: switchNames,
+    suggests: "switch",
     takesCommand: true,
     options: (typed, [name]): WatchOptions => {
       if (name !== undefined && typed.name !== undefined) {

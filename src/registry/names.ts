@@ -1,0 +1,84 @@
+/** The names of what is stored, as cheaply as they can be had: by keys alone, without what is asked for no more. */
+import { Buffer } from "node:buffer";
+import { instancePrefix } from "./instance.ts";
+import type { Limit, Store } from "./store.ts";
+import { switchPrefix } from "./switch.ts";
+
+/** How many names there may be at most, and how many keys are read for them. */
+const maxNames = 1000;
+const maxKeys = 20_000;
+
+/** How many keys are asked for at once: a few first, as most types have more instances than that. */
+const firstPage = 100;
+const largestPage = 2000;
+
+const slash = 0x2f;
+
+/**
+ * The names of some kind that begin with `begin`: types, instances (of one type, or of all), or switches.
+ * @returns at most 1,000, in order, each once
+ * @throws what `Store` throws
+ */
+export async function namesOf(
+  store: Store,
+  treeRoot: string,
+  { what, begin, type }: { what: "type" | "name" | "switch"; begin: string; type: string | undefined },
+  limit: Limit,
+): Promise<string[]> {
+  if (what === "switch") return await namesBelow(store, switchPrefix(treeRoot), begin, limit);
+  if (what === "name" && type !== undefined) {
+    return await namesBelow(store, instancePrefix(treeRoot, type), begin, limit);
+  }
+  const base = instancePrefix(treeRoot);
+  if (what === "type") return await firstParts(store, base, begin, limit);
+  const names = new Set<string>();
+  for await (const key of keysBelow(store, base, limit)) {
+    const [, name, ...rest] = key.toString().slice(base.length).split("/");
+    if (name?.startsWith(begin) && rest.length === 0) names.add(name);
+    if (names.size === maxNames) break;
+  }
+  return [...names].sort();
+}
+
+async function namesBelow(store: Store, base: string, begin: string, limit: Limit): Promise<string[]> {
+  const names: string[] = [];
+  for await (const key of keysBelow(store, `${base}${begin}`, limit)) {
+    names.push(key.toString().slice(base.length));
+    if (names.length === maxNames) break;
+  }
+  return names;
+}
+
+/** What stands in front of the slash. What follows one that is known is passed over, page by page. */
+async function firstParts(store: Store, base: string, begin: string, limit: Limit): Promise<string[]> {
+  const parts = new Set<string>();
+  const start = Buffer.byteLength(base);
+  const beyond = (key: Buffer): Buffer | undefined => {
+    const end = key.indexOf(slash, start);
+    return end < 0 ? undefined : Buffer.concat([key.subarray(0, end), Buffer.of(slash + 1)]);
+  };
+  for await (const key of keysBelow(store, `${base}${begin}`, limit, beyond)) {
+    const end = key.indexOf(slash, start);
+    if (end >= 0) parts.add(key.subarray(start, end).toString());
+    if (parts.size === maxNames) break;
+  }
+  return [...parts];
+}
+
+/** Keys that begin with a prefix, in order. `beyond` says where the next page begins, where that is not right behind the last key. */
+async function* keysBelow(
+  store: Store,
+  prefix: string,
+  limit: Limit,
+  beyond?: (last: Buffer) => Buffer | undefined,
+): AsyncGenerator<Buffer> {
+  let from = Buffer.from(prefix);
+  for (let read = 0, size = firstPage; read < maxKeys; size = Math.min(2 * size, largestPage)) {
+    const keys = (await store.keys(prefix, from, size, limit)).map((key) => Buffer.from(key));
+    yield* keys;
+    const last = keys.at(-1);
+    if (last === undefined || keys.length < size) return;
+    read += keys.length;
+    from = Buffer.from(beyond?.(last) ?? Buffer.concat([last, Buffer.of(0)]));
+  }
+}
