@@ -56,11 +56,17 @@ export function says(error: unknown, words: string): boolean {
  */
 export async function explain(cause: unknown, circumstances: Circumstances): Promise<Error> {
   if (cause instanceof AttemptFailure) return cause;
-  if (!(cause instanceof Error)) return new EmpusaError(`etcd3 failed: ${cause}`, { cause });
+  if (!(cause instanceof Error)) {
+    return new EmpusaError(`etcd at ${showEndpoint(circumstances.endpoint)} failed`, { cause });
+  }
   const { code, words } = status(cause);
   return refusal(words, cause, circumstances) ?? limitation(words, cause, circumstances) ??
     await connectionFailure(code, words, cause, circumstances) ??
-    new EmpusaError(`etcd at ${showEndpoint(circumstances.endpoint)} failed: ${shortened(words)}`, { cause });
+    new EmpusaError(
+      `etcd at ${showEndpoint(circumstances.endpoint)} failed: ` +
+        (/^(Type|Range|Reference)Error$/.test(cause.name) ? "its answer cannot be used" : shortened(words)),
+      { cause },
+    );
 }
 
 function refusal(
@@ -157,6 +163,8 @@ async function connectionFailure(
     const [, reason] = aboutTheMember.find(([sign]) => words.includes(sign)) ?? [];
     if (reason !== undefined) return failure(reason, { check: "health" });
   }
+  // Of etcd3 itself, which was closed while something was still to be asked.
+  if (words.includes("client was already closed")) return noAnswer(cause);
   if (code === undefined || aboutTheRequest.includes(code)) return undefined;
   if (isOfEtcd) return failure(shortened(words.slice("etcdserver: ".length)), { check: "health" });
   const { host } = hostAndPort(endpoint);
@@ -201,8 +209,12 @@ async function connectionFailure(
     const reason = await reasonForReset(endpoint, tls);
     return reason === undefined ? lost("it closes the connection", { check: "health" }) : lost(...reason);
   }
-  return lost(shortened(words), { check: "health" });
+  return lost(ownWords.test(words) ? "its connection broke" : shortened(words), { check: "health" });
 }
+
+/** How grpc-js, HTTP/2 and etcd3 speak of themselves, which tells nobody what to do. */
+const ownWords =
+  /RST_STREAM|Write (error|failed)|[Ss]tream|Bandwidth|[Cc]all (cancelled|ended)|[Cc]hannel|[Ss]ession|[Ss]ubchannel|HTTP\/?2|ERR_|etcd3|LB pick|No connection/;
 
 type Reason = readonly [message: string, details: AttemptDetails];
 
