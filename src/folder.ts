@@ -56,6 +56,12 @@ export interface Place {
 /** How many links may lead on to others. */
 export const mostLinks = 40;
 
+/** What is wrong with all that is no file and no folder. */
+export const notRegular = "it is not a regular file; - is standard output";
+
+/** Where Linux has what processes have open: to replace one of these would replace a file that somebody is writing to. */
+export const processes = "/proc";
+
 /** The way to a file is somebody's who is neither root nor we, and could lead it elsewhere at any moment. */
 export class UntrustedPlace extends Error {
   override readonly name = "UntrustedPlace";

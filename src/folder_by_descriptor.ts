@@ -1,5 +1,14 @@
 /** A folder by descriptor, on Linux: whatever its names lead to by now, it stays the same folder. */
-import { type Facts, type Folder, mostLinks, type OpenFile, type Place, UntrustedPlace } from "./folder.ts";
+import {
+  type Facts,
+  type Folder,
+  mostLinks,
+  notRegular,
+  type OpenFile,
+  type Place,
+  processes,
+  UntrustedPlace,
+} from "./folder.ts";
 import {
   AT_FDCWD,
   LibcFiles,
@@ -59,7 +68,7 @@ class Walk {
     const next = this.#libc.open(this.#folder, part, O_PATH | O_NOFOLLOW);
     // Of what is open, as there may be something else at the name by now.
     const { kind, uid } = this.#libc.factsOf(next);
-    if (kind !== "link") return this.#enter(next, `${this.#way}/${part}`);
+    if (kind !== "link") return this.#enter(next, this.#way === "/" ? `/${part}` : `${this.#way}/${part}`);
     try {
       const leads = this.#libc.linkOf(next);
       if (++this.#links > mostLinks) throw new Error("its links lead to each other");
@@ -75,6 +84,7 @@ class Walk {
     this.#libc.close(this.#folder);
     this.#folder = next;
     this.#way = way;
+    if (way === processes) throw new Error(notRegular);
   }
 
   #arrive(name: string): Place {

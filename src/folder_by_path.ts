@@ -1,6 +1,15 @@
 /** A folder by path, where libc may not be asked: root stays out of what others could exchange under its hands. */
 import { basename, dirname, join, resolve } from "node:path";
-import { type Facts, type Folder, mostLinks, type OpenFile, type Place, UntrustedPlace } from "./folder.ts";
+import {
+  type Facts,
+  type Folder,
+  mostLinks,
+  notRegular,
+  type OpenFile,
+  type Place,
+  processes,
+  UntrustedPlace,
+} from "./folder.ts";
 
 /** See `findPlace`. */
 export async function placeByPath(path: string): Promise<Place> {
@@ -11,6 +20,7 @@ export async function placeByPath(path: string): Promise<Place> {
     passed.push(target);
     link = await linkAt(target);
   }
+  if (passed.some((path) => path.startsWith(`${processes}/`))) throw new Error(notRegular);
   const last = passed.at(-1) as string;
   const folder = await Deno.realPath(dirname(last));
   const name = basename(last);
@@ -54,9 +64,11 @@ async function areSafe(folders: readonly string[]): Promise<boolean> {
     return above;
   }));
   for (const folder of all) {
-    const { uid, mode, isSymlink } = await Deno.lstat(folder);
-    const isShared = !isSymlink && mode !== null && (mode & writableByOthers) !== 0 && (mode & sticky) === 0;
-    if (uid !== 0 || isShared) return false;
+    // What we may not even look at is no better.
+    const info = await Deno.lstat(folder).catch(() => undefined);
+    if (info === undefined || info.uid !== 0) return false;
+    const isShared = info.mode !== null && (info.mode & writableByOthers) !== 0 && (info.mode & sticky) === 0;
+    if (isShared && !info.isSymlink) return false;
   }
   return true;
 }

@@ -1,5 +1,5 @@
 /** Writing a file so that no reader ever sees half of it, and nobody who may change its folder gains by that. */
-import { type Facts, findPlace, type Folder, type OpenFile, type Place } from "./folder.ts";
+import { type Facts, findPlace, type Folder, notRegular, type OpenFile, type Place } from "./folder.ts";
 
 /** A file that another program reads. Every method throws an `Error` that says why it cannot be used. */
 export interface OutputFile {
@@ -78,7 +78,7 @@ async function look({ folder, name }: Place): Promise<Before | undefined> {
 /** Opens a plain file. Something else may have an effect, or wait, when it is opened. */
 async function open(folder: Folder, name: string, how: "read" | "write"): Promise<OpenFile> {
   const wrong = (facts: Facts | undefined): Error | undefined =>
-    facts?.kind === "file" ? undefined : new Error("it is not a regular file; - is standard output");
+    facts?.kind === "file" ? undefined : new Error(notRegular);
   const before = wrong(await folder.look(name));
   if (before !== undefined) throw before;
   const file = await folder.open(name, how);
