@@ -62,7 +62,8 @@ async function firstParts(store: Store, base: string, begin: string, limit: Limi
     if (end >= 0) parts.add(key.subarray(start, end).toString());
     if (parts.size === maxNames) break;
   }
-  return [...parts];
+  // Not as etcd has them: it puts what follows a dash in front of what follows the slash.
+  return [...parts].sort();
 }
 
 /** Keys that begin with a prefix, in order. `beyond` says where the next page begins, where that is not right behind the last key. */

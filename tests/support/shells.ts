@@ -95,7 +95,7 @@ export class CompletingShell implements AsyncDisposable {
     const before = this.terminal.shown.length;
     await this.terminal.type(line);
     // The first TAB may do no more than to complete what all candidates have in common.
-    for (let tabs = 0; tabs < 3 && !this.terminal.shown.slice(before).includes(expected); tabs++) {
+    for (let tabs = 0; tabs < 10 && !this.terminal.shown.slice(before).includes(expected); tabs++) {
       await this.terminal.type("\t");
       await this.terminal.quiet(500);
     }
