@@ -8,7 +8,7 @@ import { selected, selection, serviceTypes } from "./settings.ts";
 const settings = {
   serviceType: required({
     ...serviceTypes,
-    meaning: "Of which type; several are separated by commas.",
+    meaning: "Of which type; several are separated by commas, and \\, is a comma in one.",
   }),
   name: selection.name,
   strategy: withDefault("random", {

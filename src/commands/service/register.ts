@@ -5,7 +5,7 @@ import { maxSeconds, maxTtl, wholeSeconds } from "../connection.ts";
 import { type AnyCommand, flag, named, oneOf, optional, required, type Values } from "../settings.ts";
 import { type Checking, checking, checksOf, hasChecks, healthOptions } from "./checks.ts";
 import { announced } from "./healthy.ts";
-import { identity } from "./settings.ts";
+import { identity, newType } from "./settings.ts";
 import { Announcer, label, left, longestLeave, registered, stuck } from "./staying.ts";
 
 /** How something is registered. */
@@ -46,6 +46,7 @@ export const registration = {
 
 const settings = {
   ...identity,
+  serviceType: newType,
   ...registration,
   refreshEvery: optional({
     flag: "--refresh-every",

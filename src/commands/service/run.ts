@@ -15,13 +15,13 @@ import {
 import { checking, checksOf } from "./checks.ts";
 import { filled, isLocal, withPlaceholders } from "./placeholders.ts";
 import { registration } from "./register.ts";
-import { identity } from "./settings.ts";
+import { identity, newType } from "./settings.ts";
 import { label } from "./staying.ts";
 import { stopCodes, StopRequests } from "./stop_requests.ts";
 import { lossRules, supervise, type Supervision } from "./supervising.ts";
 
 const settings = {
-  serviceType: identity.serviceType,
+  serviceType: newType,
   serviceName: withDefault("{hostname}", {
     ...identity.serviceName,
     meaning:

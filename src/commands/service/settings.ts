@@ -1,4 +1,5 @@
 /** The settings that say which service is meant. */
+import { RuleViolation } from "../../errors.ts";
 import { parseName, parsePattern, type Selection } from "../../registry/mod.ts";
 import { optional, required, type Values } from "../settings.ts";
 
@@ -24,11 +25,20 @@ export const identity = {
   }),
 } as const;
 
+/** The type under which an instance is registered. Older ones may hold a comma; `list` takes it for the end of a type. */
+export const newType = required({
+  ...serviceType,
+  parse: (text: string): string => {
+    if (text.includes(",")) throw new RuleViolation('hold no ","');
+    return parseName(text);
+  },
+});
+
 /** One or more types. */
 export const serviceTypes = {
   ...serviceType,
   repeatable: true,
-  parse: (text: string): string[] => text.split(",").map(parseName),
+  parse: (text: string): string[] => splitList(text).map(parseName),
 } as const;
 
 /** In which variable `service run` repeats the type of its command. */
@@ -38,7 +48,7 @@ export const typeOfCommand = "EMPUSA_RUN_SERVICE_TYPE";
 export const selection = {
   serviceType: optional({
     ...serviceTypes,
-    meaning: "Only services of this type; several are separated by commas.",
+    meaning: "Only services of this type; several are separated by commas, and \\, is a comma in one.",
     envOfParent: typeOfCommand,
   }),
   name: optional({
@@ -49,6 +59,11 @@ export const selection = {
     parse: parsePattern,
   }),
 } as const;
+
+/** The values of a list. Behind a backslash a comma is part of one. */
+function splitList(text: string): string[] {
+  return text.split(/(?<!\\),/).map((value) => value.replaceAll("\\,", ","));
+}
 
 /** The selection that settings make. */
 export function selected({ serviceType, name }: Values<typeof selection>): Selection {

@@ -11,7 +11,7 @@ import { services } from "./subject.ts";
 const settings = {
   serviceType: required({
     ...serviceTypes,
-    meaning: "Of which type; several are separated by commas.",
+    meaning: "Of which type; several are separated by commas, and \\, is a comma in one.",
   }),
   serviceName: optional({
     ...identity.serviceName,
