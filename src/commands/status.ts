@@ -34,6 +34,9 @@ export async function runStatus({ format }: StatusOptions, context: Context): Pr
   await stdout.write(
     format === "json" ? resultFor(stdout, json(status)) : table(status, context.system.wantsColor(stdout)),
   );
+  if (status.endpoints.some(({ facts }) => facts !== undefined && facts.version === undefined)) {
+    await context.log.info("etcd tells its version, leader, size and alarms to its user root alone");
+  }
   const failure = status.read ?? status.write;
   if (failure !== undefined) throw failure;
   return ExitCode.done;
@@ -45,10 +48,10 @@ function json({ endpoints, treeRoot, read, write, services, permanent }: Registr
       endpoint: showEndpoint(endpoint),
       reachable: facts !== undefined,
       version: facts?.version ?? null,
-      leader: facts?.leader ?? null,
+      leader: facts?.hasLeader ? facts.role === "leader" : null,
       latency_ms: facts === undefined ? null : Math.round(facts.latency * 10) / 10,
       database_bytes: facts?.databaseSize ?? null,
-      alarms: facts?.alarms ?? [],
+      alarms: facts === undefined ? [] : facts.alarms ?? null,
       error: error === undefined ? null : withAdvice(error.message, error.checks),
     })),
     tree_root: shown(treeRoot),
@@ -78,14 +81,14 @@ function table(
 function row({ endpoint, facts, error }: EndpointStatus): string[] {
   const name = showEndpoint(endpoint);
   if (facts === undefined) return [name, error.message, "-", "-", "-", "-", "-"];
-  const { version, leader, latency, databaseSize, alarms } = facts;
+  const { version = "-", role, hasLeader, latency, databaseSize, alarms = [] } = facts;
   return [
     name,
-    leader === undefined ? "no leader" : "ok",
+    role === "learner" ? "learner" : hasLeader === false ? "no leader" : "ok",
     version,
-    leader === true ? "yes" : "no",
+    role === undefined ? "-" : role === "leader" ? "yes" : "no",
     `${latency.toFixed(1)} ms`,
-    `${(databaseSize / 2 ** 20).toFixed(1)} MiB`,
+    databaseSize === undefined ? "-" : `${(databaseSize / 2 ** 20).toFixed(1)} MiB`,
     alarms.length === 0 ? "-" : alarms.join(" "),
   ];
 }

@@ -151,14 +151,17 @@ export function statusAnswer(
     readonly dbSize?: string;
     readonly isLearner?: boolean;
   },
-): Pick<EndpointFacts, "version" | "leader" | "databaseSize"> & { readonly member: string } {
+): Required<Pick<EndpointFacts, "version" | "role" | "hasLeader" | "databaseSize">> & {
+  readonly member: string;
+} {
   revisionOf(answer);
-  const { version = "", leader = "0", dbSize = "0" } = answer;
+  const { version = "", leader = "0", dbSize = "0", isLearner = false } = answer;
   const member = answer.header?.member_id ?? "";
   return {
     member,
     version: word(version),
-    leader: leader === "0" ? undefined : leader === member,
+    role: isLearner ? "learner" : leader === member ? "leader" : "follower",
+    hasLeader: leader !== "0",
     databaseSize: whole(dbSize, 0, "the size of its database"),
   };
 }
@@ -167,7 +170,7 @@ export function statusAnswer(
 export function alarmAnswer(
   answer: Answer & { readonly alarms?: readonly { readonly memberID?: string; readonly alarm?: unknown }[] },
 ): readonly { readonly member: string; readonly alarm: string }[] {
-  revisionOf(answer);
+  // This is the one answer that comes without a header.
   const { alarms = [] } = answer;
   return alarms.slice(0, 100).map(({ memberID = "", alarm }) => ({
     member: memberID,

@@ -4,23 +4,22 @@ import { backOff, delay } from "../delay.ts";
 import { EmpusaError, RefusedError, UnreachableError } from "../errors.ts";
 import { type AccessSource, Credentials, type Login } from "./credentials.ts";
 import {
-  alarmAnswer,
   broken,
   deleteAnswer,
   grantAnswer,
   type Page,
   plainAnswer,
   rangeAnswer,
-  statusAnswer,
   timeToLiveAnswer,
   tokenAnswer,
   txnAnswer,
 } from "./answers.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { authenticationIsOff, explain, type Right, says, tokenIsDead } from "./explain.ts";
-import { AttemptFailure, Failover, inTime, type Signs } from "./failover.ts";
+import { AttemptFailure, Failover, inTime, noAnswer, type Signs } from "./failover.ts";
 import type { Client, Link, RpcOptions } from "./link.ts";
 import { Member } from "./member.ts";
+import { endpointFacts } from "./status.ts";
 import {
   type Change,
   type Claim,
@@ -378,10 +377,17 @@ export class EtcdStore implements Store {
     }
   }
 
-  statuses(limit: Limit): Promise<EndpointStatus[]> {
+  statuses(limit: Limit, enough: Promise<unknown> = new Promise(() => {})): Promise<EndpointStatus[]> {
     return Promise.all(this.#members.map(async (member) => {
-      const ask = (anonymous: boolean): Promise<EndpointFacts> =>
-        inTime(this.#ask(member, limit.deadline, status, { anonymous }), limit);
+      const ask = (anonymous: boolean): Promise<EndpointFacts> => {
+        const facts = this.#ask(
+          member,
+          limit.deadline,
+          (client, options) => endpointFacts(client, options, !anonymous),
+          { anonymous },
+        );
+        return inTime(Promise.race([facts, silent(enough)]), limit);
+      };
       try {
         // Most etcds tell it to everybody, and whoever has a wrong password wants to know most.
         const facts = await ask(true).catch((error) => {
@@ -546,19 +552,10 @@ function byTheClock(deadline: number): number {
   return Date.now() + deadline - performance.now();
 }
 
-/** What an endpoint tells of itself. */
-async function status(client: Client, options: RpcOptions): Promise<EndpointFacts> {
-  // One after the other, so that the second finds the connection made.
-  const alarms = alarmAnswer(await client.maintenance.alarm({ action: "Get" }, options));
-  const begun = performance.now();
-  const answer = await client.maintenance.status(options);
-  const latency = performance.now() - begun;
-  const { member: itself, ...facts } = statusAnswer(answer);
-  return {
-    ...facts,
-    latency,
-    alarms: alarms.filter(({ member }) => member === itself).map(({ alarm }) => alarm),
-  };
+/** Rejects as soon as that has come, for an endpoint that has not answered by then. */
+async function silent(enough: Promise<unknown>): Promise<never> {
+  await enough;
+  throw noAnswer();
 }
 
 /** The error for a key that was not stored: that its lease had ended, if that is what etcd says. */

@@ -1,6 +1,7 @@
 /** The service registry: what commands are given to work with. */
 import { EmpusaError, RefusedError } from "../errors.ts";
 import { adopt, type Adoptable, type Adopted, type AdoptOptions } from "./adoption.ts";
+import { delay } from "../delay.ts";
 import type { Endpoint } from "./endpoint.ts";
 import {
   compareInstances,
@@ -85,6 +86,9 @@ export interface RegistryStatus {
   /** How many of them have no TTL. */
   readonly permanent: number | undefined;
 }
+
+/** How long an endpoint gets to tell how it is, at least, when all else is known, in milliseconds. */
+const patience = 1000;
 
 /** The rules for certificates and keys. They cost a few milliseconds to load, and few need them. */
 export function tlsRules(): Promise<typeof import("./tls.ts")> {
@@ -239,11 +243,20 @@ export class Registry implements Disposable {
   async status(): Promise<RegistryStatus> {
     const limit = limitOf(this.#timeout);
     const prefix = instancePrefix(this.#treeRoot);
-    const [endpoints, read, write] = await Promise.all([
-      this.#store.statuses(limit),
+    const asked = Promise.all([
       settled(this.#store.list(prefix, limit)),
       settled(this.#store.mayWrite(prefix, limit)),
     ]);
+    const began = performance.now();
+    const over = new AbortController();
+    // Those that are silent get as long again as all else took.
+    const enough = asked.then(() => {
+      const took = performance.now() - began;
+      return delay(Math.max(took, patience - took), over.signal);
+    });
+    const endpoints = await this.#store.statuses(limit, enough);
+    over.abort();
+    const [read, write] = await asked;
     const kind = instancesOf(this.#treeRoot, { types: [] });
     const instances = read.value === undefined ? undefined : readAll(read.value.entries, kind).items;
     return {

@@ -45,17 +45,18 @@ export interface Limit {
   readonly signal?: AbortSignal;
 }
 
-/** What an endpoint tells of itself. */
+/** What an endpoint tells of itself. What it tells only to others is undefined. */
 export interface EndpointFacts {
-  readonly version: string;
+  readonly version?: string;
   /** Milliseconds that a small question takes, once connected. */
   readonly latency: number;
-  /** Whether it leads its cluster; undefined where nobody does. */
-  readonly leader: boolean | undefined;
+  /** What it is in its cluster; `follower` also where nobody leads, which `hasLeader` tells. */
+  readonly role?: "leader" | "follower" | "learner";
+  readonly hasLeader?: boolean;
   /** Bytes on disk. */
-  readonly databaseSize: number;
+  readonly databaseSize?: number;
   /** Its own alarms, such as `NOSPACE`. */
-  readonly alarms: readonly string[];
+  readonly alarms: readonly string[] | undefined;
 }
 
 /** An endpoint's answer, or why there was none. */
@@ -177,8 +178,11 @@ export interface Store {
     limit: Limit,
     silence?: number,
   ): Promise<Watch>;
-  /** What each endpoint tells of itself; one that does not answer is no failure of the whole. */
-  statuses(limit: Limit): Promise<EndpointStatus[]>;
+  /**
+   * What each endpoint tells of itself; one that does not answer is no failure of the whole.
+   * @param enough resolves when those that are silent are not waited for any longer
+   */
+  statuses(limit: Limit, enough?: Promise<unknown>): Promise<EndpointStatus[]>;
   /** Ends all connections. Nothing may be asked of the store after it. */
   close(): void;
 }

@@ -64,13 +64,13 @@ const honest: Scripts = {
     call.send([[1, header()], [2, request.get(1) ?? 0n], [3, 20], [4, 30]]);
     call.end();
   },
-  LeaseKeepAlive: (call, request) => call.send([[1, header()], [2, request.get(1) ?? 0n], [3, 5]]),
+  LeaseKeepAlive: (call, request) => call.send([[1, header()], [2, request.get(1) ?? 0n], [3, 30]]),
   Watch: (call, request) => {
     if (request.has(1)) call.send([[1, header()], [3, 1]]);
     else call.send([[1, header()], [2, -1]]);
   },
   Authenticate: answer([1, header()], [2, "token.1"]),
-  Alarm: answer([1, header()]),
+  Alarm: answer(),
   Status: answer([1, header()], [2, "3.4.23"], [3, 20_480], [4, 2]),
 };
 
