@@ -306,11 +306,19 @@ export class EtcdStore implements Store {
     }
   }
 
-  async remaining(id: LeaseId, limit: Limit): Promise<LeaseTime | undefined> {
-    return await this.#call(
+  remaining(id: LeaseId, limit: Limit): Promise<LeaseTime | undefined> {
+    return this.#timeToLive(id, false, limit);
+  }
+
+  async keysOn(id: LeaseId, limit: Limit): Promise<number | undefined> {
+    return (await this.#timeToLive(id, true, limit))?.keys;
+  }
+
+  #timeToLive(id: LeaseId, keys: boolean, limit: Limit): Promise<ReturnType<typeof timeToLiveAnswer>> {
+    return this.#call(
       limit,
       async (client, options) =>
-        timeToLiveAnswer(await client.leaseClient.leaseTimeToLive({ ID: id, keys: false }, options), id),
+        timeToLiveAnswer(await client.leaseClient.leaseTimeToLive({ ID: id, keys }, options), id),
     );
   }
 

@@ -166,6 +166,8 @@ export interface Store {
   revoke(id: LeaseId, limit: Limit): Promise<void>;
   /** How much time the lease has, or undefined where it is gone. */
   remaining(id: LeaseId, limit: Limit): Promise<LeaseTime | undefined>;
+  /** How many keys are tied to the lease, or undefined where it is gone. */
+  keysOn(id: LeaseId, limit: Limit): Promise<number | undefined>;
   /** Resolves if all that begins with `prefix` could be written now, without writing it. */
   mayWrite(prefix: string, limit: Limit): Promise<void>;
   /**

@@ -5,8 +5,9 @@ import { shorten } from "../escape.ts";
 import { ConflictError } from "./holder.ts";
 import { isNameSized, maxNameBytes, parseLocation, parseName, type Selection } from "./instance.ts";
 import { decode, type Kind, readAll, type Stored, type Stray } from "./kind.ts";
-import { newLeaseId, timeToLeave } from "./session.ts";
-import { type LeaseId, type Limit, limitOf, type Revision, type Store } from "./store.ts";
+import { timeToLeave } from "./session.ts";
+import { type Entry, type LeaseId, type Limit, limitOf, type Record, type Store } from "./store.ts";
+import { leaseIdFor, retire } from "./switch_lease.ts";
 import { watchAll, type WatchEvent, type WatchOptions } from "./watch.ts";
 
 /** A named value. */
@@ -110,8 +111,13 @@ export class Switches {
    */
   set(name: string, value: string, ttl?: number): Promise<SetOutcome> {
     const limit = limitOf(this.#timeout);
-    return this.#onLease(ttl, limit, async (lease) => {
-      await this.#store.claim({ key: this.#key(name), value, lease, rewrite: true }, () => true, limit);
+    return this.#onLease(name, value, ttl, limit, async (record) => {
+      let before: LeaseId | undefined;
+      await this.#store.claim({ ...record, rewrite: true }, (holder) => {
+        before = holder.lease;
+        return true;
+      }, limit);
+      return before;
     });
   }
 
@@ -123,55 +129,65 @@ export class Switches {
    */
   async compareAndSet(name: string, value: string, expected: string, ttl?: number): Promise<SetOutcome> {
     const limit = limitOf(this.#timeout);
-    let before = await this.#revisionOf(name, expected, limit);
-    return await this.#onLease(ttl, limit, async (lease) => {
+    let before = await this.#expected(name, expected, limit);
+    return await this.#onLease(name, value, ttl, limit, async (record) => {
       for (let failures = 0;;) {
-        if (await this.#store.replace({ key: this.#key(name), value, lease }, before, limit)) return;
+        if (await this.#store.replace(record, before?.modifyRevision ?? 0, limit)) return before?.lease;
         await delay(backOff(++failures, longestPause));
-        before = await this.#revisionOf(name, expected, limit);
+        before = await this.#expected(name, expected, limit);
       }
     });
   }
 
   /**
-   * The revision in which the switch got its value; 0 where it is not set.
-   * @throws {ConflictError} where it has another value than expected
+   * The switch as it lies there with the value expected; undefined where it is not set.
+   * @throws {ConflictError} where it has another value
    */
-  async #revisionOf(name: string, expected: string, limit: Limit): Promise<Revision> {
+  async #expected(name: string, expected: string, limit: Limit): Promise<Entry | undefined> {
     const entry = await this.#store.get(this.#key(name), limit);
-    if (entry === undefined) return 0;
+    if (entry === undefined) return undefined;
     // Byte by byte, as what is no UTF-8 would be decoded to something else.
     const bytes = new TextEncoder().encode(expected);
-    const { value, modifyRevision } = entry;
-    if (value.length === bytes.length && value.every((byte, i) => byte === bytes[i])) return modifyRevision;
+    const { value } = entry;
+    if (value.length === bytes.length && value.every((byte, i) => byte === bytes[i])) return entry;
     const [is, wanted] = [new TextDecoder().decode(value), expected].map((text) =>
       JSON.stringify(shorten(text))
     );
     throw new ConflictError(`cannot set ${name}: its value is ${is}, not ${wanted}`);
   }
 
-  /** Sets something with a lease of its own, which goes again where that fails; or with none where there is no TTL. */
+  /**
+   * Sets a switch with a lease of its own, which goes again where that fails; or with none where there is no TTL.
+   * @param set tells on which lease it was before
+   */
   async #onLease(
+    name: string,
+    value: string,
     ttl: number | undefined,
     limit: Limit,
-    set: (lease: LeaseId | undefined) => Promise<void>,
+    set: (record: Record) => Promise<LeaseId | undefined>,
   ): Promise<SetOutcome> {
-    if (ttl === undefined) {
-      await set(undefined);
-      return { granted: undefined };
-    }
-    const lease = newLeaseId();
-    const granted = await this.#store.grant(lease, ttl, limit);
+    const key = this.#key(name);
+    const lease = ttl === undefined ? undefined : await leaseIdFor(key);
+    const granted = lease === undefined || ttl === undefined
+      ? undefined
+      : await this.#store.grant(lease, ttl, limit);
+    const record = { key, value, lease };
     try {
-      await set(lease);
+      await this.#retire(await set(record), record);
     } catch (error) {
       // Where it is not known what etcd has done, the TTL sees to it.
-      if (!(error instanceof UnreachableError)) {
+      if (lease !== undefined && !(error instanceof UnreachableError)) {
         await this.#store.revoke(lease, limitOf(timeToLeave)).catch(() => {});
       }
       throw error;
     }
     return { granted };
+  }
+
+  /** Has a lease end that nothing is tied to any longer. Where that fails, its TTL sees to it. */
+  async #retire(lease: LeaseId | undefined, record: Record): Promise<void> {
+    if (lease !== undefined) await retire(this.#store, lease, record, limitOf(timeToLeave)).catch(() => {});
   }
 
   /**
@@ -210,7 +226,9 @@ export class Switches {
       );
     }
     const value = state ? "no" : "yes";
-    if (await this.#store.replace({ key, value, lease: undefined }, entry.modifyRevision, limit)) {
+    const record = { key, value, lease: undefined };
+    if (await this.#store.replace(record, entry.modifyRevision, limit)) {
+      await this.#retire(entry.lease, record);
       return { value, hadTtl: entry.lease !== undefined };
     }
     throw new ConflictError(`cannot toggle ${name}: somebody else has changed it at the same time`);
