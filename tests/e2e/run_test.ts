@@ -410,7 +410,8 @@ Deno.test("a signal while {ip} is looked up starts nothing", async () => {
     stdin: "null",
     stderr: "piped",
   }).spawn();
-  await new Promise((resolve) => silent.once("message", resolve));
+  const asked = new Promise((resolve) => silent.once("message", () => resolve("asked")));
+  assertEquals(await Promise.race([asked, child.status]), "asked");
   child.kill("SIGTERM");
   assertEquals((await child.output()).code, 143);
   // And one whose name cannot be looked up does not keep the other one waiting.

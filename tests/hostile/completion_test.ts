@@ -122,7 +122,7 @@ async function inEach(
 ): Promise<void> {
   await Promise.all(shells.map((name) =>
     t.step({
-      name,
+      name: had.includes(name) ? name : `${name} (skipped: no ${name})`,
       ignore: !had.includes(name),
       ...together,
       fn: async () => {

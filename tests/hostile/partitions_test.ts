@@ -1,16 +1,14 @@
 /** A short seed of the partitions, where this machine can make them; `scripts/partitions` runs longer ones. */
 import { missing } from "../../tools/partitions/needs.ts";
+import { testUnless } from "../support/lacking.ts";
 import { launch } from "../support/program.ts";
 import { projectFile } from "../support/project.ts";
 
-const lacking = await missing();
-const reason = lacking === undefined ? "" : ` (skipped: this machine lacks ${lacking})`;
-
 // Members frozen; packets reordered; all packets dropped for longer than the TTL.
-Deno.test({
-  name: `registrations and watches survive frozen members, reordered packets and a partition${reason}`,
-  ignore: lacking !== undefined,
-  fn: async () => {
+testUnless(
+  await missing(),
+  "registrations and watches survive frozen members, reordered packets and a partition",
+  async () => {
     await using partitions = launch([projectFile("scripts/partitions"), "3", "1108"], {
       // Other tests run at the same time.
       EMPUSA_PROMISED: "1500",
@@ -18,4 +16,4 @@ Deno.test({
     const { code, stdout, stderr } = await partitions.outcome;
     if (code !== 0) throw new Error(`${stdout}${stderr}`);
   },
-});
+);
