@@ -56,6 +56,7 @@ export async function suffer(
       fault.name.padEnd(50),
       `${verdict.lost}/${keys.length} lost`,
       verdict.gone.size === 0 ? "" : `back ${seconds(Math.max(...verdict.gone.values()))} s`,
+      `${await mostDescriptors(bed)} fd`,
       lag > 100 ? `watch ${seconds(lag)} s` : "",
       verdict.spurious > 0 ? `${verdict.spurious} deleted by etcd` : "",
       ...wrong.map((words) => `SHORT: ${words}`),
@@ -63,6 +64,13 @@ export async function suffer(
   );
   if (wrong.length > 0) tellWhy(bed, begin, end);
   return { wrong, verdict, lags };
+}
+
+/** How many descriptors the client has that has the most. */
+async function mostDescriptors({ clients }: Bed): Promise<number> {
+  const running = clients.filter(({ hasEnded }) => !hasEnded);
+  const vitals = await Promise.all(running.map((client) => client.vitals()));
+  return Math.max(0, ...vitals.map(({ descriptors }) => descriptors));
 }
 
 /** Milliseconds until each watch has told that revision; Infinity if it has not in time. */
