@@ -14,11 +14,12 @@ import {
 } from "./instance.ts";
 import type { Access, AccessSource } from "./credentials.ts";
 import type { OldEntry } from "./etcd_v2.ts";
+import { listTogether } from "./list.ts";
 import { readAll, type Stored, type Stray } from "./kind.ts";
 import { namesOf } from "./names.ts";
 import { type RegisterOptions, Session } from "./session.ts";
 import { Switches } from "./switch.ts";
-import { type EndpointStatus, type Entry, limitOf, type Revision, type Store } from "./store.ts";
+import { type EndpointStatus, limitOf, type Revision, type Store } from "./store.ts";
 import { withTimes } from "./times.ts";
 import { watchAll, type WatchEvent, type WatchOptions } from "./watch.ts";
 
@@ -168,15 +169,12 @@ export class Registry implements Disposable {
     selection: Selection = { types: [] },
   ): Promise<{ instances: RegisteredInstance[]; strays: Stray[]; revision: Revision }> {
     const limit = limitOf(this.#timeout);
-    const entries: Entry[] = [];
-    let at: Revision | undefined;
-    for (const type of selection.types.length === 0 ? [undefined] : new Set(selection.types)) {
-      const snapshot = await this.#store.list(instancePrefix(this.#treeRoot, type), limit, at);
-      at = snapshot.revision;
-      for (const entry of snapshot.entries) entries.push(entry);
-    }
+    const prefixes = selection.types.length === 0
+      ? [instancePrefix(this.#treeRoot)]
+      : [...new Set(selection.types)].map((type) => instancePrefix(this.#treeRoot, type));
+    const { entries, revision } = await listTogether(this.#store, prefixes, limit);
     const { items, strays } = readAll(entries, instancesOf(this.#treeRoot, selection));
-    return { instances: items.sort(compareInstances), strays, revision: at ?? 0 };
+    return { instances: items.sort(compareInstances), strays, revision };
   }
 
   /** What `namesOf` finds. */

@@ -1,0 +1,33 @@
+/** What lies below several prefixes, as it was at one revision. */
+import { backOff, delay } from "../delay.ts";
+import { type Entry, type Limit, type Revision, RevisionGone, type Snapshot, type Store } from "./store.ts";
+
+/** How long is waited at most before everything is read again, in milliseconds. */
+const longestPause = 500;
+
+/**
+ * All entries whose key begins with one of the prefixes. Where the revision of the first is compacted away before the last
+ * is read, all are read again.
+ * @throws what `Store` throws
+ */
+export async function listTogether(
+  store: Pick<Store, "list">,
+  prefixes: readonly string[],
+  limit: Limit,
+): Promise<Snapshot> {
+  for (let failures = 1;; failures++) {
+    const entries: Entry[] = [];
+    let revision: Revision = 0;
+    try {
+      for (const prefix of prefixes) {
+        const snapshot = await store.list(prefix, limit, revision);
+        revision = snapshot.revision;
+        for (const entry of snapshot.entries) entries.push(entry);
+      }
+      return { entries, revision };
+    } catch (error) {
+      if (!(error instanceof RevisionGone)) throw error;
+      await delay(backOff(failures, longestPause), limit.signal);
+    }
+  }
+}
