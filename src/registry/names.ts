@@ -25,9 +25,13 @@ export async function namesOf(
   { what, begin, type }: { what: "type" | "name" | "switch"; begin: string; type: string | undefined },
   limit: Limit,
 ): Promise<string[]> {
-  if (what === "switch") return await namesBelow(store, switchPrefix(treeRoot), begin, limit);
+  if (what === "switch") {
+    const isName = (text: string): boolean => !text.split("/").includes("");
+    return await namesBelow(store, switchPrefix(treeRoot), begin, isName, limit);
+  }
   if (what === "name" && type !== undefined) {
-    return await namesBelow(store, instancePrefix(treeRoot, type), begin, limit);
+    const isName = (text: string): boolean => text !== "" && !text.includes("/");
+    return await namesBelow(store, instancePrefix(treeRoot, type), begin, isName, limit);
   }
   const base = instancePrefix(treeRoot);
   if (what === "type") return await firstParts(store, base, begin, limit);
@@ -40,10 +44,17 @@ export async function namesOf(
   return [...names].sort();
 }
 
-async function namesBelow(store: Store, base: string, begin: string, limit: Limit): Promise<string[]> {
+async function namesBelow(
+  store: Store,
+  base: string,
+  begin: string,
+  isName: (text: string) => boolean,
+  limit: Limit,
+): Promise<string[]> {
   const names: string[] = [];
   for await (const key of keysBelow(store, `${base}${begin}`, limit)) {
-    names.push(key.toString().slice(base.length));
+    const name = key.toString().slice(base.length);
+    if (isName(name)) names.push(name);
     if (names.length === maxNames) break;
   }
   return names;

@@ -65,7 +65,7 @@ Deno.test("switches", async (t) => {
   });
 
   await t.step(
-    "list knows them, and picks by a pattern; what has no name of a switch is warned about",
+    "list and completions know them, and list picks by a pattern; what has no name of a switch is warned about",
     async () => {
       for (const name of ["a", "features", "features/a", "features/b/c"]) await run("set", name, "1");
       for (const key of ["", "/x", "x//y", "x/"]) await etcd.etcdctl("put", `/foo/switch/${key}`, "x");
@@ -73,6 +73,12 @@ Deno.test("switches", async (t) => {
       const names = (json: string): string[] => JSON.parse(json).map((one: { switch: string }) => one.switch);
       assertEquals(names(listed), ["a", "features", "features/a", "features/b/c"]);
       assertEquals(warned.match(/left out what lies at \/foo\/switch\//g)?.length, 4);
+      using registry = await registryAt(etcd.url);
+      await etcd.etcdctl("put", "/foo/service/web/a", "h:1");
+      await etcd.etcdctl("put", "/foo/service/web/a/b", "h:1");
+      assertEquals(await registry.names("switch", "", undefined), names(listed));
+      assertEquals(await registry.names("switch", "features/", undefined), ["features/a", "features/b/c"]);
+      assertEquals(await registry.names("name", "", "web"), ["a"]);
       for (const key of ["", "/x", "x//y", "x/"]) await etcd.etcdctl("del", `/foo/switch/${key}`);
       for (
         const [pattern, expected] of [
