@@ -27,6 +27,8 @@ export interface Output {
 /** One AbortSignal for every way in which somebody asks the process to stop. */
 export interface Interruption extends Disposable {
   readonly signal: AbortSignal;
+  /** What to exit with where the signal cut off what was to be done: 128 and the signal's number. */
+  readonly code: number;
 }
 
 /** All that the program touches of the process around it. */
@@ -97,6 +99,7 @@ export interface System {
 export function system(): System {
   // Deno reads it when a module of Node's is loaded, and fails.
   dropUnreadable("NODE_OPTIONS");
+  endAsProcess1();
   return {
     stdout: output(Deno.stdout, "output"),
     stderr: output(Deno.stderr, "error"),
@@ -194,22 +197,52 @@ export type Signal = keyof typeof signalNumbers;
 
 function interruption(): Interruption {
   const controller = new AbortController();
+  let code = 0;
   const heard = onSignals(["SIGHUP", "SIGINT", "SIGTERM"], (signal) => {
-    if (controller.signal.aborted) Deno.exit(128 + signalNumbers[signal]);
+    code = codeOf(signal);
+    if (controller.signal.aborted) Deno.exit(code);
     controller.abort(signal);
   });
-  return { signal: controller.signal, [Symbol.dispose]: () => heard[Symbol.dispose]() };
+  return {
+    signal: controller.signal,
+    get code(): number {
+      return code;
+    },
+    [Symbol.dispose]: () => heard[Symbol.dispose](),
+  };
+}
+
+function codeOf(signal: Signal): number {
+  return 128 + signalNumbers[signal];
+}
+
+/** How many listen to each signal. */
+const listening = new Map<Signal, number>();
+
+/** The kernel lets process 1 ignore each signal that it does not listen to, so what nobody else listens to ends it here. */
+function endAsProcess1(): void {
+  if (Deno.pid !== 1 || Deno.build.os === "windows") return;
+  for (const signal of ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM"] as const) {
+    if (isIgnored(signalNumbers[signal])) continue;
+    Deno.addSignalListener(signal, () => {
+      if ((listening.get(signal) ?? 0) === 0) Deno.exit(codeOf(signal));
+    });
+  }
 }
 
 function onSignals(signals: readonly Signal[], listener: (signal: Signal) => void): Disposable {
   const listeners = signals.filter(isHeeded).map((signal) => {
     const hear = (): void => listener(signal);
     Deno.addSignalListener(signal, hear);
+    listening.set(signal, (listening.get(signal) ?? 0) + 1);
     return { signal, hear };
   });
   return {
     [Symbol.dispose]: () => {
-      for (const { signal, hear } of listeners) Deno.removeSignalListener(signal, hear);
+      for (const { signal, hear } of listeners) {
+        Deno.removeSignalListener(signal, hear);
+        listening.set(signal, (listening.get(signal) ?? 0) - 1);
+      }
     },
   };
 }

@@ -27,7 +27,7 @@ export async function waitUntil<T>(
   registry: Registry,
   { system, log, timeout }: Context,
   { holds, then, missed }: Awaited<T>,
-): Promise<ExitCode> {
+): Promise<number> {
   using interruption = system.interruption();
   const late = new AbortController();
   const timer = setTimeout(() => late.abort(), timeout);
@@ -47,7 +47,7 @@ export async function waitUntil<T>(
   }
   if (interruption.signal.aborted) {
     await log.info("interrupted while it waited");
-    return ExitCode.failed;
+    return interruption.code;
   }
   const how = `not within ${timeout / 1000} s: ${missed(view.items.sort(compare))}`;
   const { silent } = question;

@@ -727,7 +727,7 @@ Deno.test("what is started by something else is found only while it is healthy, 
   await waiting.said("not healthy yet: tcp 127.0.0.1:1: connection refused");
   waiting.signal("SIGTERM");
   const { code, stderr } = await waiting.outcome;
-  assertEquals(code, 0);
+  assertEquals(code, 143);
   assertStringIncludes(stderr, "interrupted before web/a was registered");
 });
 

@@ -41,6 +41,6 @@ export function fakeSystem({ isTerminal = false, noColor = false } = {}): FakeSy
     adoptOrphans: () => ({ [Symbol.dispose]: () => {} }),
     onReaderGone: () => ({ [Symbol.dispose]: () => {} }),
     onSignals: () => ({ [Symbol.dispose]: () => {} }),
-    interruption: () => ({ signal: new AbortController().signal, [Symbol.dispose]: () => {} }),
+    interruption: () => ({ signal: new AbortController().signal, code: 0, [Symbol.dispose]: () => {} }),
   };
 }

@@ -143,7 +143,7 @@ export function registerOptions(typed: Values<typeof settings>): RegisterOptions
   return { ...options, stay };
 }
 
-export async function runRegister(options: RegisterOptions, context: Context): Promise<ExitCode> {
+export async function runRegister(options: RegisterOptions, context: Context): Promise<number> {
   const { instance, ttl, exclusive, stay } = options;
   if (stay === undefined) {
     using registry = await context.openRegistry();
@@ -166,7 +166,7 @@ export async function runRegister(options: RegisterOptions, context: Context): P
     : undefined;
   if (session === undefined) {
     await context.log.info(`interrupted before ${label(instance)} was registered`);
-    return ExitCode.done;
+    return interruption.code;
   }
   announcer.tell("info", registered(session, instance, { ttl, every: stay.every }));
   announcer.ready();

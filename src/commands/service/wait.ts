@@ -1,4 +1,4 @@
-import { type ExitCode, UsageError } from "../../errors.ts";
+import { UsageError } from "../../errors.ts";
 import { parseName, type RegisteredInstance, type Selection } from "../../registry/mod.ts";
 import { type Context, leaf, type Program } from "../command.ts";
 import { wholeNumber } from "../connection.ts";
@@ -72,7 +72,7 @@ export function waitOptions(typed: Values<typeof settings>): WaitOptions {
   return { selection: selected(typed), serviceName, count: gone ? 0 : count ?? 1, printing: typed };
 }
 
-export async function runWait(options: WaitOptions, context: Context): Promise<ExitCode> {
+export async function runWait(options: WaitOptions, context: Context): Promise<number> {
   const { selection, serviceName, count, printing } = options;
   using registry = await context.openRegistry();
   const matching = (all: readonly RegisteredInstance[]): RegisteredInstance[] =>

@@ -1,5 +1,4 @@
 import { parseSwitchValue } from "../../registry/mod.ts";
-import type { ExitCode } from "../../errors.ts";
 import { type Context, leaf, type Program } from "../command.ts";
 import type { AnyCommand } from "../settings.ts";
 import { waitUntil } from "../waiting.ts";
@@ -26,7 +25,7 @@ export function waitForSwitchCommand(program: Program): AnyCommand {
   });
 }
 
-export async function runWait({ name, value }: WaitOptions, context: Context): Promise<ExitCode> {
+export async function runWait({ name, value }: WaitOptions, context: Context): Promise<number> {
   using registry = await context.openRegistry();
   const is = (all: readonly { readonly value: string }[]): string =>
     all[0] === undefined ? "not set" : JSON.stringify(all[0].value);
