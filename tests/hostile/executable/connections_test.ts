@@ -24,6 +24,16 @@ async function back(etcd: Etcd): Promise<number> {
   return performance.now() - began;
 }
 
+/** The sockets that a process holds. */
+async function sockets({ pid }: Running): Promise<number> {
+  let count = 0;
+  for await (const { name } of Deno.readDir(`/proc/${pid}/fd`)) {
+    const target = await Deno.readLink(`/proc/${pid}/fd/${name}`).catch(() => "");
+    if (target.startsWith("socket:")) count++;
+  }
+  return count;
+}
+
 Deno.test("a process that has nothing to do keeps its one connection", async () => {
   await using etcd = await Etcd.start();
   using proxy = new Proxy(etcd.endpoint);
@@ -78,4 +88,22 @@ Deno.test("a wiped etcd has the key again at once", async () => {
   await etcd.restart();
   const took = await back(etcd);
   assert(took < 1000, `${took} ms`);
+});
+
+Deno.test("outages leave no sockets behind", async () => {
+  await using etcd = await Etcd.start({ slowElections: true });
+  using proxy = new Proxy(etcd.endpoint);
+  await using running = await refresher(proxy.endpoint, 4);
+  const before = await sockets(running);
+  for (let i = 0; i < 5; i++) {
+    await etcd.signal("SIGSTOP");
+    await pause(2000);
+    await etcd.signal("SIGCONT");
+    await pause(200);
+    proxy.cut();
+    await pause(200);
+    proxy.open();
+    await pause(600);
+  }
+  await until("all of them are gone", async () => await sockets(running) <= before, 10);
 });
