@@ -60,8 +60,12 @@ let known: LibcFiles | undefined;
 
 /** The library, or undefined where we may not ask it. */
 export function libcFiles(): LibcFiles | undefined {
+  if (known !== undefined) return known;
   try {
-    return known ??= new LibcFiles();
+    const libc = new LibcFiles();
+    // Containers of old may forbid statx(2).
+    libc.look(AT_FDCWD, "/");
+    return known = libc;
   } catch {
     return undefined;
   }
