@@ -38,7 +38,7 @@ const isLink = (path: string): boolean => Deno.lstatSync(path).isSymlink;
 const namesIn = (path: string): string[] => [...Deno.readDirSync(path)].map(({ name }) => name).sort();
 
 /** A thread that does something in a folder for as long as it lasts, again and again; and what it has found. */
-function meanwhile(source: string, path: string): { over(): Promise<number[]> } {
+async function meanwhile(source: string, path: string): Promise<{ over(): Promise<number[]> }> {
   const code = `import { lchownSync } from "node:fs";
     const path = ${JSON.stringify(path)}, found = [];
     let over = false;
@@ -46,15 +46,14 @@ function meanwhile(source: string, path: string): { over(): Promise<number[]> } 
     const look = () => {
       const until = performance.now() + 20;
       while (performance.now() < until) {
-        for (const { name } of Deno.readDirSync(path)) {
-          const file = path + "/" + name;
-          try { if (name.endsWith(".empusa-tmp")) { ${source} } } catch { /* It is gone by now. */ }
-        }
+        try { ${source} } catch { /* It is gone by now. */ }
       }
       if (over) postMessage(found); else setTimeout(look);
     };
+    postMessage("ready");
     look();`;
   const worker = new Worker(`data:application/typescript,${encodeURIComponent(code)}`, { type: "module" });
+  await new Promise((resolve) => worker.onmessage = resolve);
   return {
     over: async () => {
       const found = new Promise<number[]>((resolve) => worker.onmessage = ({ data }) => resolve(data));
@@ -65,6 +64,13 @@ function meanwhile(source: string, path: string): { over(): Promise<number[]> } 
     },
   };
 }
+
+/** What is done with each temporary file, which is `file`. */
+const withEach = (source: string): string =>
+  `for (const { name } of Deno.readDirSync(path)) {
+    const file = path + "/" + name;
+    if (name.endsWith(".empusa-tmp")) { ${source} }
+  }`;
 
 const large = (i: number): string => `${i}\n`.repeat(1_000_000);
 
@@ -79,13 +85,13 @@ testUnless(
     const path = `${theirs.path}/out.txt`;
     await Deno.writeTextFile(path, "");
     await Deno.chown(path, somebody, somebody);
-    const attack = meanwhile(
-      `if (!Deno.lstatSync(file).isSymlink) {
+    const attack = await meanwhile(
+      withEach(`if (!Deno.lstatSync(file).isSymlink) {
       Deno.symlinkSync(${JSON.stringify(victim)}, path + "/link");
       lchownSync(path + "/link", ${somebody}, ${somebody});
       Deno.renameSync(path + "/link", file);
       found.push(1);
-    }`,
+    }`),
       theirs.path,
     );
     for (let i = 0; i < 20; i++) await outputFile(path).write(large(i)).catch(() => {});
@@ -95,12 +101,37 @@ testUnless(
   },
 );
 
+testUnless(notRoot, "a folder that becomes a link and a folder again leads nowhere else", async () => {
+  using theirs = folder(somebody);
+  using ours = folder();
+  await Deno.mkdir(`${theirs.path}/now`);
+  await Deno.chown(`${theirs.path}/now`, somebody, somebody);
+  await Deno.symlink(ours.path, `${theirs.path}/link`);
+  await new Deno.Command("chown", { args: ["-h", `${somebody}`, `${theirs.path}/link`] }).output();
+  const attack = await meanwhile(
+    `for (const [from, to] of [["now", "real"], ["link", "now"], ["now", "link"], ["real", "now"]]) {
+      Deno.renameSync(path + "/" + from, path + "/" + to);
+    }
+    found.push(1);`,
+    theirs.path,
+  );
+  const outcomes = new Set<string>();
+  for (let i = 0; i < 500; i++) {
+    const file = outputFile(`${theirs.path}/now/hosts`);
+    outcomes.add(await file.write(`${i}`).catch(({ name }) => name));
+    outcomes.add(await file.setOwed(i % 2 === 0).then(() => "noted", ({ name }) => name));
+  }
+  assert((await attack.over()).length > 0);
+  assertEquals(namesIn(ours.path), []);
+  assert(outcomes.has("UntrustedPlace") && outcomes.has("replaced"), [...outcomes].join());
+});
+
 Deno.test("nobody can read the new file who could not read the old one", async () => {
   using ours = folder();
   const path = `${ours.path}/out.txt`;
   await Deno.writeTextFile(path, "");
   await Deno.chmod(path, 0o600);
-  const watch = meanwhile("found.push(Deno.lstatSync(file).mode & 0o777);", ours.path);
+  const watch = await meanwhile(withEach("found.push(Deno.lstatSync(file).mode & 0o777);"), ours.path);
   for (let i = 0; i < 20; i++) await outputFile(path).write(large(i));
   const modes = await watch.over();
   assert(modes.length > 0);
