@@ -15,7 +15,14 @@ import {
   txnAnswer,
 } from "./answers.ts";
 import type { Endpoint } from "./endpoint.ts";
-import { authenticationIsOff, explain, type Right, says, tokenIsDead } from "./explain.ts";
+import {
+  authenticationIsOff,
+  explain,
+  permissionIsDenied,
+  type Right,
+  says,
+  tokenIsDead,
+} from "./explain.ts";
 import { AttemptFailure, Failover, inTime, noAnswer, type Signs } from "./failover.ts";
 import type { Client, Link, RpcOptions } from "./link.ts";
 import { Member } from "./member.ts";
@@ -324,7 +331,6 @@ export class EtcdStore implements Store {
 
   async mayWrite(prefix: string, limit: Limit): Promise<void> {
     const key = Buffer.from(prefix);
-    // The comparison never holds, so nothing is done; but etcd asks for the right to all of it, and for space.
     for (
       const request of [
         { request_delete_range: { key, range_end: endOfPrefix(prefix) } },
@@ -335,10 +341,7 @@ export class EtcdStore implements Store {
         limit,
         async (client, options) =>
           txnAnswer(
-            await client.kv.txn({
-              compare: [{ key, target: "Create", result: "Less", create_revision: "0" }],
-              success: [request],
-            }, options),
+            await client.kv.txn(neverDone(request, key), options),
           ),
         { verb: "write", key: prefix, prefix: true },
       );
@@ -483,13 +486,30 @@ export class EtcdStore implements Store {
         endpoint: member.endpoint,
         tls,
         username: login?.username,
-        right,
+        right: right?.verb === "readwrite" && permissionIsDenied(cause)
+          ? await this.#missing(member, right, deadline)
+          : right,
         givenUp: link.isRetired,
       });
       if (failure instanceof AttemptFailure && failure.connection) member.giveUp(link);
       if (renewed || !concernsCredentials(failure) || !await this.#renewCredentials()) throw failure;
       return await this.#ask(member, deadline, rpc, { right, repeated, signs, anonymous, renewed: true });
     }
+  }
+
+  /** What is missing of a right to read and write, where etcd only says that it is not all there. */
+  async #missing(member: Member, { key, ...rest }: Right, deadline: number): Promise<Right> {
+    const may = (rpc: Rpc<unknown>): Promise<boolean> =>
+      this.#ask(member, deadline, rpc).then(() => true, () => false);
+    const at = Buffer.from(key);
+    const readable = await may((client, options) =>
+      client.kv.range({ key: at, limit: 1, keys_only: true }, options)
+    );
+    if (readable) return { ...rest, key, verb: "write" };
+    const writable = await may((client, options) =>
+      client.kv.txn(neverDone({ request_put: { key: at, value: Buffer.of() } }, at), options)
+    );
+    return { ...rest, key, verb: writable ? "read" : "readwrite" };
   }
 
   /** Does something with a token, once more with a new one where the old one had expired. */
@@ -583,6 +603,17 @@ function revisionGone(error: unknown, revision: Revision): unknown {
 }
 
 /** The first key behind all that begin with `prefix`, which ends in an ASCII character. */
+/** The comparison never holds, so nothing is done; but etcd asks for the right to all of it, and for space. */
+function neverDone(request: RequestOp, key: Buffer): TxnRequest {
+  return {
+    compare: [{ key, target: "Create", result: "Less", create_revision: "0" }],
+    success: [request],
+  };
+}
+
+type TxnRequest = Parameters<Link["client"]["kv"]["txn"]>[0];
+type RequestOp = NonNullable<TxnRequest["success"]>[number];
+
 function endOfPrefix(prefix: string): Buffer<ArrayBuffer> {
   const end = Buffer.from(prefix);
   const last = end.length - 1;

@@ -45,6 +45,11 @@ export function authenticationIsOff(cause: unknown): boolean {
   return cause instanceof Error && cause.message.includes("authentication is not enabled");
 }
 
+/** etcd knows who asks, and does not let them do that. */
+export function permissionIsDenied(cause: unknown): boolean {
+  return cause instanceof Error && cause.message.includes("permission denied");
+}
+
 /** Whether etcd's own words are behind an error of ours. */
 export function says(error: unknown, words: string): boolean {
   return error instanceof EmpusaError && error.cause instanceof Error && error.cause.message.includes(words);
@@ -96,7 +101,7 @@ function refusal(
     const { verb, key, prefix = false } = right;
     const flag = prefix ? " --prefix=true" : "";
     return new RefusedError(
-      `${at} refused: ${who} may not ${verb.replace("dw", "d and w")} ${
+      `${at} refused: ${who} may not ${verb.replace("dw", "d or w")} ${
         prefix ? `what is below ${key}` : key
       }; ` +
         `grant it with: etcdctl role grant-permission ROLE${flag} ${verb} ${key}`,
