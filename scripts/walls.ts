@@ -25,9 +25,17 @@ const rooms: readonly { path: string; mayReach: readonly string[] }[] = [
   },
   {
     path: "src/command_line.ts",
-    mayReach: ["src/commands/", "src/errors.ts", "type src/system.ts", "src/version.ts", "@cliffy/command"],
+    mayReach: [
+      "src/commands/",
+      "src/errors.ts",
+      "src/spelling.ts",
+      "type src/system.ts",
+      "src/version.ts",
+      "@cliffy/command",
+    ],
   },
   { path: "src/completion.ts", mayReach: ["src/command_line.ts", "src/commands/", "src/typed_line.ts"] },
+  { path: "src/spelling.ts", mayReach: [] },
   { path: "src/typed_line.ts", mayReach: [] },
   { path: "src/version.ts", mayReach: ["deno.json"] },
   {

@@ -23,8 +23,9 @@ import { testSwitchCommand } from "./commands/switch/test.ts";
 import { toggleSwitchCommand } from "./commands/switch/toggle.ts";
 import { waitForSwitchCommand } from "./commands/switch/wait.ts";
 import { watchSwitchesCommand } from "./commands/switch/watch.ts";
-import { type AnyCommand, bareValue, declare, mustBe } from "./commands/settings.ts";
+import { type AnyCommand, bareValue, declare, mustBe, named, settingsOf } from "./commands/settings.ts";
 import { UsageError } from "./errors.ts";
+import { isNear } from "./spelling.ts";
 import type { System } from "./system.ts";
 import { version, versionText } from "./version.ts";
 
@@ -40,7 +41,7 @@ export async function carryOut(args: readonly string[], program: Program): Promi
   try {
     const called = calledCommand(line, root);
     checkEncoding(line, called, program.system);
-    const { words, behind } = separateValues(line, root);
+    const { words, behind } = separateValues(line, root, called);
     if (behind !== undefined && called.hasArguments() && !takesCommand(called)) {
       words.push(...behind.map(literalOperand));
     } else if (behind !== undefined) program.command = following(behind, called);
@@ -151,6 +152,7 @@ function checkEncoding(line: readonly string[], called: AnyCommand, { env }: Pic
 function separateValues(
   args: readonly string[],
   root: AnyCommand,
+  called: AnyCommand,
 ): { readonly words: string[]; readonly behind: readonly string[] | undefined } {
   const known = options(root);
   const separated: string[] = [];
@@ -159,7 +161,8 @@ function separateValues(
   for (const { word, option, value } of words(line, known)) {
     if (option === undefined) separated.push(word);
     else if (value === undefined || value === "" || value === "--help" || known.has(value)) {
-      throw new UsageError(`${option} needs a value`);
+      const setting = settingsOf(called).find(({ flag }) => flag === option);
+      throw new UsageError(`${setting === undefined ? option : named(setting)} needs a value`);
     } else separated.push(option, value);
   }
   return { words: separated, behind: end < 0 ? undefined : args.slice(end + 1) };
@@ -227,8 +230,14 @@ export function options(command: AnyCommand): Map<string, Takes> {
   return new Map([...own, ...command.getCommands(true).flatMap((child) => [...options(child)])]);
 }
 
-/** Cliffy's message in the form of ours: no capital, no full stop, and nothing for a reader to choose from. */
-function asOurs(message: string): string {
+/**
+ * Cliffy's message in the form of ours: no capital, no full stop, and nothing for a reader to choose from. What it thinks was meant is left
+ * out where that is far from what was typed.
+ */
+function asOurs(text: string): string {
+  const [, unknown, typed = "", meant = ""] =
+    /^(Unknown \w+ "(.*)"\.) Did you mean \w+ "(.*)"\?$/s.exec(text) ?? [];
+  const message = unknown === undefined || isNear(typed, meant) ? text : unknown;
   return message.charAt(0).toLowerCase() +
     message.slice(1).replace(/\.$/, "").replace("(s)", "").replaceAll("\0", "");
 }

@@ -12,5 +12,25 @@ export function versionText(): string {
 declare const EMPUSA_BUILD: string;
 
 function build(): string {
-  return typeof EMPUSA_BUILD === "undefined" ? "from source" : EMPUSA_BUILD;
+  if (typeof EMPUSA_BUILD !== "undefined") return EMPUSA_BUILD;
+  const commit = commitOfClone();
+  return commit === undefined ? "from source" : `from source, commit ${commit.slice(0, 10)}`;
+}
+
+/** The commit that the clone is at in which this file lies, as Git has it in its files; undefined where that is not so. */
+function commitOfClone(): string | undefined {
+  const read = (path: string): string | undefined => {
+    try {
+      return Deno.readTextFileSync(new URL(`../.git/${path}`, import.meta.url)).trim();
+    } catch {
+      // It is no clone, or we may not read it.
+      return undefined;
+    }
+  };
+  const head = read("HEAD");
+  const [, branch] = /^ref: (refs\/\S+)$/.exec(head ?? "") ?? [];
+  if (branch === undefined) return /^[0-9a-f]{40,}$/.exec(head ?? "")?.[0];
+  // One that was not written for long lies among others in one file.
+  return read(branch) ??
+    read("packed-refs")?.split("\n").find((line) => line.endsWith(` ${branch}`))?.split(" ")[0];
 }

@@ -82,7 +82,14 @@ Deno.test("the help of a command names each option, its variable and an example"
 
 Deno.test("the version is that of deno.json", async () => {
   for (const flag of ["--version", "-V"]) {
-    const stdout = `empusa ${config.version} (from source, Deno ${Deno.version.deno})\n`;
+    const { stdout } = await cli([flag]);
+    assertMatch(
+      stdout.replace(`empusa ${config.version} (from source`, "").replace(
+        `, Deno ${Deno.version.deno})\n`,
+        "",
+      ),
+      /^(, commit [0-9a-f]{10})?$/,
+    );
     assertEquals(await cli([flag]), { code: 0, stdout, stderr: "" });
     assertEquals(await cli(["--tree-root", "/foo", flag]), { code: 0, stdout, stderr: "" });
   }
@@ -105,15 +112,19 @@ Deno.test("what is wrong on the command line is one line, a hint and exit code 2
     [["--", "service", "list"], 'nothing that could follow "--"', "empusa --help"],
     [["service", "list", "--", "extra"], 'nothing that could follow "--"', "empusa service list --help"],
     [["service", "watch", "--"], 'a command must follow "--"', "empusa service watch --help"],
-    [register("--ttl"), "--ttl needs a value", "empusa service register --help"],
-    [register("--ttl="), "--ttl needs a value", "empusa service register --help"],
-    [register("--ttl", ""), "--ttl needs a value", "empusa service register --help"],
+    [register("--ttl"), "--ttl (EMPUSA_SERVICE_TTL) needs a value", "empusa service register --help"],
+    [register("--ttl="), "--ttl (EMPUSA_SERVICE_TTL) needs a value", "empusa service register --help"],
+    [register("--ttl", ""), "--ttl (EMPUSA_SERVICE_TTL) needs a value", "empusa service register --help"],
     [
       register("--service-name", "--ttl", "30"),
-      "--service-name needs a value",
+      "--service-name (EMPUSA_SERVICE_NAME) needs a value",
       "empusa service register --help",
     ],
-    [register("--service-name", "--help"), "--service-name needs a value", "empusa service register --help"],
+    [
+      register("--service-name", "--help"),
+      "--service-name (EMPUSA_SERVICE_NAME) needs a value",
+      "empusa service register --help",
+    ],
     [
       register("--ttl", "1", "--ttl", "2"),
       'option "--ttl" can only occur once',
@@ -132,6 +143,23 @@ Deno.test("what is wrong on the command line is one line, a hint and exit code 2
     assert(first.startsWith("empusa: "));
     assertStringIncludes(first, message);
     assertEquals([second, end, more], [`empusa: See "${help}"`, "", []]);
+  }
+});
+
+Deno.test("what was meant is guessed where it is near", async () => {
+  for (
+    const [args, message] of [
+      ["service lsit", 'unknown command "lsit". Did you mean command "list"?'],
+      [
+        "service list --sericve-type x",
+        'unknown option "--sericve-type". Did you mean option "--service-type"?',
+      ],
+      ["frobnicate", 'unknown command "frobnicate"'],
+      ["completions tcsh", 'unknown command "tcsh"'],
+      ["service list --xyz", 'unknown option "--xyz"'],
+    ] as const
+  ) {
+    assertEquals((await cli(args.split(" "))).stderr.split("\n")[0], `empusa: ${message}`);
   }
 });
 

@@ -742,12 +742,12 @@ Deno.test("bad input of run is named, and nothing is started", async () => {
       [[...run, "./server"], 'A command is given behind "--". See "empusa service run --help"'],
       [[...run, "--check-tcp", ...touch], "--check-tcp (EMPUSA_CHECK_TCP) without a value needs"],
       [[...run, "--check-tcp", "db", ...touch], '--check-tcp (EMPUSA_CHECK_TCP) must be HOST:PORT, not "db"'],
-      [[...run, "--check-tcp=", ...touch], "--check-tcp needs a value"],
+      [[...run, "--check-tcp=", ...touch], "--check-tcp (EMPUSA_CHECK_TCP) needs a value"],
       [
         [...run, "--check-http", "h:80", ...touch],
         '(EMPUSA_CHECK_HTTP) must be an http or https URL, not "h:80"',
       ],
-      [[...run, "--check-exec", ...touch], "--check-exec needs a value"],
+      [[...run, "--check-exec", ...touch], "--check-exec (EMPUSA_CHECK_EXEC) needs a value"],
       [[...run, "--check-fall", "0", ...touch], "(EMPUSA_CHECK_FALL) must be a whole number, at least 1"],
       [
         [...run, "--drain", "-1", ...touch],
