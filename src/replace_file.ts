@@ -179,7 +179,8 @@ async function discard(folder: Folder, name: string): Promise<void> {
 }
 
 async function removeAbandoned({ folder, name }: Place): Promise<void> {
-  for (const left of await folder.names()) {
+  // Where the names cannot be read, nothing is tidied up.
+  for (const left of await folder.names().catch(() => [])) {
     if (!left.startsWith(`.${name}.`) || !left.endsWith(".empusa-tmp")) continue;
     const facts = await folder.look(left);
     if (!isOurs(facts, folder) || Date.now() - facts.written < abandoned) continue;

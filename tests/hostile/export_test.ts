@@ -8,6 +8,7 @@ import { system } from "../../src/system.ts";
 import { Etcd } from "../support/etcd.ts";
 import { missingPrograms, testUnless } from "../support/lacking.ts";
 import { connect, launch, program, shell } from "../support/program.ts";
+import { projectFile } from "../support/project.ts";
 import { fakeSystem } from "../support/system.ts";
 
 /** What only root can set up: files of somebody else, mounts. */
@@ -153,6 +154,23 @@ testUnless(
     assertEquals(await outputFile(path).write("new"), "kept");
   },
 );
+
+testUnless(notRoot, "a folder whose names cannot be read is written all the same", async () => {
+  using theirs = folder();
+  await Deno.chmod(theirs.path, 0o311);
+  const command = `import { outputFile } from ${JSON.stringify(projectFile("src/replace_file.ts"))};
+    console.log(await outputFile(${JSON.stringify(`${theirs.path}/out.txt`)}).write("new"));`;
+  const run = [
+    "--bounding-set",
+    "-dac_override,-dac_read_search",
+    "--inh-caps",
+    "-dac_override,-dac_read_search",
+  ];
+  const { stdout } = await new Deno.Command("setpriv", {
+    args: [...run, Deno.execPath(), "eval", "--no-config", "--no-lock", "--ext=ts", command],
+  }).output();
+  assertEquals([new TextDecoder().decode(stdout), namesIn(theirs.path)], ["replaced\n", ["out.txt"]]);
+});
 
 Deno.test("a mark that is no plain file of ours is refused", async (t) => {
   using ours = folder();
