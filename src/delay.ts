@@ -22,3 +22,24 @@ const firstPause = 100;
 export function backOff(failures: number, longest: number): number {
   return Math.min(firstPause * 2 ** (failures - 1), longest) * (1 - Math.random() / 2);
 }
+
+/** A signal that is aborted `ms` milliseconds after the other one, unless it is disposed of before. */
+export function abortedLater(
+  signal: AbortSignal | undefined,
+  ms: number,
+): Disposable & { readonly signal: AbortSignal } {
+  const later = new AbortController();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const begin = (): void => {
+    timer = setTimeout(() => later.abort(signal?.reason), ms);
+  };
+  if (signal?.aborted) begin();
+  else signal?.addEventListener("abort", begin);
+  return {
+    signal: later.signal,
+    [Symbol.dispose](): void {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", begin);
+    },
+  };
+}

@@ -17,6 +17,7 @@ import type { OldEntry } from "./etcd_v2.ts";
 import { listTogether } from "./list.ts";
 import { readAll, type Stored, type Stray } from "./kind.ts";
 import { namesOf } from "./names.ts";
+import { remove } from "./own_lease.ts";
 import { type RegisterOptions, Session } from "./session.ts";
 import { Switches } from "./switch.ts";
 import { type EndpointStatus, limitOf, type Revision, type Store } from "./store.ts";
@@ -156,7 +157,7 @@ export class Registry implements Disposable {
 
   /** Removes the instance. False if it was not registered. */
   unregister(type: string, name: string): Promise<boolean> {
-    return this.#store.delete(instanceKey(this.#treeRoot, type, name), limitOf(this.#timeout));
+    return remove(this.#store, instanceKey(this.#treeRoot, type, name), limitOf(this.#timeout));
   }
 
   /** Stores an entry of another store for good, where nothing is overwritten by it. */

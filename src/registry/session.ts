@@ -1,9 +1,10 @@
 /** Keeps instances registered under one lease, whatever becomes of etcd, of the network or of us. */
 import { EmpusaError, RefusedError, UnreachableError } from "../errors.ts";
-import { backOff, delay } from "../delay.ts";
+import { abortedLater, backOff, delay } from "../delay.ts";
 import { claimAlone } from "./exclusive.ts";
 import { type Holder, holderOf } from "./holder.ts";
 import { type Instance, instanceKey } from "./instance.ts";
+import { isLeaseFor, leaseIdFor, newLeaseId, retire } from "./own_lease.ts";
 import { Outage, type OutageEvent } from "./outage.ts";
 import {
   type Change,
@@ -32,6 +33,8 @@ export interface SessionOptions {
 export interface RegisterOptions {
   /** Only if nobody else holds the name; one who has died is waited for. */
   readonly exclusive?: boolean;
+  /** Nobody keeps it registered, so its lease is made for it alone: who removes or replaces it ends that too. */
+  readonly once?: boolean;
   /** Gives up when it is aborted, and takes back what has a TTL. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -98,6 +101,9 @@ const longestTruce = 5000;
 
 /** What somebody who could not store something gets to clean up, in milliseconds. */
 export const timeToLeave = 1000;
+
+/** How long a grant that is under way is waited for by somebody who leaves, in milliseconds. */
+const timeToGrant = 200;
 
 /** How many leases of the past are recognised as ours, should a restored etcd bring one back. */
 const remembered = 8;
@@ -181,14 +187,20 @@ export class Session {
    * @throws {ConflictError} where it is to be exclusive, and somebody else holds the name
    * @throws {EmpusaError} what `Store` throws; what may have been stored is taken back, or ends with its TTL
    */
-  async register(instance: Instance, { exclusive = false, signal }: RegisterOptions = {}): Promise<void> {
+  async register(
+    instance: Instance,
+    { exclusive = false, once = false, signal }: RegisterOptions = {},
+  ): Promise<void> {
     const limit = limitOf(this.#options.timeout, signal);
     const key = instanceKey(this.#treeRoot, instance.type, instance.name);
     try {
-      if (!this.#leased()) await this.#grant(limit);
+      if (!this.#leased()) {
+        if (once && !await isLeaseFor(key, this.#lease)) this.#lease = await leaseIdFor(key);
+        await this.#grant(limit);
+      }
       const record = this.#record(key, instance);
       if (exclusive) await claimAlone(this.#store, record, instance, limit);
-      else await this.#store.claim(record, () => true, limit);
+      else await this.#replace(record, limit);
     } catch (error) {
       if (this.#registrations.size > 0) this.#unwanted.add(key);
       // Without etcd, the TTL sees to it.
@@ -518,10 +530,25 @@ export class Session {
     this.#due = this.#refreshed + this.#interval(options);
   }
 
+  /** Stores the record whoever has the key, and has the lease end that it had, if that was made for nothing else. */
+  async #replace(record: Record, limit: Limit): Promise<void> {
+    let before: LeaseId | undefined;
+    await this.#store.claim(record, (holder) => {
+      before = holder.lease;
+      return true;
+    }, limit);
+    // Where that fails, its TTL sees to it.
+    if (before !== undefined) await retire(this.#store, before, record, limitOf(timeToLeave)).catch(() => {});
+  }
+
+  /** A grant that is under way when we are told to end is waited for, for a moment: nobody could revoke the lease else. */
   async #grant(limit: Limit): Promise<void> {
     if (this.#options.ttl === undefined) return;
+    limit.signal?.throwIfAborted();
     const sent = performance.now();
-    this.#renewed(sent, await this.#store.grant(this.#lease, this.#options.ttl, limit));
+    using later = abortedLater(limit.signal, timeToGrant);
+    const { ttl } = this.#options;
+    this.#renewed(sent, await this.#store.grant(this.#lease, ttl, { ...limit, signal: later.signal }));
   }
 
   #renewed(sent: number, ttl: number): void {
@@ -588,10 +615,4 @@ function nowThere(registration: Registration): void {
 
 function newRegistration(instance: Instance): Registration {
   return { instance, doubt: "new", first: "replaces", elsewhere: false, there: false, fights: 0, truce: 0 };
-}
-
-/** 63 random bits, not all zero. */
-export function newLeaseId(): LeaseId {
-  const [bits = 0n] = crypto.getRandomValues(new BigUint64Array(1));
-  return String((bits >> 1n) || 1n);
 }

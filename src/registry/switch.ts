@@ -7,7 +7,7 @@ import { isNameSized, maxNameBytes, parseLocation, parseName, type Selection } f
 import { decode, type Kind, readAll, type Stored, type Stray } from "./kind.ts";
 import { timeToLeave } from "./session.ts";
 import { type Entry, type LeaseId, type Limit, limitOf, type Record, type Store } from "./store.ts";
-import { leaseIdFor, retire } from "./switch_lease.ts";
+import { leaseIdFor, remove, retire } from "./own_lease.ts";
 import { watchAll, type WatchEvent, type WatchOptions } from "./watch.ts";
 
 /** A named value. */
@@ -204,7 +204,7 @@ export class Switches {
 
   /** Removes a switch. False if it was not set. */
   remove(name: string): Promise<boolean> {
-    return this.#store.delete(this.#key(name), limitOf(this.#timeout));
+    return remove(this.#store, this.#key(name), limitOf(this.#timeout));
   }
 
   /**

@@ -147,7 +147,7 @@ export async function runRegister(options: RegisterOptions, context: Context): P
   const { instance, ttl, exclusive, stay } = options;
   if (stay === undefined) {
     using registry = await context.openRegistry();
-    const session = await registry.register(instance, ttl, { exclusive });
+    const session = await registry.register(instance, ttl, { exclusive, once: true });
     await context.log.info(registered(session, instance, { ttl, every: undefined }));
     return ExitCode.done;
   }
