@@ -57,7 +57,7 @@ const rooms: readonly { path: string; mayReach: readonly string[] }[] = [
   },
   {
     path: "src/registry/",
-    mayReach: ["src/registry/", ...foundations, "node:"],
+    mayReach: ["src/registry/", ...foundations, "src/connecting.ts", "node:"],
   },
   {
     path: "src/process/",
@@ -104,7 +104,12 @@ const rooms: readonly { path: string; mayReach: readonly string[] }[] = [
   { path: "src/datagram.ts", mayReach: ["src/libc.ts"] },
   { path: "src/reader_gone.ts", mayReach: ["src/libc.ts"] },
   { path: "src/orphans.ts", mayReach: ["src/libc.ts", "src/spawn.ts"] },
-  { path: "src/source_address.ts", mayReach: ["src/libc.ts", "node:"] },
+  { path: "src/source_address.ts", mayReach: ["src/libc.ts", "src/socket_address.ts", "node:"] },
+  { path: "src/socket_address.ts", mayReach: [] },
+  {
+    path: "src/connecting.ts",
+    mayReach: ["src/libc.ts", "src/runtime.ts", "src/socket_address.ts", "node:"],
+  },
   { path: "src/spawn.ts", mayReach: ["src/errors.ts", "src/variables.ts"] },
   { path: "src/variables.ts", mayReach: ["src/errors.ts"] },
   { path: "src/libc.ts", mayReach: [] },

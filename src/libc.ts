@@ -21,5 +21,7 @@ export function libc(): Deno.DynamicLibrary<typeof functions>["symbols"] {
   return library.symbols;
 }
 
+export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
+export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;

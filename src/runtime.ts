@@ -16,6 +16,9 @@ export const newerRuntime = `empusa with Deno ${oldestVerified.join(".")} or lat
 /** Whether this Deno takes CAs, client certificates and server names from us, and tells how a handshake failed. */
 export const honorsTlsOptions = isVerified(Deno.version.deno);
 
+/** Whether this Deno gives up a connection that is closed while it is being made. Deno 2.4.2 makes it, and keeps it. */
+export const givesUpConnecting = honorsTlsOptions;
+
 /** Whether a version is as new as the oldest one that is verified, or newer. */
 export function isVerified(version: string): boolean {
   const numbers = version.split(/[.+-]/).slice(0, oldestVerified.length).map(Number);

@@ -1,5 +1,5 @@
 /** Whether an endpoint that is silent can be reached again, which its connections may learn of much later. */
-import net from "node:net";
+import { tryToConnect } from "../connecting.ts";
 import { type Endpoint, hostAndPort } from "./endpoint.ts";
 
 /** How often a connection is tried, in milliseconds: more seldom after one was made, as then the endpoint itself is slow. */
@@ -16,7 +16,7 @@ export class Probe {
   readonly #endpoint: Endpoint;
   readonly #listeners = new Set<() => void>();
   /** Those that have neither been made nor refused, the oldest first. */
-  readonly #waiting = new Set<net.Socket>();
+  readonly #waiting = new Set<Disposable>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #nextAt = -Infinity;
   /** A connection was not made in time, and none has been since. */
@@ -51,7 +51,7 @@ export class Probe {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (this.#waiting.size > 0) this.#dark = true;
-    for (const socket of this.#waiting) socket.destroy();
+    for (const attempt of this.#waiting) attempt[Symbol.dispose]();
     this.#waiting.clear();
   }
 
@@ -61,21 +61,20 @@ export class Probe {
     const [oldest] = this.#waiting;
     if (oldest !== undefined && this.#waiting.size >= atOnce) this.#drop(oldest);
     const { host, port } = hostAndPort(this.#endpoint);
-    const socket = net.connect({ host, port });
-    this.#waiting.add(socket);
-    socket.once("error", () => this.#drop(socket));
-    socket.once("connect", () => {
-      this.#drop(socket);
+    const attempt = tryToConnect(host, port, (isMade) => {
+      this.#drop(attempt);
+      if (!isMade) return;
       this.#nextAt = performance.now() + afterSuccess;
       if (!this.#dark) return;
       this.#dark = false;
       for (const waiting of this.#waiting) this.#drop(waiting);
       for (const listener of this.#listeners) listener();
     });
+    this.#waiting.add(attempt);
   }
 
-  #drop(socket: net.Socket): void {
-    this.#waiting.delete(socket);
-    socket.destroy();
+  #drop(attempt: Disposable): void {
+    this.#waiting.delete(attempt);
+    attempt[Symbol.dispose]();
   }
 }

@@ -35,7 +35,7 @@ async function main(): Promise<number> {
   const say = (line: string): Promise<number> => Deno.stderr.write(new TextEncoder().encode(`${line}\n`));
   const lacking = await missing();
   if (lacking !== undefined) {
-    await say(`partitions: this machine lacks ${lacking}`);
+    await say(`partitions cannot be made here: ${lacking}`);
     return 2;
   }
   const folder = await Deno.makeTempDir({ prefix: "empusa-partitions-" });

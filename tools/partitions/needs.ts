@@ -17,17 +17,18 @@ const trials: readonly (readonly [string, string])[] = [
   ["the qdisc tbf", "tc qdisc add dev try1 root tbf rate 256kbit burst 4kb latency 1s"],
 ];
 
-/** Names the first thing that is missing; undefined if all is there. */
+/** Names the first thing that is missing, such as "no veth"; undefined if all is there. */
 export async function missing(): Promise<string | undefined> {
-  if (Deno.build.os !== "linux") return "Linux";
+  if (Deno.build.os !== "linux") return "no Linux";
   const script = trials.map(([name, line]) => `${line} || { echo "$? ${name}"; exit; }`).join("\n");
   const [command = "", ...args] = [...unshare, "sh", "-c", script];
   try {
     const { success, stdout } = await new Deno.Command(command, { args, stdin: "null", stderr: "null" })
       .output();
-    if (!success) return "network namespaces (root, or user namespaces)";
-    return new TextDecoder().decode(stdout).trim().replace(/^\d+ /, "") || undefined;
+    if (!success) return "no network namespaces (root, or user namespaces)";
+    const failed = new TextDecoder().decode(stdout).trim().replace(/^\d+ /, "");
+    return failed === "" ? undefined : `no ${failed}`;
   } catch {
-    return "unshare of util-linux";
+    return "no unshare";
   }
 }

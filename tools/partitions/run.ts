@@ -24,9 +24,9 @@ export interface Order {
   readonly folder: string;
 }
 
-/** After how many faults the vitals are taken that later ones are compared with, and how much more is too much. */
+/** After how many faults memory is taken that is compared with later, and how much more of anything is too much. */
 const warmUp = 5;
-const mostMore: Vitals = { descriptors: 8, closeWait: 2, memory: 25 };
+const mostMore: Vitals = { descriptors: 10, closeWait: 2, memory: 25 };
 
 /** Returns how many things fell short of what is promised. */
 export async function run(order: Order, stop: AbortSignal): Promise<number> {
@@ -34,7 +34,7 @@ export async function run(order: Order, stop: AbortSignal): Promise<number> {
   const bed = await makeBed(new Map(Object.entries(order.programs)), order.folder, order.seed);
   const began = Date.now();
   const backs: number[] = [];
-  let early: Map<Client, Vitals> | undefined;
+  const early = await vitalsOf(bed);
   let shortfalls = 0;
   let done = 0;
   const isOver = (): boolean =>
@@ -47,7 +47,10 @@ export async function run(order: Order, stop: AbortSignal): Promise<number> {
     const { wrong, verdict } = await suffer(bed, planned, order.promised, done);
     if (planned.fault.severs && verdict.gone.size > 0) backs.push(Math.max(...verdict.gone.values()));
     shortfalls += wrong.length;
-    if (done === warmUp) early = await vitalsOf(bed);
+    if (done > warmUp) continue;
+    for (const [client, { memory }] of await vitalsOf(bed)) {
+      early.set(client, { ...early.get(client) as Vitals, memory });
+    }
   }
   const wrong = await endAll(bed, early);
   for (const line of wrong) print(`SHORT: ${line}`);
@@ -65,11 +68,12 @@ export async function run(order: Order, stop: AbortSignal): Promise<number> {
 }
 
 async function vitalsOf({ clients }: Bed): Promise<Map<Client, Vitals>> {
-  return new Map(await Promise.all(clients.map(async (client) => [client, await client.vitals()] as const)));
+  const running = clients.filter(({ hasEnded }) => !hasEnded);
+  return new Map(await Promise.all(running.map(async (client) => [client, await client.vitals()] as const)));
 }
 
 /** Ends the clients, and tells what was wrong with them in the end. */
-async function endAll(bed: Bed, early: Map<Client, Vitals> | undefined): Promise<string[]> {
+async function endAll(bed: Bed, early: ReadonlyMap<Client, Vitals>): Promise<string[]> {
   const { clients, truth, observer, silence } = bed;
   const wrong: string[] = [];
   await silence();
@@ -78,9 +82,8 @@ async function endAll(bed: Bed, early: Map<Client, Vitals> | undefined): Promise
     const difference = role === "watch" ? watch.differsFrom(truth.facts, prefix) : undefined;
     if (difference !== undefined) wrong.push(`${name}: ${difference}`);
   }
-  const late = clients.some(({ hasEnded }) => hasEnded) ? undefined : await vitalsOf(bed);
-  for (const [client, now] of late ?? []) {
-    const then = early?.get(client);
+  for (const [client, now] of await vitalsOf(bed)) {
+    const then = early.get(client);
     print(
       `${client.name}: ${now.descriptors} descriptors (${then?.descriptors ?? "-"} at first), ` +
         `${now.closeWait} in CLOSE-WAIT, ${now.memory.toFixed(1)} MiB (${

@@ -1,0 +1,44 @@
+/** Addresses as libc's functions take them. */
+
+export const AF_INET = 2;
+export const AF_INET6 = 10;
+
+/** Where the address lies in `struct sockaddr_in` and `struct sockaddr_in6`, and how long each is. */
+export const layouts = {
+  [AF_INET]: { address: 4, bytes: 4, size: 16 },
+  [AF_INET6]: { address: 8, bytes: 16, size: 28 },
+} as const;
+
+export type Family = keyof typeof layouts;
+
+/**
+ * `struct sockaddr_in`, or `struct sockaddr_in6`.
+ * @param address of IPv4 or IPv6, without brackets
+ */
+export function socketAddress(address: string, family: Family, port: number): Uint8Array<ArrayBuffer> {
+  const layout = layouts[family];
+  const bytes = new Uint8Array(layout.size);
+  new Uint16Array(bytes.buffer, 0, 1)[0] = family;
+  new DataView(bytes.buffer).setUint16(2, port);
+  bytes.set(family === AF_INET ? bytesOfV4(address) : bytesOfV6(address), layout.address);
+  return bytes;
+}
+
+function bytesOfV4(address: string): number[] {
+  return address.split(".").map(Number);
+}
+
+/** URL writes an IPv6 address in one form, without IPv4 in it and with at most one gap. */
+function bytesOfV6(address: string): number[] {
+  const [head = "", tail] = normalV6(address).split("::");
+  const groups = (half = ""): number[] =>
+    half === "" ? [] : half.split(":").map((group) => parseInt(group, 16));
+  const [before, after] = [groups(head), groups(tail)];
+  const gap = Array.from({ length: 8 - before.length - after.length }, () => 0);
+  return [...before, ...gap, ...after].flatMap((group) => [group >> 8, group & 0xff]);
+}
+
+/** As URL writes an IPv6 address. */
+export function normalV6(address: string): string {
+  return new URL(`http://[${address}]/`).hostname.slice(1, -1);
+}
