@@ -122,11 +122,11 @@ function withoutDelay(options: Options | undefined): Options | undefined {
 /** Whether a server is who it should be is checked by these rules, whatever the environment or the runtime says. */
 function verified(options: Options | undefined): Options | undefined {
   const name = options?.servername;
-  return name === undefined ? options : { ...options, ...identityRules(name) } as Options;
+  return name === undefined ? options : { ...options, ...identityRules(name) };
 }
 
 /** Options of a TLS connection that accept a server with a certificate for that name or IP address, and no other. */
-export function identityRules(name: string): IdentityRules {
+function identityRules(name: string): Options {
   return {
     // NODE_TLS_REJECT_UNAUTHORIZED=0 would decide otherwise.
     rejectUnauthorized: true,
@@ -138,10 +138,8 @@ export function identityRules(name: string): IdentityRules {
         ? tls.checkServerIdentity(name, certificate)
         // The common name alone has not counted for long (RFC 9525, section 2).
         : new Error(noAltNames),
-  } as unknown as IdentityRules;
+  } as unknown as Options;
 }
-
-type IdentityRules = Pick<tls.ConnectionOptions, "rejectUnauthorized" | "servername" | "checkServerIdentity">;
 
 /**
  * Tells a session of a TLS handshake that fails, with a connection of its own: Deno 2.4.2 tells nobody until something

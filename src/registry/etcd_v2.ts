@@ -1,14 +1,11 @@
 /** Reading what the v2 API of an etcd holds, over HTTP. Nothing that comes from there is trusted. */
-import { Buffer } from "node:buffer";
-import http from "node:http";
-import https from "node:https";
 import { EmpusaError, RefusedError } from "../errors.ts";
 import { shorten } from "../escape.ts";
-import { type Endpoint, hostAndPort, showEndpoint } from "./endpoint.ts";
+import { type Endpoint, showEndpoint } from "./endpoint.ts";
 import type { Access } from "./credentials.ts";
-import { identityRules } from "./etcd_patch.ts";
+import { type Answer, get } from "./etcd_v2_http.ts";
 import { explain } from "./explain.ts";
-import { AttemptFailure, Failover, noAnswer } from "./failover.ts";
+import { AttemptFailure, Failover } from "./failover.ts";
 import type { Limit } from "./store.ts";
 
 /** What lies at one key of the v2 API. */
@@ -19,9 +16,6 @@ export interface OldEntry {
   /** Whether it, or a folder around it, has a TTL. */
   readonly expires: boolean;
 }
-
-/** The longest answer that is taken, in bytes: some hundred thousand entries. */
-const longestAnswer = 64 * 2 ** 20;
 
 /** Codes of etcd's v2 API (`server/etcdserver/api/v2error`). */
 const keyNotFound = 100;
@@ -49,7 +43,7 @@ export async function readOldEntries(
   const over = new AbortController();
   try {
     return await new Failover(members).run(limit, async ({ endpoint, name }) => {
-      const answer = await request(endpoint, access, path, limit, over.signal).catch(async (cause) => {
+      const answer = await get(endpoint, access, path, limit, over.signal).catch(async (cause) => {
         throw await explained(cause, endpoint, access);
       });
       const node = nodeOf(answer, name, access);
@@ -68,76 +62,6 @@ async function explained(cause: unknown, endpoint: Endpoint, { tls }: Access): P
   }
   const error = new Error(`14 UNAVAILABLE: ${cause.message}`, { cause });
   return await explain(error, { endpoint, tls, username: undefined, right: undefined, givenUp: false });
-}
-
-interface Answer {
-  readonly status: number;
-  readonly text: string;
-}
-
-/** One GET. A redirection is an answer like any other. */
-function request(
-  endpoint: Endpoint,
-  { tls, login }: Access,
-  path: string,
-  limit: Limit,
-  over: AbortSignal,
-): Promise<Answer> {
-  const { host, port } = hostAndPort(endpoint);
-  const authorization = login &&
-    `Basic ${Buffer.from(`${login.username}:${login.password}`).toString("base64")}`;
-  const secure = endpoint.protocol === "https";
-  return new Promise((resolve, reject) => {
-    const options = {
-      host,
-      port,
-      path,
-      agent: false,
-      headers: { accept: "application/json", ...authorization === undefined ? {} : { authorization } },
-      ...secure
-        ? {
-          ...identityRules(tls?.serverName ?? host),
-          ...tls?.ca === undefined ? {} : { ca: tls.ca },
-          ...tls?.client === undefined ? {} : { cert: tls.client.certificate, key: tls.client.key },
-        }
-        : {},
-    };
-    const call = secure ? https.request(options) : http.request(options);
-    const end = (error: Error): void => {
-      clearTimeout(timer);
-      reject(error);
-      call.destroy();
-    };
-    over.addEventListener("abort", () => end(noAnswer()));
-    const timer = setTimeout(() => end(noAnswer()), Math.max(limit.deadline - performance.now(), 0));
-    call.on("error", end);
-    call.on("response", (response) => {
-      const parts: Buffer[] = [];
-      let length = 0;
-      response.on("data", (part: Buffer) => {
-        length += part.length;
-        if (length > longestAnswer) end(new EmpusaError(tooLong(endpoint)));
-        else parts.push(part);
-      });
-      response.on("error", end);
-      // Also where the connection breaks before the end, which `complete` tells.
-      response.on("close", () => end(new Error("ECONNRESET")));
-      response.on("end", () => {
-        if (!response.complete) return end(new Error("ECONNRESET"));
-        clearTimeout(timer);
-        resolve({ status: response.statusCode ?? 0, text: Buffer.concat(parts).toString("utf8") });
-        call.destroy();
-      });
-    });
-    call.end();
-  });
-}
-
-function tooLong(endpoint: Endpoint): string {
-  return `etcd at ${showEndpoint(endpoint)} answers with more than ${
-    longestAnswer / 2 ** 20
-  } MiB, which is too much ` +
-    "to read at once";
 }
 
 interface Node {

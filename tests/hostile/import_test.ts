@@ -3,7 +3,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { CertificateAuthority } from "../support/certificates.ts";
 import { cli } from "../support/cli.ts";
 import { Etcd, freePorts } from "../support/etcd.ts";
-import { connect } from "../support/program.ts";
+import { connect, empusa } from "../support/program.ts";
 
 /** One request to the v2 API. */
 async function v2(
@@ -240,6 +240,16 @@ Deno.test("an import over TLS trusts whom the options name, and nobody else", as
     assertStringIncludes(stderr, message);
     assert(code === 3 || code === 4, `${code}`);
   }
+  // With no more permissions than empusa is shipped with.
+  for (
+    const [more, message] of [[{}, "is not signed by a CA"], [
+      { EMPUSA_CA_BUNDLE: ca.cert },
+      "the v2 API holds no",
+    ]] as const
+  ) {
+    const { stderr } = await empusa(["import", "--from-etcd-v2"], { ...env, ...mine, ...more });
+    assertStringIncludes(stderr, message);
+  }
 });
 
 Deno.test("a hostile server gets nothing, and does nothing", async (t) => {
@@ -255,7 +265,7 @@ Deno.test("a hostile server gets nothing, and does nothing", async (t) => {
   const source = `127.0.0.1:${server.addr.port}`;
   const env: Record<string, string> = {
     ...connect(etcd),
-    EMPUSA_TIMEOUT: "3",
+    EMPUSA_TIMEOUT: "20",
     EMPUSA_ETCD_USERNAME: "me",
     EMPUSA_ETCD_PASSWORD: "secret",
   };
