@@ -6,6 +6,7 @@ import { EmpusaError, UnreachableError } from "../../src/errors.ts";
 import { openRegistry, parseEndpoints, type Registry, type WatchEvent } from "../../src/registry/mod.ts";
 import type { RegisteredInstance } from "../../src/registry/mod.ts";
 import { answer, header, HostileEtcd, keyValue, type Script, type Scripts } from "../support/hostile_etcd.ts";
+import { fuzzAnswers } from "../support/answer_fuzz.ts";
 import { pause, until } from "../support/pause.ts";
 import { encode, type Message } from "../support/wire.ts";
 
@@ -287,6 +288,11 @@ test("what is kept registered outlives each of these, and is back when etcd is w
   }
   over.abort();
   await keeping;
+});
+
+test("answers that are broken at random lead to errors of ours, in time, and to nothing else", async () => {
+  const { broken } = await fuzzAnswers(1);
+  assert(broken > 5, `${broken} answers were broken`);
 });
 
 /** Follows all services for so many milliseconds. */

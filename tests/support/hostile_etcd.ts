@@ -110,6 +110,11 @@ export class HostileEtcd implements AsyncDisposable {
     this.#scripts = { ...honest, ...scripts };
   }
 
+  /** How it answers a method now. */
+  scriptOf(method: string): Script {
+    return this.#scripts[method] ?? refusal(12, "unknown method");
+  }
+
   /** Ends all connections. */
   hangUp(): void {
     for (const session of this.#sessions) session.destroy();
@@ -133,7 +138,7 @@ export class HostileEtcd implements AsyncDisposable {
         rest = rest.subarray(end);
         // What a stream of requests asks lies in a field of its own.
         this.calls.set(method, (this.calls.get(method) ?? 0) + 1);
-        (this.#scripts[method] ?? refusal(12, "unknown method"))(call, decode(message));
+        this.scriptOf(method)(call, decode(message));
       }
     });
     stream.on("end", () => {
@@ -174,7 +179,7 @@ function callOf(method: string, stream: http2.ServerHttp2Stream, headers: http2.
     end: (status = 0, words = ""): void => {
       begin();
       if (isOver()) return;
-      trailers = { "grpc-status": `${status}`, "grpc-message": encodeURI(words) };
+      trailers = { "grpc-status": `${status}`, "grpc-message": words };
       stream.end();
     },
   };
