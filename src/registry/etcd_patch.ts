@@ -7,6 +7,7 @@ import net from "node:net";
 import process from "node:process";
 import type { Duplex } from "node:stream";
 import tls from "node:tls";
+import { expectRejections } from "../last_guard.ts";
 import { honorsTlsOptions } from "../runtime.ts";
 import { takeTraffic } from "./traffic.ts";
 import { refuseCompressed, uncompressed } from "./uncompressed.ts";
@@ -168,7 +169,7 @@ process.env = Deno.env.toObject();
 
 // When a connection breaks while a stream is open, Deno 2.4.2 rejects promises that nobody can reach, which would end
 // the process; the stream, or its deadline, tells of it as well.
-globalThis.addEventListener("unhandledrejection", (event) => {
-  const [innermost = ""] = /^\s+at .*$/m.exec(event.reason?.stack ?? "") ?? [];
-  if (innermost.includes("node:http2:")) event.preventDefault();
+expectRejections((reason) => {
+  const [innermost = ""] = /^\s+at .*$/m.exec(reason instanceof Error ? reason.stack ?? "" : "") ?? [];
+  return innermost.includes("node:http2:");
 });

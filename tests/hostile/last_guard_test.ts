@@ -71,3 +71,16 @@ Deno.test("a command that has nothing left to wait for, and has not ended, does 
   const { code, stdout } = await runWith("Deno.stdout.write = () => new Promise(() => {});", ["--version"]);
   assertEquals([code, stdout], [9, ""]);
 });
+
+Deno.test("a rejection that somebody expects is not told, whoever listens first", async () => {
+  const script = `
+    import { expectRejections, onUncaught } from "file://${projectFile("src/last_guard.ts")}";
+    onUncaught((error) => console.log("told", error));
+    expectRejections((reason) => reason === "known");
+    Promise.reject("known");
+    Promise.reject("new");`;
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args: ["eval", script] })
+    .output();
+  const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
+  assertEquals([code, text(stdout), text(stderr)], [0, "told new\n", ""]);
+});
