@@ -127,6 +127,11 @@ interface Registration {
   truce: number;
 }
 
+/** It is a matter of permission, not of who we are. */
+function isDenied(error: EmpusaError): boolean {
+  return error instanceof RefusedError && error.checks.length === 0;
+}
+
 export class Session {
   readonly #store: Store;
   readonly #treeRoot: string;
@@ -262,8 +267,8 @@ export class Session {
         } catch (error) {
           if (signal.aborted) return;
           if (!(error instanceof EmpusaError)) throw error;
-          // What it may do it has to be able to do once.
-          if (!wasWell && error instanceof RefusedError && options.insist !== true) throw error;
+          // What it may do it has to be able to do once. Who it is, etcd knew when it registered: credentials can be renewed.
+          if (!wasWell && isDenied(error) && options.insist !== true) throw error;
           outage.goesOn(began, error);
           if (!lapsed && this.#hasAnything() && performance.now() > this.#refreshed + this.#ttlMs()) {
             lapsed = true;
