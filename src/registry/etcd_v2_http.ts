@@ -1,8 +1,8 @@
 /** One GET for the v2 API of etcd, of which no more is read than fits, and for no longer than is waited. */
 import "./etcd_patch.ts";
 import { Buffer } from "node:buffer";
-import http from "node:http";
 import http2 from "node:http2";
+import net from "node:net";
 import { EmpusaError } from "../errors.ts";
 import type { Access } from "./credentials.ts";
 import { type Endpoint, hostAndPort, showEndpoint } from "./endpoint.ts";
@@ -86,19 +86,46 @@ function headersOf({ login }: Access): Record<string, string> {
   return { accept: "application/json", ...basic === undefined ? {} : { authorization: `Basic ${basic}` } };
 }
 
+/** How long the head of an answer may be, in bytes. */
+const longestHead = 65_536;
+
+/**
+ * By HTTP/1.0, which ends an answer with its connection, over a socket: in Deno 2.4.2 an answer that breaks off under
+ * node:http rejects a promise that nobody can reach.
+ */
 function inPlain(endpoint: Endpoint, access: Access, path: string, listener: Listener): Request {
-  const call = http.request({ ...hostAndPort(endpoint), path, agent: false, headers: headersOf(access) });
-  call.on("error", listener.fail);
-  call.on("response", (response) => {
-    listener.status(response.statusCode ?? 0);
-    response.on("data", listener.data);
-    response.on("error", listener.fail);
-    const broken = (): void => listener.fail(new Error("ECONNRESET"));
-    response.on("end", () => response.complete ? listener.end() : broken());
-    response.on("close", broken);
+  const headers = Object.entries({ ...headersOf(access), host: endpoint.address });
+  const lines = [`GET ${path} HTTP/1.0`, ...headers.map(([name, value]) => `${name}: ${value}`), "\r\n"];
+  const socket = net.connect(hostAndPort(endpoint));
+  let head: Buffer | undefined = Buffer.of();
+  /** Of the body; unknown where the answer does not tell it. */
+  let missing = NaN;
+  const body = (part: Buffer): void => {
+    missing -= part.length;
+    listener.data(part);
+    if (missing <= 0) listener.end();
+  };
+  socket.on("connect", () => socket.write(lines.join("\r\n")));
+  socket.on("data", (part: Buffer) => {
+    if (head === undefined) return body(part);
+    head = Buffer.concat([head, part]);
+    const end = head.indexOf("\r\n\r\n");
+    if (end < 0 && head.length > longestHead) return listener.fail(new Error("HTTP status is missing"));
+    if (end < 0) return;
+    const text = head.toString("latin1", 0, end);
+    listener.status(Number(/^HTTP\/1\.\d (\d{3})/.exec(text)?.[1] ?? 0));
+    missing = Number(/\r\ncontent-length: *(\d+)/i.exec(text)?.[1] ?? NaN);
+    const rest = head.subarray(end + 4);
+    head = undefined;
+    body(rest);
   });
-  call.end();
-  return { close: () => void call.destroy() };
+  socket.on("end", () => {
+    if (head !== undefined || missing > 0) listener.fail(new Error("ECONNRESET"));
+    else listener.end();
+  });
+  socket.on("error", listener.fail);
+  socket.on("close", () => listener.fail(new Error("ECONNRESET")));
+  return { close: () => void socket.destroy() };
 }
 
 /** By HTTP/2, as all else that goes to etcd: node:https would need a permission that empusa does not have. */
