@@ -12,6 +12,8 @@ export interface EtcdOptions {
   readonly tls?: Signed;
   /** The CA whose certificates it asks of clients. */
   readonly clientCa?: string;
+  /** An empty folder for the data of the first one, instead of a temporary one of its own. */
+  readonly firstFolder?: string;
   /** Further options of etcd's. */
   readonly args?: readonly string[];
 }
@@ -75,8 +77,9 @@ export class Etcd implements AsyncDisposable {
       peer: `127.0.0.1:${ports[3 * i + 1]}`,
       metrics: `127.0.0.1:${ports[3 * i + 2]}`,
     }));
-    const members = await Promise.all(places.map(async (place) => {
-      const folder = await Deno.makeTempDir({ prefix: "empusa-test-etcd-" });
+    const members = await Promise.all(places.map(async (place, i) => {
+      const given = i === 0 ? options.firstFolder : undefined;
+      const folder = given ?? await Deno.makeTempDir({ prefix: "empusa-test-etcd-" });
       return new Etcd(folder, place, places, options);
     }));
     await Promise.all(members.map((member) => member.#untilItAnswers()));
