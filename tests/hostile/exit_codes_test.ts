@@ -138,7 +138,7 @@ Deno.test("switch test over TLS ends with 1 only where the switch is off", async
   const env = {
     EMPUSA_ETCD_ENDPOINT: etcd.url,
     EMPUSA_TREE_ROOT: "/foo",
-    EMPUSA_TIMEOUT: "2",
+    EMPUSA_TIMEOUT: "10",
     EMPUSA_CA_BUNDLE: ca.cert,
     EMPUSA_ETCD_CERT: good.cert,
     EMPUSA_ETCD_KEY: good.key,

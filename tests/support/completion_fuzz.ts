@@ -101,8 +101,8 @@ async function completeAll(name: Shell, candidates: readonly string[], seed: num
   for (const candidate of candidates) {
     const where = `${name}, seed ${seed}, ${JSON.stringify(candidate)}`;
     await shell.offer([candidate]);
-    // fish is not given what begins with a tilde.
-    const expected = name === "fish" && candidate.startsWith("~") ? ["pick"] : ["pick", candidate];
+    // fish is not given what begins with a tilde, and keeps to itself what begins with a dot, as a hidden file does.
+    const expected = name === "fish" && /^[~.]/.test(candidate) ? ["pick"] : ["pick", candidate];
     const got = await shell.complete("empusa pick ");
     if (JSON.stringify(got) !== JSON.stringify(expected)) {
       wrong.push(`${where} became ${JSON.stringify(got)}`);
