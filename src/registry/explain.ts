@@ -177,9 +177,7 @@ async function connectionFailure(
   if (code === statusUnimplemented) {
     return failure("it is not etcd", { check: "endpoint", lasting: true });
   }
-  if (unreadable.test(words)) {
-    return failure("its answer is not that of an etcd: it cannot be read", { check: "endpoint" });
-  }
+  if (unreadable.test(words)) return failure(...notEtcd);
   // It was silent for so long that its connection was given up for a new one; Deno 2.4.2 has other words for that,
   // and the same ones for a connection that the other side breaks.
   if (words.includes("Channel closed before call started")) return noAnswer(cause);

@@ -124,7 +124,7 @@ test("a compressed answer is refused before it is inflated", async () => {
   using registry = await open(etcd);
   const before = Deno.memoryUsage().rss;
   const error = await assertRejects(() => registry.list(), UnreachableError);
-  assertMatch(error.message, /not that of an etcd: it cannot be read/);
+  assertMatch(error.message, /not that of an etcd/);
   const grown = (Deno.memoryUsage().rss - before) / 2 ** 20;
   assert(grown < 100, `${grown} MiB more`);
 });
