@@ -49,6 +49,8 @@ Deno.test("placeholders are replaced wherever they stand, and IPv6 gets its brac
   assertEquals(await fill("{ip:eth0}:80"), "10.0.0.7:80");
   assertEquals(await fill("{ip:v6}:80"), "[fd00::8]:80");
   assertEquals(await fill("http://[{ip:v6}]:80/"), "http://[fd00::8]:80/");
+  assertEquals(await fill("http://[{ip:eth0}]:80/"), "http://10.0.0.7:80/");
+  assertEquals(await fill("[{ip:eth0}]:80"), "10.0.0.7:80");
   assertEquals(await fill("{ip}:80", { "etcd-1": "10.1.1.1" }), "10.1.1.1:80");
   assertEquals(await fill("{ip}:80", { "etcd-2": "10.1.1.2" }), "10.1.1.2:80");
 });

@@ -1,13 +1,12 @@
 /** What stands for itself in the name and the location of a service: `{hostname}`, `{pid}`, `{ip}`, `{ip:eth0}`. */
 import { RuleViolation, UnreachableError, UsageError } from "../../errors.ts";
 import { delay } from "../../delay.ts";
-import { addressOf } from "../../formats/address.ts";
 import { hostAndPort } from "../../registry/mod.ts";
 import type { Context } from "../command.ts";
 import { named, obey, type Setting } from "../settings.ts";
 
-/** `{ip:eth0}`: what it is, and which. */
-const placeholder = /(\[?)\{([^{}:]*)(?::([^{}]*))?\}/g;
+/** `{ip:eth0}`: what it is, and which, maybe in the brackets of IPv6. */
+const placeholder = /(\[?)\{([^{}:]*)(?::([^{}]*))?\}(\]?)/g;
 
 /**
  * The rule for a text that may hold some placeholders.
@@ -24,6 +23,7 @@ export function withPlaceholders(
         throw new RuleViolation(`have no placeholders but ${known.join(" and ")}`);
       }
     }
+    if (text.replace(placeholder, "").includes("{")) throw new RuleViolation("close every { with a }");
     return parse(text);
   };
 }
@@ -43,17 +43,20 @@ export async function filled(
   let result = "";
   let end = 0;
   for (const match of text.matchAll(placeholder)) {
-    const [whole, bracket = "", name, which] = match;
-    result += text.slice(end, match.index) + bracket;
+    const [whole, open = "", name, which, close = ""] = match;
+    result += text.slice(end, match.index);
     end = match.index + whole.length;
-    if (name === "hostname") result += system.hostname();
-    else if (name === "pid") result += system.pid;
+    if (name === "hostname") result += `${open}${system.hostname()}${close}`;
+    else if (name === "pid") result += `${open}${system.pid}${close}`;
     else {
       const ip = which === undefined
         ? await towardsEtcd(setting, context)
         : addressAt(setting, which, context);
-      // As in [v6]:port.
-      result += ip.includes(":") && bracket === "" ? `[${ip}]` : ip;
+      // IPv6 has brackets, as in [v6]:port, and IPv4 has none, whether somebody has written them or not.
+      const isBracketed = open + close === "[]";
+      if (ip.includes(":")) {
+        result += isBracketed || open === "" ? `[${ip}]${isBracketed ? "" : close}` : open + ip + close;
+      } else result += isBracketed ? ip : open + ip + close;
     }
   }
   return obey(setting, result + text.slice(end), parse);
@@ -100,7 +103,14 @@ function addressAt(setting: Setting<unknown>, networkInterface: string, { system
 
 /** Whether nobody but this machine can reach a location, as far as it tells. */
 export function isLocal(location: string): boolean {
-  const host = addressOf(location)?.host ?? URL.parse(location)?.hostname ?? location;
-  return /^(127\.[\d.]+|\[?::(1|ffff:(127\.[\d.]+|7f[\da-f]{2}:[\da-f]+))?\]?|(.*\.)?localhost|0\.0\.0\.0)$/i
-    .test(host);
+  return /^(127\.\d+\.\d+\.\d+|0\.0\.0\.0|(.*\.)?localhost\.?|\[::(1|ffff:(7f[\da-f]{2}:[\da-f]+|0:0))?\])$/
+    .test(normalHost(location));
+}
+
+/** The host of a location in the one spelling that URLs give it: `127.1`, `0` and `0x7f.1` are addresses too. */
+function normalHost(location: string): string {
+  const [, bare] = /^(\[[^\]]*\]|[^:/[\]]*)(?::\d+)?$/.exec(location) ?? [];
+  const host = bare ?? URL.parse(location)?.hostname ?? location;
+  return URL.parse(`http://${host.includes(":") && !host.startsWith("[") ? `[${host}]` : host}/`)?.hostname ??
+    host.toLowerCase();
 }
