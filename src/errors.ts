@@ -91,14 +91,14 @@ export class RuleViolation extends Error {
   value: string | undefined;
 }
 
-/** A command could not be started, for a reason that shells have an exit code for. */
+/** A command could not be started, for a reason that shells have an exit code for. The message is the reason. */
 export class NotStarted extends Error {
   override readonly name = "NotStarted";
-  /** 127 where there is no such command, 126 where it may not be run. */
+  /** 127 where there is no such command, 126 where there is one that cannot be started. */
   readonly code: 126 | 127;
 
-  constructor(code: 126 | 127, options: ErrorOptions) {
-    super(code === 127 ? "there is no such command" : "it may not be run", options);
+  constructor(code: 126 | 127, reason: string, cause: unknown) {
+    super(reason, { cause });
     this.code = code;
   }
 }

@@ -1,12 +1,15 @@
 /** Programs that are started. */
-import { NotStarted } from "./errors.ts";
+import { descendantsOf } from "./descendants.ts";
+import { ExitCode } from "./errors.ts";
+import { explainNotStarted } from "./not_started.ts";
+import { withLimitOfParent } from "./open_files.ts";
 import { type ChildEnvironment, withhold } from "./variables.ts";
 
 /** What a program is started with. */
 export interface SpawnOptions {
   readonly env: ChildEnvironment;
-  /** What it reads: a text, or what we would. */
-  readonly input: { readonly text: string } | "ours";
+  /** What it reads: a text, what we would, or a pipe that stays empty and ends when we do. */
+  readonly input: { readonly text: string } | "ours" | "nothing";
   /** Where its output goes: to ours, or nowhere but into `said`. */
   readonly output: "ours" | "kept";
   /** Whether it leads a process group and a session of its own, and so has no terminal. */
@@ -22,7 +25,7 @@ export interface Child {
   said(): string;
   /** Sends it a signal. No failure where it has ended already. */
   kill(signal: Deno.Signal): void;
-  /** Sends the signal to all of its process group, where it has one of its own. */
+  /** Sends the signal to all of its process group or, where it shares ours, to it and to what descends from it. */
   killGroup(signal: Deno.Signal): void;
 }
 
@@ -41,19 +44,20 @@ export function spawn([program = "", ...args]: readonly string[], options: Spawn
   let process: Deno.ChildProcess;
   withhold(env.withheld);
   try {
-    process = new Deno.Command(program, {
+    const command = new Deno.Command(program, {
       args,
       env: { ...env.added },
       stdin: input === "ours" ? "inherit" : "piped",
       stdout: output === "ours" ? "inherit" : "piped",
       stderr: output === "ours" ? "inherit" : "piped",
       detached: ownGroup,
-    }).spawn();
+    });
+    process = withLimitOfParent(() => command.spawn());
   } catch (error) {
-    throw new NotStarted(isMissing(program, error) ? 127 : 126, { cause: error });
+    throw explainNotStarted(program, error);
   }
   // It need not read what it is given.
-  if (input !== "ours") void new Response(input.text).body?.pipeTo(process.stdin).catch(() => {});
+  if (typeof input === "object") void new Response(input.text).body?.pipeTo(process.stdin).catch(() => {});
   running.add(process.pid);
   let over = false;
   let said = "";
@@ -72,27 +76,23 @@ export function spawn([program = "", ...args]: readonly string[], options: Spawn
   };
   return {
     pid: process.pid,
-    ended: process.status.then(({ code }) => {
+    ended: process.status.then(({ code }) => code, codeOfSignal).finally(() => {
       over = true;
       running.delete(process.pid);
-      return code;
     }),
     said: () => said,
     kill: (signal) => send(process.pid, signal),
-    killGroup: (signal) => send(ownGroup && Deno.build.os !== "windows" ? -process.pid : process.pid, signal),
+    killGroup: (signal) => {
+      if (ownGroup && Deno.build.os !== "windows") return send(-process.pid, signal);
+      for (const pid of [process.pid, ...over ? [] : descendantsOf(process.pid)]) send(pid, signal);
+    },
   };
 }
 
-/** Deno says of a path that leads nowhere that it is not permitted. */
-function isMissing(program: string, error: unknown): boolean {
-  if (error instanceof Deno.errors.NotFound) return true;
-  if (!program.includes("/")) return false;
-  try {
-    Deno.statSync(program);
-    return false;
-  } catch (error) {
-    return error instanceof Deno.errors.NotFound;
-  }
+/** Deno fails to tell of a process that a real-time signal has ended: "Invalid signal: 34". */
+function codeOfSignal(error: unknown): number {
+  const [, signal] = /signal: (\d+)/.exec((error as Error).message) ?? [];
+  return signal === undefined ? ExitCode.failed : 128 + Number(signal);
 }
 
 async function listen(

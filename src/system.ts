@@ -1,15 +1,16 @@
 import { sendDatagram } from "./datagram.ts";
 import { EmpusaError } from "./errors.ts";
 import { hangUp } from "./hang_up.ts";
-import { isIgnored } from "./ignored_signals.ts";
+import { isIgnored, keepIgnored } from "./ignored_signals.ts";
 import { onUncaught } from "./last_guard.ts";
 import { type OutputFile, outputFile } from "./replace_file.ts";
 import { adoptOrphans } from "./orphans.ts";
 import { onReaderGone } from "./reader_gone.ts";
+import { type Signal, signalNumbers } from "./signals.ts";
 import { type Child, spawn, type SpawnOptions } from "./spawn.ts";
 import { type ChildEnvironment, dropUnreadable, variable } from "./variables.ts";
 
-export type { Child, ChildEnvironment, OutputFile, SpawnOptions };
+export type { Child, ChildEnvironment, OutputFile, Signal, SpawnOptions };
 
 /** A stream that text is written to. */
 export interface Output {
@@ -183,18 +184,6 @@ function networkInterfaces(): Map<string, string[]> {
   );
 }
 
-/** The signals that concern us, by their numbers. */
-export const signalNumbers = {
-  SIGHUP: 1,
-  SIGINT: 2,
-  SIGQUIT: 3,
-  SIGUSR1: 10,
-  SIGUSR2: 12,
-  SIGTERM: 15,
-} as const;
-
-export type Signal = keyof typeof signalNumbers;
-
 function interruption(): Interruption {
   const controller = new AbortController();
   let code = 0;
@@ -223,11 +212,12 @@ const listening = new Map<Signal, number>();
 function endAsProcess1(): void {
   if (Deno.pid !== 1 || Deno.build.os === "windows") return;
   for (const signal of ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM"] as const) {
-    if (isIgnored(signalNumbers[signal])) continue;
+    if (isIgnored(signal)) continue;
     Deno.addSignalListener(signal, () => {
       if ((listening.get(signal) ?? 0) === 0) Deno.exit(codeOf(signal));
     });
   }
+  keepIgnored();
 }
 
 function onSignals(signals: readonly Signal[], listener: (signal: Signal) => void): Disposable {
@@ -237,6 +227,7 @@ function onSignals(signals: readonly Signal[], listener: (signal: Signal) => voi
     listening.set(signal, (listening.get(signal) ?? 0) + 1);
     return { signal, hear };
   });
+  keepIgnored();
   return {
     [Symbol.dispose]: () => {
       for (const { signal, hear } of listeners) {
@@ -249,5 +240,5 @@ function onSignals(signals: readonly Signal[], listener: (signal: Signal) => voi
 
 function isHeeded(signal: Signal): boolean {
   if (Deno.build.os === "windows") return signal === "SIGINT";
-  return !isIgnored(signalNumbers[signal]);
+  return !isIgnored(signal);
 }

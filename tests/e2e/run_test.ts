@@ -483,14 +483,15 @@ Deno.test("who has lost the name runs on, and is found again when the other one 
   assertEquals(await etcd.etcdctl("get", key), `${key}\nother:2\n`);
 });
 
-Deno.test("--on-lost stop stops the command, which ends as it ends; --on-conflict takeover takes the name back", async () => {
+Deno.test("--on-lost stop stops the command and ends with 5; --on-conflict takeover takes the name back", async () => {
   await using etcd = await Etcd.start();
   {
-    const command = sh("trap 'exit 42' TERM; while :; do sleep 0.05; done");
+    const command = sh("trap 'echo stopped; exit 42' TERM; while :; do sleep 0.05; done");
     await using running = run("--on-lost stop", command, connect(etcd));
     await running.said("registered web/a");
     await etcd.etcdctl("put", key, "other:1");
-    assertEquals((await running.outcome).code, 42);
+    const { code, stdout } = await running.outcome;
+    assertEquals([code, stdout], [5, "stopped\n"]);
     assertEquals(await etcd.etcdctl("get", key), `${key}\nother:1\n`);
   }
   await using running = run("--on-conflict takeover", ["sleep", "60"], connect(etcd));

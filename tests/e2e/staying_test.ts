@@ -10,7 +10,6 @@ import {
   program,
   registerWeb,
   type Running,
-  shell,
   signalFirst,
   start,
 } from "../support/program.ts";
@@ -54,15 +53,6 @@ for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]
     assertEquals((await refresher.outcome).code, code);
   });
 }
-
-Deno.test("under nohup a terminal that closes is no reason to leave", async () => {
-  await using etcd = await Etcd.start();
-  const script = `nohup "$0" ${registerWeb.join(" ")} --ttl 60 --refresh-every auto & sleep 3
-    kill -HUP $!; sleep 1; kill -0 $! && kill -TERM $!; wait $!`;
-  const { code } = await shell(script, connect(etcd));
-  assertEquals(code, 0);
-  assertEquals(await etcd.etcdctl("get", key), "");
-});
 
 Deno.test("--keep-on-exit leaves it to its TTL, and who comes next takes it over without a gap", async () => {
   await using etcd = await Etcd.start();

@@ -274,7 +274,7 @@ function boundedSystem(folder: string): FakeSystem {
     outputFile: (path) => real.outputFile(path.startsWith(folder) ? path : `${folder}/none/out`),
     readFile: (path) => path.startsWith("/dev/") ? Promise.resolve(new Uint8Array()) : Deno.readFile(path),
     spawn: () => {
-      throw new NotStarted(127, {});
+      throw new NotStarted(127, "there is no such command", undefined);
     },
     sourceAddress: real.sourceAddress,
     networkInterfaces: real.networkInterfaces,

@@ -9,6 +9,8 @@ export class Terminal implements AsyncDisposable {
   readonly #reading: Promise<void>;
   #news = Promise.withResolvers<void>();
   #over = false;
+  /** Resolves to the exit code of what was started. */
+  readonly ended: Promise<number>;
   /** All that was shown so far, escape sequences included. */
   shown = "";
 
@@ -26,6 +28,7 @@ export class Terminal implements AsyncDisposable {
     }).spawn();
     this.#writer = this.#child.stdin.getWriter();
     this.#reading = this.#read();
+    this.ended = this.#child.status.then(({ code }) => code);
   }
 
   async type(text: string): Promise<void> {

@@ -62,6 +62,14 @@ const settings = {
     meaning: "Stop the command if it is not registered within --timeout from when it is healthy, and fail.",
   }),
   keepOnExit: registration.keepOnExit,
+  removalTimeout: withDefault("2", {
+    flag: "--removal-timeout",
+    placeholder: "SECONDS",
+    env: "EMPUSA_REMOVAL_TIMEOUT",
+    meaning:
+      "How long etcd gets to remove it before the command is told to stop all the same; at most --timeout.",
+    parse: seconds(),
+  }),
   drain: withDefault("0", {
     flag: "--drain",
     placeholder: "SECONDS",
@@ -108,8 +116,15 @@ export function runCommand(program: Program): AnyCommand {
 }
 
 export function runOptions(typed: Values<typeof settings>): RunOptions {
-  const { serviceType: type, serviceName: name, serviceLocation: location, drain, grace, ...rest } = typed;
-  return { ...rest, type, name, location, drain: drain * 1000, grace: grace * 1000, checks: typed };
+  const { serviceType: type, serviceName: name, serviceLocation: location, ...rest } = typed;
+  const [removalTimeout, drain, grace] = [typed.removalTimeout, typed.drain, typed.grace].map((s) =>
+    s * 1000
+  ) as [
+    number,
+    number,
+    number,
+  ];
+  return { ...rest, type, name, location, removalTimeout, drain, grace, checks: typed };
 }
 
 /** @throws {UsageError} where there is no command, or placeholders and checks cannot be understood */

@@ -1,6 +1,6 @@
 /** A service that runs as our command, as far as others find it. */
 import { delay } from "../../delay.ts";
-import { EmpusaError, UnreachableError } from "../../errors.ts";
+import { EmpusaError, ExitCode, UnreachableError } from "../../errors.ts";
 import type { Check } from "../../process/health.ts";
 import {
   ConflictError,
@@ -149,7 +149,9 @@ export class Service {
         break;
       case "lost":
         this.#gone();
-        if (this.#options.onLost === "stop") this.#failed.resolve({ signal: "SIGTERM" });
+        if (this.#options.onLost === "stop") {
+          this.#failed.resolve({ signal: "SIGTERM", code: ExitCode.conflict });
+        }
         break;
     }
     this.#announcer.event(event);
@@ -157,7 +159,7 @@ export class Service {
 
   /** Why that failed, if it did. */
   async #unregister(): Promise<EmpusaError | undefined> {
-    const { timeout } = this.#context;
+    const timeout = Math.min(this.#context.timeout, this.#options.removalTimeout);
     const hope = this.#hasBeenThere && this.#outage === undefined;
     try {
       await this.#session.leave(hope ? timeout : Math.min(timeout, briefly));

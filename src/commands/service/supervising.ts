@@ -1,9 +1,10 @@
 /** A command that runs as a service: started, registered while it is healthy, removed, stopped. */
 import { delay } from "../../delay.ts";
-import { NotStarted } from "../../errors.ts";
+import { type ExitCode, NotStarted } from "../../errors.ts";
 import { stop } from "../../process/child.ts";
 import type { Check } from "../../process/health.ts";
 import type { conflictRules, Instance } from "../../registry/mod.ts";
+import { Witness } from "../../process/witness.ts";
 import type { Child, Signal } from "../../system.ts";
 import type { Context } from "../command.ts";
 import type { Checking } from "./checks.ts";
@@ -24,6 +25,8 @@ export interface Supervision {
   /** Whether it must not run without having been registered. */
   readonly requireRegistration: boolean;
   readonly keepOnExit: boolean;
+  /** Milliseconds that etcd gets to remove it, unless the timeout of all operations is shorter. */
+  readonly removalTimeout: number;
   /** Milliseconds from when it is removed until it is told to stop, and from then until it is killed. */
   readonly drain: number;
   readonly grace: number;
@@ -36,12 +39,17 @@ const forwarded: readonly Signal[] = ["SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"]
 /** Why it is over: the command has ended by itself; or it is to be stopped by this signal, maybe because we failed. */
 export interface End {
   readonly signal?: Signal;
+  /** Whether the command has heard the signal already. */
+  readonly heard?: Promise<boolean>;
   readonly error?: unknown;
+  /** The exit code, in place of the command's. */
+  readonly code?: ExitCode;
 }
 
 /**
  * Runs the command that stands behind `--`.
- * @returns the command's exit code; 127 or 126 where it cannot be started
+ * @returns the command's exit code; 127 or 126 where it cannot be started; `ExitCode.conflict` where it was stopped because it lost
+ * its name
  * @throws {EmpusaError} where it had to be registered and was not
  */
 export async function supervise(
@@ -53,10 +61,15 @@ export async function supervise(
 ): Promise<number> {
   const { system, log, command } = context;
   let child: Child | undefined;
-  using _forwarding = system.onSignals(forwarded, (signal) => child?.kill(signal));
-  using _orphans = system.adoptOrphans();
   // Only apart from us does a child that is killed leave nobody behind; but a terminal is for one group at a time.
   const ownGroup = !system.stdinIsTerminal;
+  using witness = ownGroup ? undefined : new Witness(system);
+  /** Whether the command has heard a signal already, together with us. */
+  const heard = async (signal: Signal): Promise<boolean> => await witness?.saw(signal) ?? false;
+  using _forwarding = system.onSignals(forwarded, async (signal) => {
+    if (!await heard(signal)) child?.kill(signal);
+  });
+  using _orphans = system.adoptOrphans();
   try {
     const env = serviceEnvironment(instance, context);
     child = system.spawn(command, { env, input: "ours", output: "ours", ownGroup });
@@ -72,7 +85,7 @@ export async function supervise(
   const service = new Service(registry.session(options.ttl), instance, options, announcer, context);
   const end = await Promise.race([
     ended,
-    requests.first.then((signal): End => ({ signal })),
+    requests.first.then((signal): End => ({ signal, heard: heard(signal) })),
     service.keep(checks).catch((error): End => ({ signal: "SIGTERM", error })),
   ]);
   announcer.stopping();
@@ -83,11 +96,11 @@ export async function supervise(
     const drained = delay(removed + options.drain - performance.now(), AbortSignal.any([hurry, over.signal]));
     await Promise.race([ended, drained]);
     over.abort();
-    // Who types Ctrl-C has told it already. Process 1 of a container gets SIGINT from outside, too.
-    const signal = end.signal === "SIGINT" && !ownGroup && system.pid !== 1 ? undefined : end.signal;
+    // Who types Ctrl-C has told it already.
+    const signal = await end.heard ? undefined : end.signal;
     await stop(child, { signal, grace: options.grace, hurry: requests.hurry() });
   }
   const code = await child.ended;
   if (end.error !== undefined) throw end.error;
-  return code;
+  return end.code ?? code;
 }

@@ -1,0 +1,11 @@
+/** The signals that concern us, by their numbers. */
+export const signalNumbers = {
+  SIGHUP: 1,
+  SIGINT: 2,
+  SIGQUIT: 3,
+  SIGUSR1: 10,
+  SIGUSR2: 12,
+  SIGTERM: 15,
+} as const;
+
+export type Signal = keyof typeof signalNumbers;
