@@ -93,23 +93,27 @@ const atOnce = 16;
  * @throws {UsageError} where the source cannot be understood
  * @throws {EmpusaError} what reading it throws, or the first failure of writing, with what was done before
  */
-export async function runImport(options: ImportOptions, context: Context): Promise<ExitCode> {
+export async function runImport(options: ImportOptions, context: Context): Promise<number> {
   const source = sourceOf(options, context);
   const entries = await read(source, options, context);
   const rows = entries.map((entry): Row => ({ entry, outcome: firstLook(entry) }));
-  const failure = await adoptAll(rows, options, context);
+  using interruption = context.system.interruption();
+  const failure = await adoptAll(rows, options, interruption.signal, context);
   await print(rows, options, context);
   const summary = summarize(rows, options);
+  const goesOn = "run it again, and it goes on where it was";
   if (failure !== undefined) {
     const { checks, exitCode } = failure;
-    throw new EmpusaError(
-      `the import was cut short (${summary}): ${failure.message}; run it again, and it goes on where it was`,
-      { cause: failure, checks, exitCode },
-    );
+    const message = `the import was cut short (${summary}): ${failure.message}; ${goesOn}`;
+    throw new EmpusaError(message, { cause: failure, checks, exitCode });
   }
-  await context.log.info(summary);
   const has = (...states: readonly Outcome["state"][]): boolean =>
     rows.some(({ outcome }) => states.includes(outcome.state));
+  if (has("pending")) {
+    await context.log.warn(`the import was interrupted (${summary}); ${goesOn}`);
+    return interruption.code;
+  }
+  await context.log.info(summary);
   return has("invalid") ? ExitCode.failed : has("different") ? ExitCode.conflict : ExitCode.done;
 }
 
@@ -160,34 +164,30 @@ function firstLook(entry: OldEntry): Outcome {
   return { state: entry.expires ? "expires" : "pending" };
 }
 
-/** Copies what is pending, several at a time. The first failure, after which no further entry is begun. */
+/** Copies what is pending, several at a time, until the signal is aborted. The first failure, after which no entry is begun. */
 async function adoptAll(
   rows: readonly Row[],
   options: AdoptOptions,
+  signal: AbortSignal,
   context: Context,
 ): Promise<EmpusaError | undefined> {
-  using interruption = context.system.interruption();
   using registry = await context.openRegistry();
   const waiting = rows.filter(({ outcome }) => outcome.state === "pending").values();
   let failure: EmpusaError | undefined;
   const work = async (): Promise<void> => {
     for (const row of waiting) {
-      if (failure !== undefined) return;
+      if (failure !== undefined || signal.aborted) return;
       try {
-        row.outcome = await registry.adopt(row.entry, options, interruption.signal);
+        row.outcome = await registry.adopt(row.entry, options, signal);
       } catch (error) {
-        failure ??= failureOf(error, interruption.signal);
+        if (signal.aborted) return;
+        if (!(error instanceof EmpusaError)) throw error;
+        failure ??= error;
       }
     }
   };
   await Promise.all(Array.from({ length: atOnce }, work));
   return failure;
-}
-
-function failureOf(error: unknown, signal: AbortSignal): EmpusaError {
-  if (signal.aborted) return new EmpusaError("it was interrupted");
-  if (error instanceof EmpusaError) return error;
-  throw error;
 }
 
 async function print(rows: readonly Row[], options: ImportOptions, { system }: Context): Promise<void> {

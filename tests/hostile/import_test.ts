@@ -1,9 +1,13 @@
 /** Importing what the v2 API of etcd holds: what is taken, what is left, and servers that mean harm. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { runImport } from "../../src/commands/import.ts";
+import { Log } from "../../src/log.ts";
+import { openRegistry, parseEndpoints } from "../../src/registry/mod.ts";
 import { CertificateAuthority } from "../support/certificates.ts";
 import { cli } from "../support/cli.ts";
 import { Etcd, freePorts } from "../support/etcd.ts";
 import { connect, empusa } from "../support/program.ts";
+import { fakeSystem } from "../support/system.ts";
 
 /** One request to the v2 API. */
 async function v2(
@@ -172,6 +176,33 @@ Deno.test("an import that fails partway says what was done, and goes on where it
     JSON.parse(listed).map((one: { service: string }) => `service/${one.service}`),
     rows.filter(({ state }) => state === "imported").map(({ entry }) => entry),
   );
+});
+
+Deno.test("an import that is interrupted says what was done, and does no more", async () => {
+  await using etcd = await Etcd.start(withV2);
+  for (const name of ["a", "b"]) await put(etcd, `/foo/switch/${name}`, "1");
+  const over = new AbortController();
+  const system = {
+    ...fakeSystem(),
+    interruption: () => ({ signal: over.signal, code: 130, [Symbol.dispose]: () => {} }),
+  };
+  const connection = { endpoints: parseEndpoints(etcd.endpoint, "http"), treeRoot: "/foo", timeout: 5000 };
+  over.abort("SIGINT");
+  const code = await runImport({ source: undefined, overwrite: false, dryRun: false, format: "table" }, {
+    ...connection,
+    system,
+    log: new Log(system.stderr),
+    command: [],
+    accessTo: () => Promise.resolve({}),
+    openRegistry: () => openRegistry(connection),
+  });
+  assertEquals(code, 130);
+  assertEquals(
+    system.printed.stderr,
+    "empusa: warning: the import was interrupted (2 not done); run it again, and it goes on where it was\n",
+  );
+  assertEquals(system.printed.stdout, "ENTRY\tVALUE\tSTATE\nswitch/a\t1\tpending\nswitch/b\t1\tpending\n");
+  assertEquals(await etcd.etcdctl("get", "--prefix", "/"), "");
 });
 
 Deno.test("an etcd whose v2 API is switched off, or whose users are others, is told as that", async (t) => {
