@@ -20,7 +20,7 @@ type Options = http2.SecureClientSessionOptions;
 export const noAltNames = "the certificate has no subjectAltName";
 
 http2.connect = ((authority: string, options?: Options): http2.ClientHttp2Session => {
-  const session = connect(authority, withoutDelay(verified(options)));
+  const session = connect(withoutAddress(authority, options), withoutDelay(verified(options)));
   if (!honorsTlsOptions && options?.servername !== undefined) {
     tellOfHandshake(session, authority, options.servername);
   }
@@ -104,6 +104,14 @@ function endWithConnection(session: http2.ClientHttp2Session): boolean {
   };
   Promise.resolve((session as unknown as Record<symbol, unknown>)[symbol]).then(end, end);
   return true;
+}
+
+/**
+ * Deno 2.4.2 makes a URL of an IPv6 address without its brackets, which is none. Where the connection is made by
+ * grpc-js, which also says what each request is for, any other name will do.
+ */
+function withoutAddress(authority: string, options: Options | undefined): string {
+  return options?.createConnection === undefined ? authority : authority.replace(/\[.*\]/, "localhost");
 }
 
 /** Small messages are sent at once. Deno 2.4.2 does not do that by itself, and each would wait 40 ms for more. */

@@ -15,10 +15,6 @@ const cannot: Readonly<Record<string, readonly string[]>> = {
       "what is wrong with the client's certificate",
       "plain text to TLS, and TLS to plain text",
     ],
-  "it does not tell what a server answers that speaks no HTTP/2": ["servers that are not etcd"],
-  "its HTTP/2 cannot be used with an IPv6 address": [
-    "IPv6, and a name with several addresses of which only one listens",
-  ],
 };
 
 const keptOff = new Set(Object.values(cannot).flat());
