@@ -72,7 +72,7 @@ Deno.test("as process 1 at a terminal, such as in a container, one Ctrl-C reache
 
 Deno.test("--grace at a terminal ends what the command has started too", async () => {
   const file = await scriptFile(`trap '' TERM
-    (trap '' TERM; for i in $(seq 200); do sleep 0.1; done) & echo "child $!, parent $PPID."; wait; wait; sleep 20`);
+    (trap '' TERM HUP; for i in $(seq 200); do sleep 0.1; done) & echo "child $!, parent $PPID."; wait; wait; sleep 20`);
   await using terminal = runAt(`--grace 0.5 -- bash ${file}`);
   const child = Number(await shown(terminal, /child (\d+),/));
   const parent = Number(await shown(terminal, /parent (\d+)\./));
