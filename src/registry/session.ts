@@ -99,6 +99,11 @@ const longestInterval = 1_000_000_000;
 /** How long the pauses may grow while two fight for a name, in milliseconds. */
 const longestTruce = 5000;
 
+/** How often in a row something is put back at once, how long it may take after that, and when that is over, in milliseconds. */
+const manyLosses = 10;
+const longestRest = 1000;
+const restForgotten = 3000;
+
 /** What somebody who could not store something gets to clean up, in milliseconds. */
 export const timeToLeave = 1000;
 
@@ -122,6 +127,9 @@ interface Registration {
   elsewhere: boolean;
   /** It was registered, and has not been lost or withdrawn since. */
   there: boolean;
+  /** How often in a row it was put back, and until when that is not done again, as of `performance.now()`. */
+  losses: number;
+  rest: number;
   /** How often in a row it was taken back, and until when that is not done again, as of `performance.now()`. */
   fights: number;
   truce: number;
@@ -419,6 +427,7 @@ export class Session {
     const { instance, doubt: because = "removed", first } = registration;
     const record = this.#record(key, instance);
     const takes = ({ lease }: Entry): boolean => first === "replaces" || this.#wasOurs(lease);
+    if (performance.now() < registration.rest) return;
     // Before, so that what is heard of it meanwhile is not forgotten.
     registration.doubt = undefined;
     try {
@@ -427,7 +436,10 @@ export class Session {
       if (this.#registrations.get(key) !== registration) return;
       if (claim.outcome !== "taken") {
         if (because === "new" || registration.elsewhere) onEvent({ kind: "registered", instance });
-        else if (claim.outcome === "stored") onEvent({ kind: "restored", instance, because });
+        else if (claim.outcome === "stored") {
+          onEvent({ kind: "restored", instance, because });
+          beginRest(registration);
+        }
         nowThere(registration);
         return;
       }
@@ -501,10 +513,11 @@ export class Session {
     return [...this.#registrations.keys(), ...this.#withdrawn.keys()];
   }
 
-  /** Waits for the next refresh, for the end of a truce, or for news. */
+  /** Waits for the next refresh, for the end of a truce or a rest, or for news. */
   async #rest(): Promise<void> {
     const truces = this.#registrations.values().filter(({ doubt }) => doubt !== undefined);
-    const next = Math.min(this.#due, ...truces.map(({ truce }) => truce));
+    const now = performance.now();
+    const next = Math.min(this.#due, ...truces.map(({ truce, rest }) => rest > now ? rest : truce));
     const awake = new AbortController();
     await Promise.race([delay(next - performance.now(), awake.signal), this.#news.promise]);
     awake.abort();
@@ -618,6 +631,24 @@ function nowThere(registration: Registration): void {
   registration.there = true;
 }
 
+/** What is put back is removed again and again: somebody wears out etcd, and us, unless that takes longer and longer. */
+function beginRest(registration: Registration): void {
+  const now = performance.now();
+  if (now > registration.rest + restForgotten) registration.losses = 0;
+  const many = ++registration.losses - manyLosses;
+  registration.rest = many > 0 ? now + backOff(many, longestRest) : now;
+}
+
 function newRegistration(instance: Instance): Registration {
-  return { instance, doubt: "new", first: "replaces", elsewhere: false, there: false, fights: 0, truce: 0 };
+  return {
+    instance,
+    doubt: "new",
+    first: "replaces",
+    elsewhere: false,
+    there: false,
+    losses: 0,
+    rest: 0,
+    fights: 0,
+    truce: 0,
+  };
 }

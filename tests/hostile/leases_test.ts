@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { openRegistry, parseEndpoints, type Registry } from "../../src/registry/mod.ts";
 import { Etcd } from "../support/etcd.ts";
-import { pause } from "../support/pause.ts";
+import { pause, until } from "../support/pause.ts";
 import { connect, empusa, registerWeb } from "../support/program.ts";
 
 /** The client of etcd ends its timers and sockets in its own time. */
@@ -39,6 +39,32 @@ test("a session that is told to end while its lease is being granted leaves none
     if (session.hasLease) await session.leave(1000);
   }
   assertEquals(await leases(etcd), []);
+});
+
+test("what somebody removes again and again is put back slower and slower, but always", async () => {
+  await using etcd = await Etcd.start();
+  using registry = await open(etcd);
+  const session = await registry.register(web, 600);
+  const over = new AbortController();
+  let restored = 0;
+  const keeping = session.keep({
+    every: "auto",
+    onConflict: "yield",
+    signal: over.signal,
+    onEvent: ({ kind }) => {
+      if (kind === "restored") restored++;
+    },
+  });
+  const post = async (what: string): Promise<{ readonly kvs?: unknown }> => {
+    const body = JSON.stringify({ key: btoa("/foo/service/web/a") });
+    return await (await fetch(`${etcd.url}/v3/kv/${what}`, { method: "POST", body })).json();
+  };
+  await pause(200);
+  for (const end = performance.now() + 3000; performance.now() < end;) await post("deleterange");
+  assert(restored > 8 && restored < 20, `${restored} times`);
+  await until("it is back", async () => (await post("range")).kvs !== undefined, 3);
+  over.abort();
+  await keeping;
 });
 
 test("a grant that is not answered keeps nobody for longer than a moment", async () => {
