@@ -48,6 +48,8 @@ testUnless(await missingSystemd(), "the documented unit under a real systemd", a
   const state = (): Promise<string> =>
     systemd.systemctl("show", "web", "--property=ActiveState,Result,NRestarts,ExecMainStatus");
   const start = async (options = ""): Promise<void> => {
+    // What was killed has left it.
+    await etcd.etcdctl("del", key);
     await systemd.addUnit("web.service", await documented(etcd, health.addr.port, options));
     await systemd.systemctl("reset-failed", "web");
     await systemd.systemctl("start", "web");
@@ -70,5 +72,13 @@ testUnless(await missingSystemd(), "the documented unit under a real systemd", a
     await systemd.systemctl("kill", "--signal=KILL", "--kill-who=main", "web");
     await until("started again", async () => (await state()).includes("NRestarts=1"));
     await systemd.systemctl("stop", "web");
+  });
+
+  await t.step("with --on-lost stop, whoever takes the name over keeps it", async () => {
+    await start("--on-lost stop");
+    await etcd.etcdctl("put", key, "other:1");
+    await until("it has ended", async () => (await state()).includes("ActiveState=failed"));
+    assertEquals(await state(), "Result=exit-code\nNRestarts=0\nExecMainStatus=5\nActiveState=failed");
+    assertEquals(await etcd.etcdctl("get", key), `${key}\nother:1\n`);
   });
 });
