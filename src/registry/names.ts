@@ -8,8 +8,8 @@ import { switchPrefix } from "./switch.ts";
 const maxNames = 1000;
 const maxKeys = 20_000;
 
-/** How many keys are asked for at once: a few first, as most types have more instances than that. */
-const firstPage = 100;
+/** How many keys are asked for at once; a few first where types are wanted, as most have more instances than that. */
+const firstPageOfTypes = 100;
 const largestPage = 2000;
 
 const slash = 0x2f;
@@ -85,7 +85,8 @@ async function* keysBelow(
   beyond?: (last: Buffer) => Buffer | undefined,
 ): AsyncGenerator<Buffer> {
   let from = Buffer.from(prefix);
-  for (let read = 0, size = firstPage; read < maxKeys; size = Math.min(2 * size, largestPage)) {
+  const first = beyond === undefined ? maxNames : firstPageOfTypes;
+  for (let read = 0, size = first; read < maxKeys; size = Math.min(2 * size, largestPage)) {
     const keys = (await store.keys(prefix, from, size, limit)).map((key) => Buffer.from(key));
     yield* keys;
     const last = keys.at(-1);

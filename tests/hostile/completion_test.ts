@@ -92,7 +92,12 @@ Deno.test("shells complete what is in etcd, and neither offer nor run what is ho
     await shell.list("empusa service get --service-name ", "host.1");
     await shell.list("empusa switch get ", "features/new");
     for (const [line, completed] of completions) {
-      assertEquals(await shell.complete(`empusa ${line}`), completed.split(" "));
+      // On a machine that is busy with other tests, half a second may be too short for etcd.
+      let called = await shell.complete(`empusa ${line}`);
+      for (let again = 0; again < 5 && called.join(" ") === line; again++) {
+        called = await shell.complete(`empusa ${line}`);
+      }
+      assertEquals(called, completed.split(" "));
     }
     assert(!shell.terminal.shown.includes("PWN"), JSON.stringify(shell.terminal.shown));
     assertEquals(shell.left(), []);
