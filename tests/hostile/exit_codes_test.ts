@@ -127,6 +127,18 @@ Deno.test("switch test ends with 1 only where the switch is off", async (t) => {
   );
 });
 
+Deno.test("a permission that Deno was not given is named", async () => {
+  const line = "service run --service-type web --service-location h:1 -- true";
+  const { code, stderr } = await shell(
+    `${source}; $deno run --no-prompt \${all% *} "$main" ${line}`,
+    connect({ endpoint: "127.0.0.1:1" }),
+  );
+  assertEquals([code, stderr], [
+    2,
+    'empusa: Deno may not do what this takes: requires sys access to "hostname", run again with the --allow-sys flag\n',
+  ]);
+});
+
 Deno.test("switch test over TLS ends with 1 only where the switch is off", async (t) => {
   await using ca = await CertificateAuthority.make();
   await using otherCa = await CertificateAuthority.make();
