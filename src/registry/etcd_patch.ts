@@ -6,6 +6,8 @@ import http2 from "node:http2";
 import net from "node:net";
 import process from "node:process";
 import type { Duplex } from "node:stream";
+// Those of Deno 2.4.2 cannot be told to keep no process alive.
+import { clearTimeout, setTimeout } from "node:timers";
 import tls from "node:tls";
 import { expectRejections } from "../last_guard.ts";
 import { honorsTlsOptions } from "../runtime.ts";
@@ -26,6 +28,8 @@ http2.connect = ((authority: string, options?: Options): http2.ClientHttp2Sessio
   }
   const emit = session.emit as (event: string | symbol, ...rest: unknown[]) => boolean;
   let failed = false;
+  let asked = false;
+  let unused: ReturnType<typeof setTimeout> | undefined;
   session.emit = (event: string | symbol, ...rest: unknown[]): boolean => {
     switch (event) {
       case "goaway":
@@ -35,6 +39,7 @@ http2.connect = ((authority: string, options?: Options): http2.ClientHttp2Sessio
         return true;
       case "connect":
         if (!endWithConnection(session)) return true;
+        if (!asked) unused = endUnused(session);
         // A server that refuses us right after the handshake may be gone before we are told that it is there.
         // grpc-js takes the socket for granted then; told of the end instead, it tries again.
         return emit.call(session, session.socket === undefined ? "close" : event, ...rest);
@@ -54,6 +59,8 @@ http2.connect = ((authority: string, options?: Options): http2.ClientHttp2Sessio
   };
   const request = session.request;
   session.request = (headers, ...rest): http2.ClientHttp2Stream => {
+    asked = true;
+    clearTimeout(unused);
     const tellOf = takeTraffic(headers);
     const stream = request.call(session, uncompressed(headers), ...rest);
     tellOf?.(stream);
@@ -112,6 +119,23 @@ function endWithConnection(session: http2.ClientHttp2Session): boolean {
  */
 function withoutAddress(authority: string, options: Options | undefined): string {
   return options?.createConnection === undefined ? authority : authority.replace(/\[.*\]/, "localhost");
+}
+
+/** How long a new connection may be without a stream, in milliseconds: as a rule one waits for it. */
+const longestUnused = 2000;
+
+/**
+ * Ends a session over which nothing is asked. If a channel is closed while grpc-js pauses between two attempts to connect,
+ * it makes the next one all the same (1.12.6), and keeps a connection that nobody knows of. A channel that is still open
+ * connects again when it needs to.
+ */
+function endUnused(session: http2.ClientHttp2Session): ReturnType<typeof setTimeout> {
+  const timer = setTimeout(() => {
+    if (session.destroyed) return;
+    session.emit("close");
+    session.destroy();
+  }, longestUnused);
+  return timer.unref();
 }
 
 /** Small messages are sent at once. Deno 2.4.2 does not do that by itself, and each would wait 40 ms for more. */

@@ -3,6 +3,7 @@
  * in. Faults are rules of the router's packet filter. Members also have a second link, to this process alone, which
  * no fault touches: a process here sees the truth.
  */
+import { until } from "../../tests/support/pause.ts";
 import { run } from "./command.ts";
 import { DelayQueue, type Fate } from "./delay_queue.ts";
 
@@ -54,6 +55,9 @@ export class Host {
 
   async plug(): Promise<void> {
     await run(`ip -n ${this.name} link set eth0 up`);
+    // The kernel takes up to a second until packets pass.
+    await until("the link is up", () => isUp(this.name, "eth0"));
+    await until("the router's end is up", () => isUp(undefined, this.name));
     await run(`ip -n ${this.name} route add default via ${this.#gateway}`);
   }
 
@@ -77,6 +81,13 @@ export class Host {
     await run(`ip -n ${this.name} link set ${inner} gso_max_segs 1 up`);
     await run(`ip -n ${this.name} addr add ${net}.${this.#number}.2/24 dev ${inner}`);
   }
+}
+
+async function isUp(namespace: string | undefined, link: string): Promise<boolean> {
+  const inside = namespace === undefined ? [] : ["-n", namespace];
+  const args = [...inside, "-brief", "link", "show", link];
+  const { stdout } = await new Deno.Command("ip", { args, stdin: "null" }).output();
+  return new TextDecoder().decode(stdout).split(/\s+/)[1] === "UP";
 }
 
 /** One way between two interfaces of the router, or groups of them. */
