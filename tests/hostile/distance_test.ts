@@ -111,5 +111,6 @@ test("watches are told of changes over a slow link", async () => {
   await until("both are told of all", () => told.every((count) => count === 100), 30);
   stop.abort();
   await Promise.all(watching);
-  assertEquals(proxy.accepted, 2);
+  // One each, and what looks after those that have to wait.
+  assert(proxy.accepted <= 4, `${proxy.accepted} connections`);
 });
