@@ -40,8 +40,11 @@ export async function suffer(
   await network.heal();
   const end = Date.now();
   const { revision } = truth;
-  if (!await observer.findsAll(keys, end, patience)) wrong.push(`keys still missing after ${patience} s`);
-  const lags = await lagsOf(bed, revision, end);
+  const [areBack, lags] = await Promise.all([
+    observer.findsAll(keys, end, patience),
+    lagsOf(bed, revision, end),
+  ]);
+  if (!areBack) wrong.push(`keys still missing after ${patience} s`);
   const lag = Math.max(0, ...lags.values());
   if (lag === Infinity) wrong.push(`a watch is still behind after ${patience} s`);
   await pause(quiet);
