@@ -113,18 +113,12 @@ Deno.test("servers that are not etcd", async () => {
     { hostname: "127.0.0.1", port: 0, onListen: () => {} },
     () => new Response("hello"),
   );
-  for (
-    const [address, more] of [
-      [banner.endpoint, ""],
-      [http1.endpoint, ""],
-      [`127.0.0.1:${http2.addr.port}`, ": it cannot be read"],
-    ]
-  ) {
+  for (const address of [banner.endpoint, http1.endpoint, `127.0.0.1:${http2.addr.port}`]) {
     const endpoint = `http://${address}`;
     failed(
       await list(endpoint),
       3,
-      `cannot reach etcd within 2 s: ${endpoint}: its answer is not that of an etcd${more}; ${endpointCheck}`,
+      `cannot reach etcd within 2 s: ${endpoint}: its answer is not that of an etcd; ${endpointCheck}`,
     );
   }
   const endpoint = `https://${banner.endpoint}`;
