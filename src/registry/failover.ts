@@ -64,7 +64,7 @@ const tooLittle = 20;
 const shortestLook = 10;
 
 /** How long after a failure an endpoint is left alone at most, in milliseconds. */
-const longestPause = 300;
+const longestPause = 250;
 
 /** What has become of one endpoint during an operation. */
 interface Turn<M, T> {

@@ -11,7 +11,7 @@ const longestConnecting = 2000;
 const samples = 4;
 
 /** How many connections there may be beside the newest one from which an answer may still come. */
-const mostOlder = 4;
+const mostOlder = 2;
 
 export class Member implements Disposable {
   readonly endpoint: Endpoint;

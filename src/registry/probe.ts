@@ -3,7 +3,7 @@ import { tryToConnect } from "../connecting.ts";
 import { type Endpoint, hostAndPort } from "./endpoint.ts";
 
 /** How often a connection is tried, in milliseconds: more seldom after one was made, as then the endpoint itself is slow. */
-const every = 300;
+const every = 250;
 const afterSuccess = 1600;
 /** How many may be under way at the same time. */
 const atOnce = 8;

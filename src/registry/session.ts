@@ -77,7 +77,7 @@ const longestPause = 500;
 const shortestPause = 100;
 
 /** Over how long those are scattered who register again after the same outage, in milliseconds. */
-const longestScatter = 300;
+const longestScatter = 400;
 
 /** How many pauses, and how many operations, fit into a TTL at least; and what an operation gets in any case. */
 const pausesInTtl = 8;
