@@ -4,7 +4,7 @@ import { empusa, type Outcome } from "../support/program.ts";
 import { pause } from "../support/pause.ts";
 
 const registrations = 500;
-const atOnce = 6;
+const atOnce = 3;
 const timeout = 5;
 
 /** The member that leads. */
