@@ -15,6 +15,9 @@ export function delay(ms: number, signal?: AbortSignal): Promise<void> {
 /** The first pause after a failure, in milliseconds. It doubles with each. */
 const firstPause = 100;
 
+/** The longest pause between two attempts at an etcd that may be back any time, in milliseconds. */
+export const longestPause = 500;
+
 /**
  * How long to wait after so many failures in a row: longer each time, but at most `longest` milliseconds. Up to
  * half of it is left to chance, so that many who failed together do not come back together.

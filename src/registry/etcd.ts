@@ -1,6 +1,6 @@
 /** `Store` over etcd. */
 import { Buffer } from "node:buffer";
-import { backOff, delay } from "../delay.ts";
+import { backOff, delay, longestPause } from "../delay.ts";
 import { EmpusaError, RefusedError, UnreachableError } from "../errors.ts";
 import { type AccessSource, Credentials, type Login } from "./credentials.ts";
 import {
@@ -60,9 +60,6 @@ const tooLarge = "Received message larger than max";
 
 /** How much is read for one list, in bytes of keys and values. */
 const maxListing = 512 * 2 ** 20;
-
-/** How long is waited at most before something is asked again that came out otherwise, in milliseconds. */
-const longestPause = 500;
 
 /** One call to a member, with what belongs to it: its deadline, and whether an earlier try may have come through. */
 interface Call {

@@ -1,9 +1,6 @@
 /** What lies below several prefixes, as it was at one revision. */
-import { backOff, delay } from "../delay.ts";
+import { backOff, delay, longestPause } from "../delay.ts";
 import { type Entry, type Limit, type Revision, RevisionGone, type Snapshot, type Store } from "./store.ts";
-
-/** How long is waited at most before everything is read again, in milliseconds. */
-const longestPause = 500;
 
 /**
  * All entries whose key begins with one of the prefixes. Where the revision of the first is compacted away before the last

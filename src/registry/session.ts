@@ -1,6 +1,6 @@
 /** Keeps instances registered under one lease, whatever becomes of etcd, of the network or of us. */
 import { EmpusaError, RefusedError, UnreachableError } from "../errors.ts";
-import { abortedLater, backOff, delay } from "../delay.ts";
+import { abortedLater, backOff, delay, longestPause } from "../delay.ts";
 import { claimAlone } from "./exclusive.ts";
 import { type Holder, holderOf } from "./holder.ts";
 import { type Instance, instanceKey } from "./instance.ts";
@@ -72,8 +72,7 @@ export type SessionEvent =
 /** Why a registration was missing: its lease had ended, or only the key was removed. */
 export type Loss = "lease-ended" | "removed";
 
-/** Nobody waits longer than this between two attempts, in milliseconds; with a short TTL, less. */
-const longestPause = 500;
+/** The pause before a refresh that failed is tried again beside other work, in milliseconds. */
 const shortestPause = 100;
 
 /** Over how long those are scattered who register again after the same outage, in milliseconds. */

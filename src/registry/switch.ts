@@ -1,6 +1,6 @@
 /** Switches: small shared values that operators set and scripts read. `{tree root}/switch/{name}` = value. */
 import { EmpusaError, ExitCode, RuleViolation, UnreachableError } from "../errors.ts";
-import { backOff, delay } from "../delay.ts";
+import { backOff, delay, longestPause } from "../delay.ts";
 import { shorten } from "../escape.ts";
 import { ConflictError } from "./holder.ts";
 import { isNameSized, maxNameBytes, parseLocation, parseName, type Selection } from "./instance.ts";
@@ -87,9 +87,6 @@ export interface SetOutcome {
   /** The seconds that were granted, maybe more than was asked for; undefined where it stays. */
   readonly granted: number | undefined;
 }
-
-/** How long is waited at most between two attempts to change what others change too, in milliseconds. */
-const longestPause = 500;
 
 /** Every method throws what `Store` throws. */
 export class Switches {

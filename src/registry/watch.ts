@@ -1,6 +1,6 @@
 /** Following what is stored: what is there, then each change, in order, none missed and none twice. */
 import { EmpusaError, RefusedError, RuleViolation } from "../errors.ts";
-import { backOff, delay } from "../delay.ts";
+import { backOff, delay, longestPause } from "../delay.ts";
 import type { Kind, Stored } from "./kind.ts";
 import { Outage, type OutageEvent } from "./outage.ts";
 import {
@@ -47,9 +47,8 @@ export interface WatchOptions {
 /** A connection that says nothing is given up after this time, in milliseconds. */
 const silence = 5000;
 
-/** Milliseconds for each operation after the first, and between two attempts at most. */
+/** Milliseconds for each operation after the first. */
 const patience = 5000;
-const longestPause = 500;
 
 /** How many changes are kept for a consumer that is slow. Beyond that they are asked for again. */
 const maxBacklog = 10_000;
