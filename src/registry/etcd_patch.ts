@@ -54,8 +54,14 @@ http2.connect = ((authority: string, options?: Options): http2.ClientHttp2Sessio
   };
   const streams = new Set<http2.ClientHttp2Stream>();
   let closing = false;
+  const socket = socketOf(session);
   const endWhenIdle = (): void => {
-    if (closing && streams.size === 0) setImmediate(() => session.destroy());
+    if (!closing || streams.size > 0) return;
+    setImmediate(() => {
+      session.destroy();
+      // Once it was closed, Deno waits for the other side to end the connection too, which one that is cut off never does.
+      setTimeout(() => socket?.destroy(), longestGoodbye).unref();
+    });
   };
   const request = session.request;
   session.request = (headers, ...rest): http2.ClientHttp2Stream => {
@@ -89,16 +95,29 @@ http2.connect = ((authority: string, options?: Options): http2.ClientHttp2Sessio
   return session;
 }) as typeof http2.connect;
 
+/** How long the other side may take to end a connection that we have ended, in milliseconds. */
+const longestGoodbye = 1000;
+
+/** The socket itself: what a session shows as its socket cannot be destroyed. */
+function socketOf(session: http2.ClientHttp2Session): net.Socket | undefined {
+  const socket = hidden(session, "socket");
+  return socket instanceof net.Socket ? socket : undefined;
+}
+
+/** What a session keeps under a symbol of its own. */
+function hidden(session: http2.ClientHttp2Session, description: string): unknown {
+  const symbol = Object.getOwnPropertySymbols(session).find((symbol) => symbol.description === description);
+  return symbol === undefined ? undefined : (session as unknown as Record<symbol, unknown>)[symbol];
+}
+
 /**
  * Deno 2.4.2 keeps the end of a connection to itself: in a promise that nobody else is told of, so that the socket stays
  * and its streams wait for ever. Other versions have no such promise, and emit "close".
  * @returns false if the session was closed while it was being connected, which that version does not heed either
  */
 function endWithConnection(session: http2.ClientHttp2Session): boolean {
-  const symbol = Object.getOwnPropertySymbols(session).find(({ description }) =>
-    description === "kPollConnPromise"
-  );
-  if (symbol === undefined) return true;
+  const ended = hidden(session, "kPollConnPromise");
+  if (ended === undefined) return true;
   if (session.closed) {
     // All that it does there is to close the connection.
     session.goaway();
@@ -110,7 +129,7 @@ function endWithConnection(session: http2.ClientHttp2Session): boolean {
     session.emit("close");
     session.destroy();
   };
-  Promise.resolve((session as unknown as Record<symbol, unknown>)[symbol]).then(end, end);
+  Promise.resolve(ended).then(end, end);
   return true;
 }
 

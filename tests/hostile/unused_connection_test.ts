@@ -1,7 +1,7 @@
-/** Connections that nobody uses: grpc-js makes them for channels that were closed while it paused. */
+/** Connections that nobody uses: those that were closed, and those that grpc-js makes for channels that were. */
 import "../../src/registry/etcd_patch.ts";
 import http2 from "node:http2";
-import type { AddressInfo } from "node:net";
+import net, { type AddressInfo } from "node:net";
 import { until } from "../support/pause.ts";
 
 Deno.test("a connection over which nothing is asked is ended, and one with a request is kept", async () => {
@@ -22,4 +22,24 @@ Deno.test("a connection over which nothing is asked is ended, and one with a req
     unused.destroy();
     server.close();
   }
+});
+
+Deno.test("a closed connection is let go of, though the other side does not end it", async () => {
+  const server = net.createServer({ allowHalfOpen: true }, (socket) => {
+    // An empty SETTINGS frame is all that the other side waits for (RFC 9113, section 3.4).
+    socket.write(new Uint8Array([0, 0, 0, 4, 0, 0, 0, 0, 0]));
+    socket.resume();
+  });
+  server.listen(0, "127.0.0.1");
+  await until("it listens", () => server.listening);
+  const { port } = server.address() as AddressInfo;
+  let socket: net.Socket | undefined;
+  const session = http2.connect(`http://127.0.0.1:${port}`, {
+    createConnection: () => socket = net.connect(port, "127.0.0.1"),
+  });
+  await until("it is connected", () => !session.connecting);
+  session.close();
+  await until("it is closed", () => session.destroyed);
+  await until("it is let go of", () => socket?.destroyed === true, 3);
+  server.close();
 });

@@ -59,7 +59,7 @@ export async function suffer(
       fault.name.padEnd(50),
       `${verdict.lost}/${keys.length} lost`,
       verdict.gone.size === 0 ? "" : `back ${seconds(Math.max(...verdict.gone.values()))} s`,
-      `${await mostDescriptors(bed)} fd`,
+      await mostVitals(bed),
       lag > 100 ? `watch ${seconds(lag)} s` : "",
       verdict.spurious > 0 ? `${verdict.spurious} deleted by etcd` : "",
       ...wrong.map((words) => `SHORT: ${words}`),
@@ -69,11 +69,13 @@ export async function suffer(
   return { wrong, verdict, lags };
 }
 
-/** How many descriptors the client has that has the most. */
-async function mostDescriptors({ clients }: Bed): Promise<number> {
+/** How many descriptors and how much memory the clients have that have the most. */
+async function mostVitals({ clients }: Bed): Promise<string> {
   const running = clients.filter(({ hasEnded }) => !hasEnded);
   const vitals = await Promise.all(running.map((client) => client.vitals()));
-  return Math.max(0, ...vitals.map(({ descriptors }) => descriptors));
+  const most = (what: "descriptors" | "memory"): string =>
+    Math.max(0, ...vitals.map((each) => each[what])).toFixed(0);
+  return `${most("descriptors")} fd  ${most("memory")} MiB`;
 }
 
 /** Milliseconds until each watch has told that revision; Infinity if it has not in time. */
