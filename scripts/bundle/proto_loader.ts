@@ -99,6 +99,13 @@ function reachable(all: Part, roots: readonly string[]): Part {
 function loader(services: readonly (readonly [string, readonly (readonly [string, Method])[]])[]): string {
   return `
     const types = module.exports.etcdserverpb;
+    // Numbers of 64 bits as text. The library divides them by tens, which took half the time of a list without a JIT.
+    $util.Long.prototype.toString = function () {
+      const { low, high, unsigned } = this;
+      if (high === 0) return String(low >>> 0);
+      const bits = BigInt(high) << 32n | BigInt(low >>> 0);
+      return String(unsigned ? BigInt.asUintN(64, bits) : bits);
+    };
     const serializer = (type) => (message) => type.encode(type.fromObject(message)).finish();
     const deserializer = (type, options) => (bytes) => type.toObject(type.decode(bytes), options);
     const services = ${JSON.stringify(services)};

@@ -2,8 +2,12 @@
 import type { Log } from "../log.ts";
 import { lacksTime, type Registry, type Stored } from "../registry/mod.ts";
 
-/** For how long etcd is asked, one lease at a time, in milliseconds: a list must not take much longer for it. */
-const enough = 800;
+/**
+ * For how long a command asks etcd, which tells of one lease at a time, in milliseconds: in all, and at least after a list
+ * that took so long itself.
+ */
+const longest = 900;
+const least = 200;
 
 /** The items with the time that is left to them, as far as etcd tells it in time; what is missing is told in one line. */
 export async function withTtl<T extends Stored>(
@@ -11,7 +15,9 @@ export async function withTtl<T extends Stored>(
   registry: Registry,
   log: Log,
 ): Promise<T[]> {
-  const complete = await registry.withTtl(items, { enough, since: registry.opened });
+  const since = registry.opened;
+  const enough = Math.max(since + longest - performance.now(), least);
+  const complete = await registry.withTtl(items, { enough, since });
   const unknown = complete.filter(lacksTime).length;
   if (unknown > 0) {
     await log.info(
