@@ -1,5 +1,5 @@
-import { run, unfinished } from "./src/cli.ts";
-import { system } from "./src/system.ts";
+import { run, unfinished } from "./src/cli/run.ts";
+import { system } from "./src/system/mod.ts";
 
 // Counts if nothing is left to wait for before the command has ended. Deno would exit with 1 if this module awaited it.
 Deno.exitCode = unfinished;

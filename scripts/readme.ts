@@ -1,8 +1,8 @@
 /** Writes the tables of options in README.md anew from the command tree: `scripts/readme`. */
-import { rootCommand } from "../src/command_line.ts";
-import type { AnyCommand } from "../src/commands/settings.ts";
-import { Log } from "../src/log.ts";
-import { system } from "../src/system.ts";
+import { rootCommand } from "../src/cli/tree.ts";
+import type { AnyCommand } from "../src/settings/settings.ts";
+import { Log } from "../src/system/log.ts";
+import { system } from "../src/system/mod.ts";
 
 /** The README with its tables as they should be: each lies between `<!-- options COMMAND -->` and `<!-- end -->`. */
 export function withTables(readme: string): string {

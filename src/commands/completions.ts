@@ -1,8 +1,8 @@
 /** The scripts that make shells complete our command lines. */
 import { Command } from "@cliffy/command";
-import { type Program, showHelp } from "./command.ts";
-import { shellScripts } from "./shell_scripts.ts";
-import { type AnyCommand, mustBe } from "./settings.ts";
+import { type Program, showHelp } from "./shared/command.ts";
+import { shellScripts } from "./shared/shell_scripts.ts";
+import { type AnyCommand, mustBe } from "../settings/settings.ts";
 
 /** The command `completions`, which needs no etcd. */
 export function completionsCommand(program: Program): AnyCommand {

@@ -1,5 +1,5 @@
 import { EmpusaError, ExitCode, RuleViolation, UsageError } from "../errors.ts";
-import { resultFor } from "../escape.ts";
+import { resultFor } from "../system/escape.ts";
 import { table } from "../formats/columns.ts";
 import { jsonArray } from "../formats/json.ts";
 import {
@@ -13,9 +13,9 @@ import {
   readOldStore,
   showEndpoint,
 } from "../registry/mod.ts";
-import { type Context, leaf, type Program } from "./command.ts";
-import { formatSetting } from "./format.ts";
-import { type AnyCommand, flag, named, obey, required } from "./settings.ts";
+import { type Context, leaf, type Program } from "./shared/command.ts";
+import { formatSetting } from "./shared/format.ts";
+import { type AnyCommand, flag, named, obey, required } from "../settings/settings.ts";
 
 /** What stands for the etcd of the registry itself; no endpoint is called that. */
 const same = "same";

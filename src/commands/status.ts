@@ -1,11 +1,11 @@
 import { ExitCode } from "../errors.ts";
-import { resultFor } from "../escape.ts";
+import { resultFor } from "../system/escape.ts";
 import { columns } from "../formats/columns.ts";
 import { type EndpointStatus, type RegistryStatus, showEndpoint } from "../registry/mod.ts";
-import { withAdvice } from "./advice.ts";
-import { type Context, leaf, type Program } from "./command.ts";
-import { formatSetting } from "./format.ts";
-import type { AnyCommand } from "./settings.ts";
+import { withAdvice } from "../settings/advice.ts";
+import { type Context, leaf, type Program } from "./shared/command.ts";
+import { formatSetting } from "./shared/format.ts";
+import type { AnyCommand } from "../settings/settings.ts";
 
 const settings = { format: formatSetting(["table", "json"], "table") } as const;
 

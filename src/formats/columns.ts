@@ -1,5 +1,5 @@
-import { escapeControls, shorten } from "../escape.ts";
-import type { Stored } from "../registry/kind.ts";
+import { escapeControls, shorten } from "../system/escape.ts";
+import type { Stored } from "../registry/collection.ts";
 
 /** How a table is going to be looked at. */
 export interface Look {

@@ -1,5 +1,5 @@
 /** How switches are printed. */
-import type { Switch } from "../registry/switch.ts";
+import type { Switch } from "../registry/switches.ts";
 import { type Look, tabular } from "./columns.ts";
 import { jsonArray } from "./json.ts";
 

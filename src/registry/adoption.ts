@@ -2,7 +2,7 @@
 import { RuleViolation } from "../errors.ts";
 import { parseLocation, parseName } from "./instance.ts";
 import type { Entry, Limit, Store } from "./store.ts";
-import { parseSwitchName, parseSwitchValue } from "./switch.ts";
+import { parseSwitchName, parseSwitchValue } from "./switches.ts";
 
 /** An entry as it is to be: a path below the tree root, such as `service/web/a`. */
 export interface Adoptable {

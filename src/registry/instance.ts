@@ -1,6 +1,6 @@
 /** The domain's first noun, and how it lies in the store: `{tree root}/service/{type}/{name}` = location. */
 import { RuleViolation } from "../errors.ts";
-import { decode, type Kind, type Stored } from "./kind.ts";
+import { decode, type Kind, type Stored } from "./collection.ts";
 import type { Pattern } from "./pattern.ts";
 import type { Entry } from "./store.ts";
 

@@ -1,5 +1,5 @@
 /** What lies below several prefixes, as it was at one revision. */
-import { backOff, delay, longestPause } from "../delay.ts";
+import { backOff, delay, longestPause } from "../system/delay.ts";
 import { type Entry, type Limit, type Revision, RevisionGone, type Snapshot, type Store } from "./store.ts";
 
 /**

@@ -1,7 +1,7 @@
 /** The service registry: what commands are given to work with. */
 import { EmpusaError, RefusedError } from "../errors.ts";
 import { adopt, type Adoptable, type Adopted, type AdoptOptions } from "./adoption.ts";
-import { delay } from "../delay.ts";
+import { delay } from "../system/delay.ts";
 import type { Endpoint } from "./endpoint.ts";
 import {
   compareInstances,
@@ -12,14 +12,14 @@ import {
   type RegisteredInstance,
   type Selection,
 } from "./instance.ts";
-import type { Access, AccessSource } from "./credentials.ts";
-import type { OldEntry } from "./etcd_v2.ts";
+import type { Access, AccessSource } from "./etcd/credentials.ts";
+import type { OldEntry } from "./etcd/v2.ts";
 import { listTogether } from "./list.ts";
-import { readAll, type Stored, type Stray } from "./kind.ts";
+import { readAll, type Stored, type Stray } from "./collection.ts";
 import { namesOf } from "./names.ts";
-import { remove } from "./own_lease.ts";
-import { type RegisterOptions, Session } from "./session.ts";
-import { Switches } from "./switch.ts";
+import { remove } from "./session/own_lease.ts";
+import { type RegisterOptions, Session } from "./session/session.ts";
+import { Switches } from "./switches.ts";
 import { type EndpointStatus, limitOf, type Revision, type Store } from "./store.ts";
 import { withTimes } from "./times.ts";
 import { watchAll, type WatchEvent, type WatchOptions } from "./watch.ts";
@@ -43,14 +43,14 @@ export {
   type RegisteredInstance,
   type Selection,
 } from "./instance.ts";
-export type { Access } from "./credentials.ts";
+export type { Access } from "./etcd/credentials.ts";
 export { type Adoptable, type Adopted, type AdoptOptions, parseAdoptable } from "./adoption.ts";
-export type { OldEntry } from "./etcd_v2.ts";
+export type { OldEntry } from "./etcd/v2.ts";
 export type { OutageEvent } from "./outage.ts";
 export { parsePattern } from "./pattern.ts";
 export { pick, strategies } from "./pick.ts";
 export { View, type WatchEvent, type WatchOptions } from "./watch.ts";
-export type { Stored, Stray } from "./kind.ts";
+export type { Stored, Stray } from "./collection.ts";
 export { lacksTime } from "./times.ts";
 export {
   notSet,
@@ -61,10 +61,10 @@ export {
   type Switch,
   switchName,
   type SwitchSelection,
-} from "./switch.ts";
+} from "./switches.ts";
 export type { EndpointStatus } from "./store.ts";
-export { ConflictError, type Holder, showHolder } from "./holder.ts";
-export { conflictRules, type Session, type SessionEvent } from "./session.ts";
+export { ConflictError, type Holder, showHolder } from "./session/holder.ts";
+export { conflictRules, type Session, type SessionEvent } from "./session/session.ts";
 
 /** Where the registry lies, and how long one operation on it may take. */
 export interface Connection extends AccessSource {
@@ -93,13 +93,13 @@ export interface RegistryStatus {
 const patience = 1000;
 
 /** The rules for certificates and keys. They cost a few milliseconds to load, and few need them. */
-export function tlsRules(): Promise<typeof import("./tls.ts")> {
-  return import("./tls.ts");
+export function tlsRules(): Promise<typeof import("./etcd/tls.ts")> {
+  return import("./etcd/tls.ts");
 }
 
 /** Opens the registry. It loads the client and connects to nothing yet. */
 export async function openRegistry(connection: Connection): Promise<Registry> {
-  const { EtcdStore } = await import("./etcd.ts");
+  const { EtcdStore } = await import("./etcd/store.ts");
   return new Registry(new EtcdStore(connection.endpoints, connection), connection);
 }
 
@@ -113,7 +113,7 @@ export async function readOldStore(
   access: Access,
   { treeRoot, timeout }: Pick<Connection, "treeRoot" | "timeout">,
 ): Promise<OldEntry[]> {
-  const { readOldEntries } = await import("./etcd_v2.ts");
+  const { readOldEntries } = await import("./etcd/v2.ts");
   const limit = limitOf(timeout);
   const folders = ["service", "switch"].map((folder) =>
     readOldEntries(endpoints, access, { treeRoot, folder }, limit)

@@ -2,7 +2,7 @@
 import { Buffer } from "node:buffer";
 import { instancePrefix } from "./instance.ts";
 import type { Limit, Store } from "./store.ts";
-import { switchPrefix } from "./switch.ts";
+import { switchPrefix } from "./switches.ts";
 
 /** How many names there may be at most, and how many keys are read for them. */
 const maxNames = 1000;

@@ -1,6 +1,6 @@
 /** The time that is left to what lives on leases: an extra, which must not keep anybody from the rest. */
 import { EmpusaError } from "../errors.ts";
-import type { Stored } from "./kind.ts";
+import type { Stored } from "./collection.ts";
 import type { LeaseId, LeaseTime, Limit, Store } from "./store.ts";
 
 /** How many leases are asked after at the same time. */

@@ -1,7 +1,7 @@
 /** Following what is stored: what is there, then each change, in order, none missed and none twice. */
 import { EmpusaError, RefusedError, RuleViolation } from "../errors.ts";
-import { backOff, delay, longestPause } from "../delay.ts";
-import type { Kind, Stored } from "./kind.ts";
+import { backOff, delay, longestPause } from "../system/delay.ts";
+import type { Kind, Stored } from "./collection.ts";
 import { Outage, type OutageEvent } from "./outage.ts";
 import {
   type Change,

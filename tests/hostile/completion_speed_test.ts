@@ -1,7 +1,7 @@
 /** Completion answers within half a second, logging in, TLS and many services included, and asks etcd for no more than it needs. */
 import { assert, assertEquals } from "@std/assert";
 import { namesOf } from "../../src/registry/names.ts";
-import { EtcdStore } from "../../src/registry/etcd.ts";
+import { EtcdStore } from "../../src/registry/etcd/store.ts";
 import { limitOf } from "../../src/registry/store.ts";
 import { CertificateAuthority } from "../support/certificates.ts";
 import { Etcd } from "../support/etcd.ts";

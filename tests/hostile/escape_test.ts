@@ -1,9 +1,9 @@
 /** Text that others wrote reaches a terminal, a log and the service manager escaped, and a pipe as it is. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { run } from "../../src/cli.ts";
+import { run } from "../../src/cli/run.ts";
 import { formatNames } from "../../src/formats/mod.ts";
-import { Log, type LogOptions } from "../../src/log.ts";
-import { ServiceManager } from "../../src/process/notify.ts";
+import { Log, type LogOptions } from "../../src/system/log.ts";
+import { ServiceManager } from "../../src/system/sd_notify.ts";
 import { Etcd } from "../support/etcd.ts";
 import { fakeSystem } from "../support/system.ts";
 

@@ -1,10 +1,10 @@
 /** Whoever owns the folder that an exporter writes into gets no more than a file in it. */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { run } from "../../src/cli.ts";
-import { UntrustedPlace } from "../../src/folder.ts";
-import { placeByPath } from "../../src/folder_by_path.ts";
-import { outputFile } from "../../src/replace_file.ts";
-import { system } from "../../src/system.ts";
+import { run } from "../../src/cli/run.ts";
+import { UntrustedPlace } from "../../src/system/folder.ts";
+import { placeByPath } from "../../src/system/folder_by_path.ts";
+import { outputFile } from "../../src/system/replace_file.ts";
+import { system } from "../../src/system/mod.ts";
 import { Etcd } from "../support/etcd.ts";
 import { missingPrograms, testUnless } from "../support/lacking.ts";
 import { connect, launch, program, shell } from "../support/program.ts";
@@ -158,7 +158,7 @@ testUnless(
 testUnless(notRoot, "a folder whose names cannot be read is written all the same", async () => {
   using theirs = folder();
   await Deno.chmod(theirs.path, 0o311);
-  const command = `import { outputFile } from ${JSON.stringify(projectFile("src/replace_file.ts"))};
+  const command = `import { outputFile } from ${JSON.stringify(projectFile("src/system/replace_file.ts"))};
     console.log(await outputFile(${JSON.stringify(`${theirs.path}/out.txt`)}).write("new"));`;
   const run = [
     "--bounding-set",

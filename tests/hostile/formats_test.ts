@@ -1,6 +1,6 @@
 /** Hostile names and values in every format: nobody takes another one's name, and every reader reads what it gets. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { run } from "../../src/cli.ts";
+import { run } from "../../src/cli/run.ts";
 import { countEntries, type FormatName, formats, type Rendering } from "../../src/formats/mod.ts";
 import type { RegisteredInstance } from "../../src/registry/instance.ts";
 import { Etcd } from "../support/etcd.ts";

@@ -1,9 +1,9 @@
 /** Health checks against servers that behave badly, and over TLS. */
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { checksOf } from "../../src/commands/service/checks.ts";
-import { execCheck, httpCheck } from "../../src/process/checks.ts";
-import type { Check } from "../../src/process/health.ts";
-import { system } from "../../src/system.ts";
+import { checksOf } from "../../src/commands/service/shared/checks.ts";
+import { execCheck, httpCheck } from "../../src/registration/probes.ts";
+import type { Check } from "../../src/registration/health.ts";
+import { system } from "../../src/system/mod.ts";
 import { BrokenHttp, ways } from "../support/broken_http.ts";
 import { CertificateAuthority, type Signed } from "../support/certificates.ts";
 import { until } from "../support/pause.ts";

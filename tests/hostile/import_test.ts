@@ -1,7 +1,7 @@
 /** Importing what the v2 API of etcd holds: what is taken, what is left, and servers that mean harm. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { runImport } from "../../src/commands/import.ts";
-import { Log } from "../../src/log.ts";
+import { Log } from "../../src/system/log.ts";
 import { openRegistry, parseEndpoints } from "../../src/registry/mod.ts";
 import { CertificateAuthority } from "../support/certificates.ts";
 import { cli } from "../support/cli.ts";

@@ -1,8 +1,8 @@
 /** What libraries say of themselves stays with us. */
 import { assert, assertEquals } from "@std/assert";
 import { UnreachableError } from "../../src/errors.ts";
-import { EtcdStore } from "../../src/registry/etcd.ts";
-import { explain } from "../../src/registry/explain.ts";
+import { EtcdStore } from "../../src/registry/etcd/store.ts";
+import { explain } from "../../src/registry/etcd/explain.ts";
 import { parseEndpoints } from "../../src/registry/endpoint.ts";
 import { limitOf } from "../../src/registry/store.ts";
 import { Cluster } from "../support/etcd.ts";

@@ -74,7 +74,7 @@ Deno.test("a command that has nothing left to wait for, and has not ended, does 
 
 Deno.test("a rejection that somebody expects is not told, whoever listens first", async () => {
   const script = `
-    import { expectRejections, onUncaught } from "file://${projectFile("src/last_guard.ts")}";
+    import { expectRejections, onUncaught } from "file://${projectFile("src/system/last_guard.ts")}";
     onUncaught((error) => console.log("told", error));
     expectRejections((reason) => reason === "known");
     Promise.reject("known");

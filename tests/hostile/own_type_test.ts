@@ -1,7 +1,7 @@
 /** What a command of `service run` sees when it asks the registry: all of it, not only services of its own type. */
 import { assertEquals } from "@std/assert";
-import { fromEnvironment, read } from "../../src/commands/settings.ts";
-import { selection } from "../../src/commands/service/settings.ts";
+import { fromEnvironment, read } from "../../src/settings/settings.ts";
+import { selection } from "../../src/commands/service/shared/settings.ts";
 import { Etcd } from "../support/etcd.ts";
 import { connect, shell } from "../support/program.ts";
 

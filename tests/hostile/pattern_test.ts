@@ -1,6 +1,6 @@
 /** No pattern and no name that somebody wrote into etcd makes empusa slow, or deaf to signals. */
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { run } from "../../src/cli.ts";
+import { run } from "../../src/cli/run.ts";
 import { parsePattern } from "../../src/registry/mod.ts";
 import { Etcd } from "../support/etcd.ts";
 import { connect, start } from "../support/program.ts";

@@ -1,7 +1,7 @@
 /** The options and variables of the Python original, as scripts and unit files written for it have them. */
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
-import { connectionSettings } from "../../src/commands/connection.ts";
-import { fromEnvironment, read } from "../../src/commands/settings.ts";
+import { connectionSettings } from "../../src/settings/connection.ts";
+import { fromEnvironment, read } from "../../src/settings/settings.ts";
 import { UsageError } from "../../src/errors.ts";
 import { parseEndpoints } from "../../src/registry/mod.ts";
 import { Etcd, freePorts } from "../support/etcd.ts";

@@ -8,7 +8,7 @@ Deno.test("docs/security.md names every permission, and every function of libc t
   const page = await read("docs/security.md");
   const [, list = ""] = /^permissions=\(([^)]*)\)/m.exec(await read("scripts/setup")) ?? [];
   const permissions = list.split(/\s+/).filter((word) => word !== "");
-  const sources = await read("src/libc.ts") + await read("src/libc_files.ts");
+  const sources = await read("src/system/libc.ts") + await read("src/system/libc_files.ts");
   const functions = [...sources.matchAll(/^ {2}(\w+): \{ parameters/gm)].map(([, name]) => name ?? "");
   assert(permissions.length > 5 && functions.length > 20);
   for (const word of [...permissions, ...functions]) assertStringIncludes(page, `\`${word}\``);

@@ -1,7 +1,7 @@
 /** What becomes of the lease of a switch that is set anew. */
 import { assert, assertEquals } from "@std/assert";
-import { EtcdStore } from "../../src/registry/etcd.ts";
-import { leaseIdFor, retire } from "../../src/registry/own_lease.ts";
+import { EtcdStore } from "../../src/registry/etcd/store.ts";
+import { leaseIdFor, retire } from "../../src/registry/session/own_lease.ts";
 import { limitOf } from "../../src/registry/store.ts";
 import { cli } from "../support/cli.ts";
 import { Etcd } from "../support/etcd.ts";

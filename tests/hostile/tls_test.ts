@@ -1,10 +1,10 @@
 /** Whom we trust, and what we say where we do not: no environment and no certificate gets around it. */
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { connectionOf, refuseIgnored } from "../../src/commands/access.ts";
-import { connectionSettings } from "../../src/commands/connection.ts";
-import { read } from "../../src/commands/settings.ts";
+import { connectionOf, refuseIgnored } from "../../src/settings/access.ts";
+import { connectionSettings } from "../../src/settings/connection.ts";
+import { read } from "../../src/settings/settings.ts";
 import { UsageError } from "../../src/errors.ts";
-import { isVerified } from "../../src/runtime.ts";
+import { isVerified } from "../../src/system/runtime.ts";
 import { CertificateAuthority } from "../support/certificates.ts";
 import { Etcd, freePorts } from "../support/etcd.ts";
 import { empusa, type Env, type Outcome, shell } from "../support/program.ts";

@@ -1,5 +1,5 @@
 /** Connections that nobody uses: those that were closed, and those that grpc-js makes for channels that were. */
-import "../../src/registry/etcd_patch.ts";
+import "../../src/registry/etcd/compat/http2.ts";
 import http2 from "node:http2";
 import net, { type AddressInfo } from "node:net";
 import { until } from "../support/pause.ts";

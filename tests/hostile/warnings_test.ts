@@ -1,7 +1,7 @@
 /** What others write does not fill our memory, nor the log of whoever follows it. */
 import { assert, assertEquals } from "@std/assert";
-import { follow } from "../../src/commands/following.ts";
-import { Log } from "../../src/log.ts";
+import { follow } from "../../src/commands/shared/following.ts";
+import { Log } from "../../src/system/log.ts";
 import type { WatchEvent } from "../../src/registry/mod.ts";
 
 Deno.test("a watch remembers and tells a bounded part of what is no entry", async () => {

@@ -1,6 +1,6 @@
 /** The command line in the process of the test, which takes milliseconds where a process of its own takes 200. */
-import { run } from "../../src/cli.ts";
-import { connectionSettings } from "../../src/commands/connection.ts";
+import { run } from "../../src/cli/run.ts";
+import { connectionSettings } from "../../src/settings/connection.ts";
 import { fakeSystem } from "./system.ts";
 
 /** What would otherwise come from the environment, which other tests in this process may change. */

@@ -1,10 +1,10 @@
 /** Random command lines and environments, carried out in this process: whatever is asked for, the answer is one of those that are documented. */
-import { rootCommand } from "../../src/command_line.ts";
-import { run } from "../../src/cli.ts";
-import { type AnyCommand, type Setting, settingsOf } from "../../src/commands/settings.ts";
-import { takesCommand } from "../../src/commands/command.ts";
+import { rootCommand } from "../../src/cli/tree.ts";
+import { run } from "../../src/cli/run.ts";
+import { type AnyCommand, type Setting, settingsOf } from "../../src/settings/settings.ts";
+import { takesCommand } from "../../src/commands/shared/command.ts";
 import { NotStarted } from "../../src/errors.ts";
-import { system } from "../../src/system.ts";
+import { system } from "../../src/system/mod.ts";
 import { withEnv } from "./env.ts";
 import { Random } from "./random.ts";
 import { type FakeSystem, fakeSystem } from "./system.ts";

@@ -1,6 +1,6 @@
 /** Hostile names and values, made up from a seed, through every format; and what each reader makes of them. */
 import { assert, assertEquals } from "@std/assert";
-import { resultFor } from "../../src/escape.ts";
+import { resultFor } from "../../src/system/escape.ts";
 import {
   countEntries,
   type FormatName,
@@ -9,7 +9,7 @@ import {
   type Rendering,
 } from "../../src/formats/mod.ts";
 import { instanceKey, instancesOf, type RegisteredInstance } from "../../src/registry/instance.ts";
-import { readAll } from "../../src/registry/kind.ts";
+import { readAll } from "../../src/registry/collection.ts";
 import { Random } from "./random.ts";
 import { haproxy, nginx, prometheus } from "./readers.ts";
 

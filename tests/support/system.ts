@@ -1,5 +1,5 @@
 /** A system that is looked at instead of a screen. */
-import { isReadableByAll, type Output, type System } from "../../src/system.ts";
+import { isReadableByAll, type Output, type System } from "../../src/system/mod.ts";
 
 export interface FakeSystem extends System {
   readonly printed: { stdout: string; stderr: string };

@@ -1,18 +1,26 @@
 import { EmpusaError, ExitCode, UsageError } from "../../errors.ts";
 import { countEntries, type FormatName, formatNames, formats } from "../../formats/mod.ts";
 import { compareInstances, instanceId, type RegisteredInstance, type Selection } from "../../registry/mod.ts";
-import { type Context, leaf, type Program } from "../command.ts";
-import { maxSeconds, wholeNumber, wholeSeconds } from "../connection.ts";
-import { type AnyCommand, flag, named, oneOf, optional, required, type Values } from "../settings.ts";
-import { follow, scope, tellStray } from "../following.ts";
-import { hookOf, hooks, runFor } from "../hooks.ts";
+import { type Context, leaf, type Program } from "../shared/command.ts";
+import { maxSeconds, wholeNumber, wholeSeconds } from "../../settings/connection.ts";
+import {
+  type AnyCommand,
+  flag,
+  named,
+  oneOf,
+  optional,
+  required,
+  type Values,
+} from "../../settings/settings.ts";
+import { follow, scope, tellStray } from "../shared/following.ts";
+import { hookOf, hooks, runFor } from "../shared/hooks.ts";
 import { json } from "../../formats/json.ts";
-import { checkPrinting, printing, tellLeftOut } from "./printing.ts";
-import { selected, selection } from "./settings.ts";
-import { actOnSettled, type State } from "../settled.ts";
-import type { OutputFile } from "../../system.ts";
-import { Warnings } from "../warnings.ts";
-import { StandardOutput, standardOutput } from "./standard_output.ts";
+import { checkPrinting, printing, tellLeftOut } from "./shared/printing.ts";
+import { selected, selection } from "./shared/settings.ts";
+import { actOnSettled, type State } from "../shared/settled.ts";
+import type { OutputFile } from "../../system/mod.ts";
+import { Warnings } from "../shared/warnings.ts";
+import { StandardOutput, standardOutput } from "../../export/standard_output.ts";
 
 /** The table is for people, and what it says of the TTL changes every second. */
 const exported = formatNames.filter((name) => name !== "table");

@@ -1,10 +1,10 @@
 import { EmpusaError, ExitCode } from "../../errors.ts";
 import { type FormatName, formatNames } from "../../formats/mod.ts";
-import { type Context, leaf, type Program } from "../command.ts";
-import { formatSetting } from "../format.ts";
-import type { AnyCommand } from "../settings.ts";
-import { print } from "./printing.ts";
-import { identity } from "./settings.ts";
+import { type Context, leaf, type Program } from "../shared/command.ts";
+import { formatSetting } from "../shared/format.ts";
+import type { AnyCommand } from "../../settings/settings.ts";
+import { print } from "./shared/printing.ts";
+import { identity } from "./shared/settings.ts";
 
 export interface GetOptions {
   readonly type: string;

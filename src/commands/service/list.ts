@@ -1,11 +1,11 @@
 import { ExitCode } from "../../errors.ts";
 import type { Selection } from "../../registry/mod.ts";
-import { type Context, leaf, type Program } from "../command.ts";
-import { tellStray } from "../following.ts";
-import type { AnyCommand, Values } from "../settings.ts";
-import { Warnings } from "../warnings.ts";
-import { checkPrinting, print, type Printing, printing } from "./printing.ts";
-import { selected, selection } from "./settings.ts";
+import { type Context, leaf, type Program } from "../shared/command.ts";
+import { tellStray } from "../shared/following.ts";
+import type { AnyCommand, Values } from "../../settings/settings.ts";
+import { Warnings } from "../shared/warnings.ts";
+import { checkPrinting, print, type Printing, printing } from "./shared/printing.ts";
+import { selected, selection } from "./shared/settings.ts";
 
 const settings = { ...selection, ...printing } as const;
 

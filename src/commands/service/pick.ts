@@ -1,9 +1,17 @@
 import { EmpusaError, ExitCode, UsageError } from "../../errors.ts";
-import { resultFor } from "../../escape.ts";
+import { resultFor } from "../../system/escape.ts";
 import { isLocation, pick, type Selection, strategies } from "../../registry/mod.ts";
-import { type Context, leaf, type Program } from "../command.ts";
-import { type AnyCommand, named, oneOf, optional, required, type Values, withDefault } from "../settings.ts";
-import { selected, selection, serviceTypes } from "./settings.ts";
+import { type Context, leaf, type Program } from "../shared/command.ts";
+import {
+  type AnyCommand,
+  named,
+  oneOf,
+  optional,
+  required,
+  type Values,
+  withDefault,
+} from "../../settings/settings.ts";
+import { selected, selection, serviceTypes } from "./shared/settings.ts";
 
 const settings = {
   serviceType: required({

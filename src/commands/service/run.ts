@@ -1,7 +1,7 @@
 import { UsageError } from "../../errors.ts";
 import { type conflictRules, type Instance, parseLocation, parseName } from "../../registry/mod.ts";
-import { type Context, leaf, type Program } from "../command.ts";
-import { seconds } from "../connection.ts";
+import { type Context, leaf, type Program } from "../shared/command.ts";
+import { seconds } from "../../settings/connection.ts";
 import {
   type AnyCommand,
   flag,
@@ -11,14 +11,15 @@ import {
   type Setting,
   type Values,
   withDefault,
-} from "../settings.ts";
-import { checking, checksOf } from "./checks.ts";
-import { filled, isLocal, withPlaceholders } from "./placeholders.ts";
-import { registration } from "./register.ts";
-import { identity, newType } from "./settings.ts";
-import { label } from "./staying.ts";
-import { stopCodes, StopRequests } from "./stop_requests.ts";
-import { lossRules, supervise, type Supervision } from "./supervising.ts";
+} from "../../settings/settings.ts";
+import { type Checking, checking, checksOf, healthOptions } from "./shared/checks.ts";
+import { filled, isLocal, withPlaceholders } from "./shared/placeholders.ts";
+import { registration } from "./shared/registration.ts";
+import { serviceEnvironment } from "./shared/environment.ts";
+import { identity, newType } from "./shared/settings.ts";
+import { label } from "../../registration/reporter.ts";
+import { stopCodes, StopRequests } from "../../supervisor/stop_requests.ts";
+import { lossRules, supervise, type Supervision } from "../../supervisor/supervisor.ts";
 
 const settings = {
   serviceType: newType,
@@ -93,6 +94,7 @@ export interface RunOptions extends Supervision {
   /** With their placeholders. */
   readonly name: string;
   readonly location: string;
+  readonly checking: Checking;
 }
 
 export function runCommand(program: Program): AnyCommand {
@@ -124,7 +126,19 @@ export function runOptions(typed: Values<typeof settings>): RunOptions {
     number,
     number,
   ];
-  return { ...rest, type, name, location, removalTimeout, drain, grace, checks: typed };
+  return {
+    ...rest,
+    type,
+    name,
+    location,
+    every: "auto",
+    strict: false,
+    removalTimeout,
+    drain,
+    grace,
+    health: healthOptions(typed),
+    checking: typed,
+  };
 }
 
 /** @throws {UsageError} where there is no command, or placeholders and checks cannot be understood */
@@ -136,14 +150,15 @@ export async function run(options: RunOptions, context: Context): Promise<number
   const found = await Promise.race([instanceOf(options, context), requests.first]);
   if (typeof found === "string") return stopCodes[found];
   const instance = found;
-  const checks = await checksOf(options.checks, instance, context);
+  const checks = await checksOf(options.checking, instance, context);
   if (isLocal(instance.location)) {
     await context.log.warn(
       `${label(instance)} is advertised at ${instance.location}, where only this machine can reach it; ` +
         `give ${named(settings.serviceLocation)} an address for others, such as {ip:eth0}:80`,
     );
   }
-  return await supervise(instance, checks, options, requests, context);
+  const env = serviceEnvironment(instance, context);
+  return await supervise({ instance, checks, env }, options, requests, context);
 }
 
 async function instanceOf({ type, name, location }: RunOptions, context: Context): Promise<Instance> {

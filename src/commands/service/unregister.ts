@@ -1,7 +1,7 @@
 import { ExitCode } from "../../errors.ts";
-import { type Context, leaf, type Program } from "../command.ts";
-import type { AnyCommand } from "../settings.ts";
-import { identity } from "./settings.ts";
+import { type Context, leaf, type Program } from "../shared/command.ts";
+import type { AnyCommand } from "../../settings/settings.ts";
+import { identity } from "./shared/settings.ts";
 
 export interface UnregisterOptions {
   readonly type: string;

@@ -1,12 +1,12 @@
 import { UsageError } from "../../errors.ts";
 import { parseName, type RegisteredInstance, type Selection } from "../../registry/mod.ts";
-import { type Context, leaf, type Program } from "../command.ts";
-import { wholeNumber } from "../connection.ts";
-import { type AnyCommand, flag, named, optional, required, type Values } from "../settings.ts";
-import { waitUntil } from "../waiting.ts";
-import { checkPrinting, print, type Printing, printing } from "./printing.ts";
-import { identity, selected, selection, serviceTypes } from "./settings.ts";
-import { services } from "./subject.ts";
+import { type Context, leaf, type Program } from "../shared/command.ts";
+import { wholeNumber } from "../../settings/connection.ts";
+import { type AnyCommand, flag, named, optional, required, type Values } from "../../settings/settings.ts";
+import { waitUntil } from "../shared/waiting.ts";
+import { checkPrinting, print, type Printing, printing } from "./shared/printing.ts";
+import { identity, selected, selection, serviceTypes } from "./shared/settings.ts";
+import { services } from "./shared/subject.ts";
 
 const settings = {
   serviceType: required({

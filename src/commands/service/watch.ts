@@ -1,9 +1,9 @@
 import type { Selection } from "../../registry/mod.ts";
-import { type Context, leaf, type Program } from "../command.ts";
-import type { AnyCommand } from "../settings.ts";
-import { runWatching, type Watching, watching } from "../watching.ts";
-import { selected, selection } from "./settings.ts";
-import { services } from "./subject.ts";
+import { type Context, leaf, type Program } from "../shared/command.ts";
+import type { AnyCommand } from "../../settings/settings.ts";
+import { runWatching, type Watching, watching } from "../shared/watching.ts";
+import { selected, selection } from "./shared/settings.ts";
+import { services } from "./shared/subject.ts";
 
 export interface WatchOptions {
   readonly selection: Selection;

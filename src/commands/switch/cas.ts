@@ -1,8 +1,8 @@
 import type { ExitCode } from "../../errors.ts";
-import { type Context, leaf, type Program } from "../command.ts";
-import type { AnyCommand } from "../settings.ts";
-import { operand } from "./operands.ts";
-import { runSetting, type SetOptions, setOptions, setting } from "./setting.ts";
+import { type Context, leaf, type Program } from "../shared/command.ts";
+import type { AnyCommand } from "../../settings/settings.ts";
+import { operand } from "./shared/operands.ts";
+import { runSetting, type SetOptions, setOptions, setting } from "./shared/setting.ts";
 
 export interface CasOptions extends SetOptions {
   /** What it has to be, unless it is not set. Whatever lies there may be named. */

@@ -1,9 +1,9 @@
 import { ExitCode } from "../../errors.ts";
-import { resultFor } from "../../escape.ts";
+import { resultFor } from "../../system/escape.ts";
 import { notSet } from "../../registry/mod.ts";
-import { type Context, leaf, type Program } from "../command.ts";
-import type { AnyCommand } from "../settings.ts";
-import { nameOf } from "./operands.ts";
+import { type Context, leaf, type Program } from "../shared/command.ts";
+import type { AnyCommand } from "../../settings/settings.ts";
+import { nameOf } from "./shared/operands.ts";
 
 export interface GetOptions {
   readonly name: string;

@@ -1,14 +1,14 @@
 import { ExitCode } from "../../errors.ts";
-import { resultFor } from "../../escape.ts";
+import { resultFor } from "../../system/escape.ts";
 import { switchFormats } from "../../formats/switches.ts";
-import { type Context, leaf, type Program } from "../command.ts";
-import { tellStray } from "../following.ts";
-import { formatSetting } from "../format.ts";
+import { type Context, leaf, type Program } from "../shared/command.ts";
+import { tellStray } from "../shared/following.ts";
+import { formatSetting } from "../shared/format.ts";
 import type { SwitchSelection } from "../../registry/mod.ts";
-import { withTtl } from "../times.ts";
-import type { AnyCommand } from "../settings.ts";
-import { Warnings } from "../warnings.ts";
-import { choice } from "./operands.ts";
+import { withTtl } from "../shared/times.ts";
+import type { AnyCommand } from "../../settings/settings.ts";
+import { Warnings } from "../shared/warnings.ts";
+import { choice } from "./shared/operands.ts";
 
 export interface ListOptions {
   readonly format: keyof typeof switchFormats;

@@ -1,7 +1,7 @@
 import { ExitCode } from "../../errors.ts";
-import { type Context, leaf, type Program } from "../command.ts";
-import type { AnyCommand } from "../settings.ts";
-import { nameOf } from "./operands.ts";
+import { type Context, leaf, type Program } from "../shared/command.ts";
+import type { AnyCommand } from "../../settings/settings.ts";
+import { nameOf } from "./shared/operands.ts";
 
 export interface RemoveOptions {
   readonly name: string;

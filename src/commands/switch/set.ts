@@ -1,7 +1,7 @@
 import type { ExitCode } from "../../errors.ts";
-import { type Context, leaf, type Program } from "../command.ts";
-import type { AnyCommand } from "../settings.ts";
-import { runSetting, type SetOptions, setOptions, setting } from "./setting.ts";
+import { type Context, leaf, type Program } from "../shared/command.ts";
+import type { AnyCommand } from "../../settings/settings.ts";
+import { runSetting, type SetOptions, setOptions, setting } from "./shared/setting.ts";
 
 export function setSwitchCommand(program: Program): AnyCommand {
   return leaf(program, {

@@ -1,8 +1,8 @@
 import { EmpusaError, ExitCode } from "../../errors.ts";
 import { notSet, stateOf } from "../../registry/mod.ts";
-import { type Context, leaf, type Program } from "../command.ts";
-import type { AnyCommand } from "../settings.ts";
-import { nameOf } from "./operands.ts";
+import { type Context, leaf, type Program } from "../shared/command.ts";
+import type { AnyCommand } from "../../settings/settings.ts";
+import { nameOf } from "./shared/operands.ts";
 
 export interface TestOptions {
   readonly name: string;

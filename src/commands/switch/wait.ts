@@ -1,9 +1,9 @@
 import { parseSwitchValue } from "../../registry/mod.ts";
-import { type Context, leaf, type Program } from "../command.ts";
-import type { AnyCommand } from "../settings.ts";
-import { waitUntil } from "../waiting.ts";
-import { nameOf, operand } from "./operands.ts";
-import { switches } from "./subject.ts";
+import { type Context, leaf, type Program } from "../shared/command.ts";
+import type { AnyCommand } from "../../settings/settings.ts";
+import { waitUntil } from "../shared/waiting.ts";
+import { nameOf, operand } from "./shared/operands.ts";
+import { switches } from "./shared/subject.ts";
 
 export interface WaitOptions {
   readonly name: string;

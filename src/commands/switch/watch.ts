@@ -1,10 +1,10 @@
 import { UsageError } from "../../errors.ts";
 import type { SwitchSelection } from "../../registry/mod.ts";
-import { type Context, leaf, type Program } from "../command.ts";
-import { type AnyCommand, named } from "../settings.ts";
-import { runWatching, type Watching, watching } from "../watching.ts";
-import { choice, nameOf } from "./operands.ts";
-import { switches } from "./subject.ts";
+import { type Context, leaf, type Program } from "../shared/command.ts";
+import { type AnyCommand, named } from "../../settings/settings.ts";
+import { runWatching, type Watching, watching } from "../shared/watching.ts";
+import { choice, nameOf } from "./shared/operands.ts";
+import { switches } from "./shared/subject.ts";
 
 export interface WatchOptions {
   readonly selection: SwitchSelection;

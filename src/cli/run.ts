@@ -1,0 +1,74 @@
+/** The one place where an error becomes a message and an exit code. */
+import { EmpusaError, ExitCode, UsageError } from "../errors.ts";
+import { Log } from "../system/log.ts";
+import type { System } from "../system/mod.ts";
+import { versionText } from "./version.ts";
+
+/** How many different errors are told that nobody has caught. */
+const mostTold = 100;
+
+/** The exit code of a command that cannot come to its end, as nothing is left that it could wait for. */
+export const unfinished = ExitCode.failed;
+
+/**
+ * Carries out what `args` say, and resolves to the exit code. It never rejects, and from then on nothing that nobody has
+ * caught ends the process.
+ */
+export async function run(args: readonly string[], system: System): Promise<number> {
+  const program = {
+    system,
+    log: new Log(system.stderr),
+    exitCode: ExitCode.done as number,
+    command: [],
+  };
+  const told = new Set<string>();
+  system.onUncaught((error) => {
+    const message = messageOf(error);
+    // What fails again and again, as for each packet, is told once.
+    if (told.has(message) || told.size >= mostTold) return;
+    told.add(message);
+    void program.log.error(`unexpected failure, in spite of which empusa goes on: ${message}`);
+    void program.log.debug(Deno.inspect(error));
+  });
+  try {
+    // Without the command tree, which takes longer to build than all else.
+    if (args.length === 1 && /^(-V|--version)$/.test(args[0] as string)) {
+      await system.stdout.write(versionText());
+      return ExitCode.done;
+    }
+    if (args[0] === "completions" && args[1] === "candidates") {
+      const { complete } = await import("./completion.ts");
+      await complete(args.slice(2), program);
+      return ExitCode.done;
+    }
+    const { carryOut } = await import("./tree.ts");
+    await carryOut(args, program);
+    return program.exitCode;
+  } catch (error) {
+    return await report(error, program.log);
+  }
+}
+
+async function report(error: unknown, log: Log): Promise<number> {
+  if (error instanceof EmpusaError) {
+    const { withAdvice } = await import("../settings/advice.ts");
+    await log.error(
+      withAdvice(error.message, error.checks),
+      error instanceof UsageError ? error.hint : undefined,
+    );
+    await log.debug(`caused by ${Deno.inspect(error.cause ?? error)}`);
+    return error.exitCode;
+  }
+  if (error instanceof Deno.errors.NotCapable) {
+    // "Requires net access to "etcd-1", run again with the --allow-net flag"
+    await log.error(`Deno may not do what this takes: ${error.message.replace(/^R/, "r")}`);
+    return ExitCode.usage;
+  }
+  await log.error(`unexpected failure: ${messageOf(error)}`);
+  await log.debug(Deno.inspect(error));
+  return ExitCode.failed;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : `${error}`;
+}

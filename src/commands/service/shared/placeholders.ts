@@ -1,0 +1,116 @@
+/** What stands for itself in the name and the location of a service: `{hostname}`, `{pid}`, `{ip}`, `{ip:eth0}`. */
+import { RuleViolation, UnreachableError, UsageError } from "../../../errors.ts";
+import { delay } from "../../../system/delay.ts";
+import { hostAndPort } from "../../../registry/mod.ts";
+import type { Context } from "../../shared/command.ts";
+import { named, obey, type Setting } from "../../../settings/settings.ts";
+
+/** `{ip:eth0}`: what it is, and which, maybe in the brackets of IPv6. */
+const placeholder = /(\[?)\{([^{}:]*)(?::([^{}]*))?\}(\]?)/g;
+
+/**
+ * The rule for a text that may hold some placeholders.
+ * @throws {RuleViolation} where it holds others, or breaks the rule for the text
+ */
+export function withPlaceholders(
+  known: readonly string[],
+  parse: (text: string) => string,
+): (text: string) => string {
+  return (text) => {
+    for (const [, , name = "", which] of text.matchAll(placeholder)) {
+      const shown = which === undefined ? `{${name}}` : `{${name}:INTERFACE}`;
+      if (!known.includes(shown)) {
+        throw new RuleViolation(`have no placeholders but ${known.join(" and ")}`);
+      }
+    }
+    if (text.replace(placeholder, "").includes("{")) throw new RuleViolation("close every { with a }");
+    return parse(text);
+  };
+}
+
+/**
+ * The text of a setting with what its placeholders stand for, which has to obey the rule as well.
+ * @throws {UsageError} where it does not, or there is no such network interface
+ * @throws {UnreachableError} where it takes the way to etcd, and there is none
+ */
+export async function filled(
+  setting: Setting<string>,
+  text: string,
+  parse: (text: string) => string,
+  context: Context,
+): Promise<string> {
+  const { system } = context;
+  let result = "";
+  let end = 0;
+  for (const match of text.matchAll(placeholder)) {
+    const [whole, open = "", name, which, close = ""] = match;
+    result += text.slice(end, match.index);
+    end = match.index + whole.length;
+    if (name === "hostname") result += `${open}${system.hostname()}${close}`;
+    else if (name === "pid") result += `${open}${system.pid}${close}`;
+    else {
+      const ip = which === undefined
+        ? await towardsEtcd(setting, context)
+        : addressAt(setting, which, context);
+      // IPv6 has brackets, as in [v6]:port, and IPv4 has none, whether somebody has written them or not.
+      const isBracketed = open + close === "[]";
+      if (ip.includes(":")) {
+        result += isBracketed || open === "" ? `[${ip}]${isBracketed ? "" : close}` : open + ip + close;
+      } else result += isBracketed ? ip : open + ip + close;
+    }
+  }
+  return obey(setting, result + text.slice(end), parse);
+}
+
+/** The address that this machine uses towards the endpoint to which a way is found first. */
+async function towardsEtcd(
+  setting: Setting<unknown>,
+  { endpoints, timeout, system }: Context,
+): Promise<string> {
+  const over = new AbortController();
+  const late = delay(timeout, over.signal).then(() =>
+    Promise.reject(new Error(`not within ${timeout / 1000} s`))
+  );
+  // Nobody may be waiting for it.
+  late.catch(() => {});
+  const hosts = endpoints.map((endpoint) => hostAndPort(endpoint).host);
+  try {
+    // All at once, so that a name server that is silent about one does not keep the others waiting.
+    return await Promise.any(hosts.map((host) => Promise.race([system.sourceAddress(host), late])));
+  } catch (error) {
+    const failures = (error as AggregateError).errors.map(({ message }, i) => `${hosts[i]}: ${message}`);
+    throw new UnreachableError(
+      `cannot find out the address that this machine uses towards etcd, {ip} in ${named(setting)}: ` +
+        failures.join("; "),
+      { checks: ["endpoint"] },
+    );
+  } finally {
+    over.abort();
+  }
+}
+
+function addressAt(setting: Setting<unknown>, networkInterface: string, { system }: Context): string {
+  const all = system.networkInterfaces();
+  const [address] = all.get(networkInterface) ?? [];
+  if (address !== undefined) return address;
+  throw new UsageError(
+    `${named(setting)} names the network interface ${
+      JSON.stringify(networkInterface)
+    }, which has no address; ` +
+      `those that have one are ${[...all.keys()].join(", ")}`,
+  );
+}
+
+/** Whether nobody but this machine can reach a location, as far as it tells. */
+export function isLocal(location: string): boolean {
+  return /^(127\.\d+\.\d+\.\d+|0\.0\.0\.0|(.*\.)?localhost\.?|\[::(1|ffff:(7f[\da-f]{2}:[\da-f]+|0:0))?\])$/
+    .test(normalHost(location));
+}
+
+/** The host of a location in the one spelling that URLs give it: `127.1`, `0` and `0x7f.1` are addresses too. */
+function normalHost(location: string): string {
+  const [, bare] = /^(\[[^\]]*\]|[^:/[\]]*)(?::\d+)?$/.exec(location) ?? [];
+  const host = bare ?? URL.parse(location)?.hostname ?? location;
+  return URL.parse(`http://${host.includes(":") && !host.startsWith("[") ? `[${host}]` : host}/`)?.hostname ??
+    host.toLowerCase();
+}

@@ -1,0 +1,82 @@
+/** Instances on their way to somebody who reads them: in which format, and what about those it cannot express. */
+import { EmpusaError, RuleViolation, UsageError } from "../../../errors.ts";
+import { resultFor, shorten } from "../../../system/escape.ts";
+import { haproxyName } from "../../../formats/haproxy.ts";
+import { type FormatName, formatNames, formats, type Printed, showsTtl } from "../../../formats/mod.ts";
+import { type RegisteredInstance, type Registry, type Selection } from "../../../registry/mod.ts";
+import { withTtl } from "../../shared/times.ts";
+import type { Context } from "../../shared/command.ts";
+import { formatSetting } from "../../shared/format.ts";
+import { flag, named, optional, type Values } from "../../../settings/settings.ts";
+import { Warnings } from "../../shared/warnings.ts";
+import { label } from "../../../registration/reporter.ts";
+
+export const printing = {
+  format: formatSetting(formatNames, "table"),
+  strict: flag({
+    flag: "--strict",
+    env: "EMPUSA_STRICT",
+    meaning: "Fail where the format cannot express an instance as it is, instead of a warning.",
+  }),
+  haproxyBackend: optional({
+    flag: "--haproxy-backend",
+    placeholder: "NAME",
+    env: "EMPUSA_HAPROXY_BACKEND",
+    meaning: "With haproxy: print a whole backend of this name, which HAProxy loads as it is.",
+    parse: (text) => {
+      if (!haproxyName.test(text)) throw new RuleViolation("be made of letters, digits and _.:- only");
+      return text;
+    },
+  }),
+} as const;
+
+export type Printing = Values<typeof printing>;
+
+/** @throws {UsageError} where settings do not go together */
+export function checkPrinting(
+  { format, haproxyBackend }: Pick<Printing, "haproxyBackend"> & { format: FormatName },
+): void {
+  if (haproxyBackend === undefined || format === "haproxy") return;
+  throw new UsageError(`${named(printing.haproxyBackend)} needs ${named(printing.format)} haproxy`);
+}
+
+/** Prints instances, which come sorted, on standard output, with the time that is left to them where the format shows it. */
+export async function print(
+  instances: readonly RegisteredInstance[],
+  { types }: Selection,
+  options: Pick<Printing, "format" | "strict"> & Partial<Printing>,
+  registry: Registry,
+  { system: { stdout, wantsColor }, log }: Context,
+): Promise<void> {
+  const complete = showsTtl(options.format) ? await withTtl(instances, registry, log) : instances;
+  const rendering = {
+    color: wantsColor(stdout),
+    terminal: stdout.isTerminal,
+    types,
+    haproxyBackend: options.haproxyBackend,
+  };
+  const printed = formats[options.format](complete, rendering);
+  await tellLeftOut(printed, options, new Warnings(log));
+  await stdout.write(options.format === "table" ? printed.text : resultFor(stdout, printed.text));
+}
+
+/**
+ * Warns of what is not in the text, and of what is there under another name.
+ * @throws {EmpusaError} naming the first of them, where that is not to be
+ */
+export async function tellLeftOut(
+  { leftOut = [], collisions = [] }: Printed,
+  { format, strict }: { readonly format: FormatName; readonly strict: boolean },
+  warnings: Warnings,
+): Promise<void> {
+  for (const { instance, rule } of leftOut) {
+    const what = `${label(instance)} at ${shorten(instance.location)}`;
+    const why = `as ${format} an instance must ${rule}`;
+    if (strict) throw new EmpusaError(`cannot print ${what}: ${why}`);
+    await warnings.tell(what, `left out ${what}: ${why}`);
+  }
+  for (const collision of collisions) {
+    if (strict) throw new EmpusaError(`cannot print as ${format}: ${collision}`);
+    await warnings.tell(collision, collision);
+  }
+}

@@ -1,0 +1,71 @@
+/** The settings that say which service is meant. */
+import { RuleViolation } from "../../../errors.ts";
+import { parseName, parsePattern, type Selection } from "../../../registry/mod.ts";
+import { optional, required, type Values } from "../../../settings/settings.ts";
+
+const serviceType = {
+  flag: "--service-type",
+  placeholder: "TYPE",
+  env: "EMPUSA_SERVICE_TYPE",
+  meaning: "What kind of service it is.",
+  suggests: "type",
+  parse: parseName,
+} as const;
+
+/** Which instance of which service. */
+export const identity = {
+  serviceType: required(serviceType),
+  serviceName: required({
+    flag: "--service-name",
+    placeholder: "NAME",
+    env: "EMPUSA_SERVICE_NAME",
+    meaning: "The name of the instance among those of its type.",
+    suggests: "name",
+    parse: parseName,
+  }),
+} as const;
+
+/** The type under which an instance is registered. Older ones may hold a comma; `list` takes it for the end of a type. */
+export const newType = required({
+  ...serviceType,
+  parse: (text: string): string => {
+    if (text.includes(",")) throw new RuleViolation('hold no ","');
+    return parseName(text);
+  },
+});
+
+/** One or more types. */
+export const serviceTypes = {
+  ...serviceType,
+  repeatable: true,
+  parse: (text: string): string[] => splitList(text).map(parseName),
+} as const;
+
+/** In which variable `service run` repeats the type of its command. */
+export const typeOfCommand = "EMPUSA_RUN_SERVICE_TYPE";
+
+/** Which instances are meant, where they are chosen among. */
+export const selection = {
+  serviceType: optional({
+    ...serviceTypes,
+    meaning: "Only services of this type; several are separated by commas, and \\, is a comma in one.",
+    envOfParent: typeOfCommand,
+  }),
+  name: optional({
+    flag: "--name",
+    placeholder: "PATTERN",
+    env: "EMPUSA_NAME",
+    meaning: "Only instances whose name matches: * is anything, ? one character, [a-z] one of those.",
+    parse: parsePattern,
+  }),
+} as const;
+
+/** The values of a list. Behind a backslash a comma is part of one. */
+function splitList(text: string): string[] {
+  return text.split(/(?<!\\),/).map((value) => value.replaceAll("\\,", ","));
+}
+
+/** The selection that settings make. */
+export function selected({ serviceType, name }: Values<typeof selection>): Selection {
+  return { types: serviceType ?? [], name };
+}

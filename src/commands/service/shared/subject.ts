@@ -1,0 +1,22 @@
+import { json } from "../../../formats/json.ts";
+import {
+  compareInstances,
+  instanceId,
+  type RegisteredInstance,
+  type Selection,
+} from "../../../registry/mod.ts";
+import type { Subject } from "../../shared/watching.ts";
+
+/** The instances of a selection, as they are followed. */
+export function services(selection: Selection): Subject<RegisteredInstance> {
+  return {
+    watch: (registry, options) => registry.watch(selection, options),
+    idOf: instanceId,
+    compare: compareInstances,
+    plural: "services",
+    countedIn: "EMPUSA_SERVICE_COUNT",
+    object: ({ type, name, location }) => ({ service: `${type}/${name}`, type, name, location }),
+    json: (instances) => json(instances).text,
+    columns: (instance) => [instanceId(instance), instance.location],
+  };
+}

@@ -1,0 +1,178 @@
+/** How a command of ours is made from its settings and what it does. */
+import { Command } from "@cliffy/command";
+import { UsageError } from "../../errors.ts";
+import { Log } from "../../system/log.ts";
+import { type Access, type Endpoint, openRegistry, type Registry } from "../../registry/mod.ts";
+import type { System } from "../../system/mod.ts";
+import { accessOf, connectionOf } from "../../settings/access.ts";
+import { connectionSettings } from "../../settings/connection.ts";
+import {
+  type AnyCommand,
+  declare,
+  read,
+  type Settings,
+  type Suggested,
+  type Values,
+} from "../../settings/settings.ts";
+
+/** What a command is given to work with. */
+export interface Context {
+  readonly system: System;
+  readonly log: Log;
+  /** Milliseconds for one operation. */
+  readonly timeout: number;
+  /** Where etcd is, and the path under which everything is stored, `/` as the empty string. */
+  readonly endpoints: readonly Endpoint[];
+  readonly treeRoot: string;
+  /** What stands behind `--` on the command line; empty where there is nothing. */
+  readonly command: readonly string[];
+  /**
+   * How to talk to endpoints that need not be those of the registry, by the same settings.
+   * @throws {UsageError} where the settings do not fit them
+   */
+  readonly accessTo: (endpoints: readonly Endpoint[]) => Promise<Access>;
+  /** Loads the client of etcd and opens the registry; every operation on it has the timeout as its deadline. */
+  readonly openRegistry: () => Promise<Registry>;
+}
+
+/** The program around the commands: what it is made of, and what a command leaves behind. */
+export interface Program {
+  readonly system: System;
+  /** What stands behind `--` on the command line. */
+  command: readonly string[];
+  /** Talks as much as the command was told to, once that is known. */
+  log: Log;
+  /** How the command ended. */
+  exitCode: number;
+}
+
+/** A title and a command line: after "empusa", or one of the shell's in which that is only a part. */
+type Example = readonly [title: string, line: string, of?: "shell"];
+
+/** Kept apart from Cliffy, which would break the lines: an example is there to be pasted. */
+const examplesOf = new WeakMap<AnyCommand, readonly Example[]>();
+
+export interface Definition<S extends Settings, Options> {
+  /** The first sentence is shown in lists. */
+  readonly description: string;
+  readonly examples: readonly Example[];
+  readonly settings: S;
+  /** What stands on the command line beside the options, as Cliffy has it: `<name> [value]`. */
+  readonly operands?: string;
+  /** What of the registry a shell may offer for the first of them. */
+  readonly suggests?: Suggested;
+  /** Whether a command may follow behind `--`. */
+  readonly takesCommand?: boolean;
+  /** @throws {UsageError} where operands break a rule, or values that are right by themselves do not go together */
+  readonly options: (typed: Values<S>, operands: readonly string[]) => Options;
+  readonly run: (options: Options, context: Context) => Promise<number>;
+}
+
+const takers = new WeakSet<AnyCommand>();
+
+/** Whether a command may follow this one behind `--`. */
+export function takesCommand(command: AnyCommand): boolean {
+  return takers.has(command);
+}
+
+/** Marks an operand that stands behind `--`. No argument can hold it. */
+const literalMark = "\0";
+
+/** A word behind `--` as an operand, which Cliffy takes for no option whatever it begins with. */
+export function literalOperand(word: string): string {
+  return `${literalMark}${word}`;
+}
+
+/**
+ * Operands as they were typed.
+ * @throws {UsageError} for an option that nobody knows, which Cliffy takes for an operand where one may be left out
+ */
+function typedOperands(operands: readonly string[]): string[] {
+  const unknown = operands.find((operand) => operand.startsWith("--"));
+  if (unknown !== undefined) throw new UsageError(`unknown option ${JSON.stringify(unknown)}`);
+  return operands.map((operand) => operand.replace(literalMark, ""));
+}
+
+const suggesting = new WeakMap<AnyCommand, Suggested>();
+
+/** What of the registry may be offered for the first operand of a command. */
+export function suggestedOperand(command: AnyCommand): Suggested | undefined {
+  return suggesting.get(command);
+}
+
+/** A command that does something: parse, then run. */
+export function leaf<S extends Settings, Options>(
+  program: Program,
+  { description, examples, settings, options, run, ...more }: Definition<S, Options>,
+): AnyCommand {
+  const usage = [
+    ...more.operands === undefined ? [] : [more.operands],
+    more.takesCommand === true ? "[options] -- [command...]" : "[options]",
+  ].join(" ");
+  const command: AnyCommand = new Command().description(description).usage(usage);
+  if (more.operands !== undefined) command.arguments(more.operands.replace(/\w+/g, "$&:string"));
+  if (more.suggests !== undefined) suggesting.set(command, more.suggests);
+  declare(command, settings);
+  examplesOf.set(command, examples);
+  if (more.takesCommand === true) takers.add(command);
+  return command.action(async (given: Record<string, unknown>, ...operands: string[]) => {
+    // First, so that errors in the others are told as they are to be told.
+    const { logLevel: level, logFormat: format } = connectionSettings;
+    program.log = new Log(program.system.stderr, read({ level, format }, given));
+    // Read together, so that everything that is missing is named at once.
+    const all = { ...connectionSettings, ...settings };
+    const typed = read(all, given) as Values<typeof connectionSettings> & Values<S>;
+    const connection = await connectionOf(typed, program.system, (message) => void program.log.warn(message));
+    program.exitCode = await run(options(typed, typedOperands(operands)), {
+      system: program.system,
+      log: program.log,
+      command: program.command,
+      timeout: connection.timeout,
+      endpoints: connection.endpoints,
+      treeRoot: connection.treeRoot,
+      accessTo: (endpoints) => accessOf(typed, endpoints, program.system),
+      openRegistry: () => openRegistry(connection),
+    });
+  });
+}
+
+/** What makes a command; one that holds others is told which words follow its own, or undefined. */
+type Maker = (path: readonly string[] | undefined) => AnyCommand;
+
+/**
+ * A command that only holds others, and shows them when it is called by itself.
+ * @param path the words that may name one of them, which is the only one that is made then; undefined to make all
+ */
+export function group(
+  program: Program,
+  path: readonly string[] | undefined,
+  { description, examples, commands }: {
+    readonly description: string;
+    readonly examples: readonly Example[];
+    readonly commands: Readonly<Record<string, Maker>>;
+  },
+): AnyCommand {
+  const command: AnyCommand = new Command().description(description).usage("<command> [options]");
+  examplesOf.set(command, examples);
+  command.action(() => showHelp(program, command));
+  const called = path?.findIndex((word) => Object.hasOwn(commands, word)) ?? -1;
+  for (const [name, make] of Object.entries(commands)) {
+    if (called >= 0 && name !== path?.[called]) continue;
+    command.command(name, make(called < 0 ? undefined : path?.slice(called + 1)));
+    // Adding a command makes Cliffy go on with the child.
+    command.reset();
+  }
+  return command;
+}
+
+/** Prints a command's help. */
+export async function showHelp({ system }: Program, command: AnyCommand): Promise<void> {
+  const colors = system.wantsColor(system.stdout);
+  const text = command.getHelp({ long: true, colors }).replace(/[^\S\n]+$/gm, "").trim();
+  const examples =
+    examplesOf.get(command)?.map(([title, line, of]) =>
+      `  # ${title}\n  ${of === "shell" ? "" : "empusa "}${line}\n`
+    ) ?? [];
+  if (examples.length > 0) examples.unshift(colors ? "\x1b[1mExamples:\x1b[22m\n" : "Examples:\n");
+  await system.stdout.write([`${text}\n`, ...examples].join("\n"));
+}

@@ -1,0 +1,34 @@
+/** What the commands that follow the registry have in common. */
+import { shorten } from "../../system/escape.ts";
+import type { Stray, WatchEvent, WatchOptions } from "../../registry/mod.ts";
+import type { Context } from "./command.ts";
+import { describeOutage } from "../../registration/outages.ts";
+import { Warnings } from "./warnings.ts";
+
+/** Follows something until the signal is aborted, and tells the log of outages and of what does not belong there. */
+export function follow<T>(
+  watch: (options: Omit<WatchOptions, "timeout">) => AsyncGenerator<WatchEvent<T>, void, void>,
+  signal: AbortSignal,
+  { log }: Pick<Context, "log">,
+): AsyncGenerator<WatchEvent<T>, void, void> {
+  const warnings = new Warnings(log);
+  return watch({
+    signal,
+    onOutage: (event) => {
+      const [level, message] = describeOutage(event);
+      void log[level](message);
+    },
+    onStray: (key, rule) => void tellStray({ key, rule }, warnings),
+  });
+}
+
+/** A signal that is aborted with another one, or when it is disposed of. */
+export function scope(signal: AbortSignal): Disposable & { readonly signal: AbortSignal } {
+  const over = new AbortController();
+  return { signal: AbortSignal.any([signal, over.signal]), [Symbol.dispose]: () => over.abort() };
+}
+
+/** Warns of a key that holds nothing of the kind that lies there. */
+export function tellStray({ key, rule }: Stray, warnings: Warnings): Promise<void> {
+  return warnings.tell(key, `left out what lies at ${shorten(key)}: it must ${rule}`);
+}

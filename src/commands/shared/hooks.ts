@@ -1,0 +1,69 @@
+/** Commands that are run when the registry changes. */
+import { ExitCode, UsageError } from "../../errors.ts";
+import { runHook, shellCommand } from "../../system/hook.ts";
+import type { Context } from "./command.ts";
+import { milliseconds } from "../../settings/connection.ts";
+import { flag, named, optional, type Values, withDefault } from "../../settings/settings.ts";
+
+export const hooks = {
+  exec: optional({
+    flag: "--exec",
+    placeholder: "COMMAND",
+    env: "EMPUSA_EXEC",
+    meaning:
+      "Run this line of shell for each settled change, with all that is there as JSON on its standard input.",
+    parse: (text) => text,
+  }),
+  settle: withDefault("200", {
+    flag: "--settle",
+    placeholder: "MILLISECONDS",
+    env: "EMPUSA_SETTLE",
+    meaning: "How long nothing must have changed before that counts as settled.",
+    parse: milliseconds,
+  }),
+  exitOnFailure: flag({
+    flag: "--exit-on-failure",
+    env: "EMPUSA_EXIT_ON_FAILURE",
+    meaning: "End with the command's exit code when it fails, instead of running it again.",
+  }),
+} as const;
+
+/**
+ * The command that is to be run, from the option or from behind `--`; undefined where there is none.
+ * @throws {UsageError} where there are both
+ */
+export function hookOf(
+  { exec }: Pick<Values<typeof hooks>, "exec">,
+  { command }: Context,
+): readonly string[] | undefined {
+  if (exec !== undefined && command.length > 0) {
+    throw new UsageError(`${named(hooks.exec)} and a command behind "--" must not both be given`);
+  }
+  return exec !== undefined ? shellCommand(exec) : command.length > 0 ? command : undefined;
+}
+
+/** What a command is told. */
+export interface Told {
+  /** As JSON. */
+  readonly input: string;
+  readonly revision: number;
+  /** How many there are, and in which variable that is told. */
+  readonly count: number;
+  readonly countedIn: string;
+}
+
+/** Runs the command for a state, and tells of a failure. Its exit code. */
+export async function runFor(
+  command: readonly string[],
+  { input, revision, count, countedIn }: Told,
+  signal: AbortSignal,
+  { system, log }: Context,
+): Promise<number> {
+  const env = { EMPUSA_EVENT_REVISION: `${revision}`, [countedIn]: `${count}` };
+  const code = await runHook(command, { input, env, signal }, system);
+  if (code !== ExitCode.done && !signal.aborted) {
+    const why = code === 127 ? ": there is no such command" : code === 126 ? ": it may not be run" : "";
+    await log.warn(`the command for revision ${revision} failed with exit code ${code}${why}`);
+  }
+  return code;
+}

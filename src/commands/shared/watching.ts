@@ -1,0 +1,132 @@
+/** What the commands have in common that follow something and tell of it, or run a command for it. */
+import { ExitCode, UsageError } from "../../errors.ts";
+import { escapeControls, resultFor } from "../../system/escape.ts";
+import { cellOf } from "../../formats/columns.ts";
+import type { Registry, WatchEvent, WatchOptions } from "../../registry/mod.ts";
+import type { Output } from "../../system/mod.ts";
+import type { Context } from "./command.ts";
+import { follow, scope } from "./following.ts";
+import { formatSetting } from "./format.ts";
+import { hookOf, hooks, runFor } from "./hooks.ts";
+import { flag, named, type Values } from "../../settings/settings.ts";
+import { actOnSettled } from "./settled.ts";
+
+export const watching = {
+  format: formatSetting(["jsonl", "table"], "jsonl"),
+  ...hooks,
+  noInitial: flag({
+    flag: "--no-initial",
+    env: "EMPUSA_NO_INITIAL",
+    meaning: "Run the command for changes only, not for what is there in the beginning.",
+  }),
+} as const;
+
+export type Watching = Values<typeof watching>;
+
+/** What is followed, and how it is shown. */
+export interface Subject<T> {
+  readonly watch: (
+    registry: Registry,
+    options: Omit<WatchOptions, "timeout">,
+  ) => AsyncGenerator<WatchEvent<T>, void, void>;
+  readonly idOf: (item: T) => string;
+  readonly compare: (a: T, b: T) => number;
+  /** What several are called in JSON, and in which variable a command finds how many there are. */
+  readonly plural: string;
+  readonly countedIn: `EMPUSA_${string}`;
+  /** As JSON, by itself and all together. */
+  readonly object: (item: T) => Record<string, unknown>;
+  readonly json: (items: readonly T[]) => string;
+  /** What it is called, and what there is to know of it, for people. */
+  readonly columns: (item: T) => readonly [name: string, value: string];
+}
+
+/** @throws {UsageError} where settings of a command are given without one */
+export async function runWatching<T>(
+  subject: Subject<T>,
+  options: Watching,
+  context: Context,
+): Promise<number> {
+  const { format, exitOnFailure, noInitial, settle } = options;
+  const command = hookOf(options, context);
+  if (command === undefined && (exitOnFailure || noInitial)) {
+    const setting = exitOnFailure ? watching.exitOnFailure : watching.noInitial;
+    throw new UsageError(`${named(setting)} needs ${named(watching.exec)}, or a command behind "--"`);
+  }
+  using interruption = context.system.interruption();
+  using registry = await context.openRegistry();
+  const unread = new AbortController();
+  using following = scope(AbortSignal.any([interruption.signal, unread.signal]));
+  const { signal } = following;
+  const events = follow((options) => subject.watch(registry, options), signal, context);
+  if (command === undefined) {
+    const { stdout } = context.system;
+    using _ = context.system.onReaderGone(() => unread.abort());
+    for await (const event of events) {
+      const text = format === "jsonl"
+        ? resultFor(stdout, jsonLine(event, subject))
+        : tableLines(event, subject, stdout);
+      await Promise.race([stdout.write(text), aborted(signal)]);
+      // Nobody reads on, or nobody wants to wait for somebody who reads slowly.
+      if (!stdout.open || signal.aborted) break;
+    }
+    return ExitCode.done;
+  }
+  let exitCode: number = ExitCode.done;
+  await actOnSettled(events, {
+    idOf: subject.idOf,
+    settle,
+    initial: !noInitial,
+    signal,
+    act: async ({ items, revision }) => {
+      const input = subject.json(items.toSorted(subject.compare));
+      const told = { input, revision, count: items.length, countedIn: subject.countedIn };
+      const code = await runFor(command, told, signal, context);
+      if (code === 0) return "done";
+      if (!exitOnFailure || signal.aborted) return "failed";
+      exitCode = code;
+      return "give up";
+    },
+  });
+  return exitCode;
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+}
+
+function jsonLine<T>(event: WatchEvent<T>, { compare, object, plural }: Subject<T>): string {
+  const objects = (items: readonly T[]): unknown[] => items.toSorted(compare).map(object);
+  const { kind, revision } = event;
+  const head = { event: kind, revision };
+  switch (event.kind) {
+    case "snapshot":
+      return `${JSON.stringify({ ...head, [plural]: objects(event.items) })}\n`;
+    case "resync":
+      return `${JSON.stringify({ ...head, put: objects(event.put), deleted: objects(event.deleted) })}\n`;
+    default:
+      return `${JSON.stringify({ ...head, ...object(event.item) })}\n`;
+  }
+}
+
+function tableLines<T>(
+  event: WatchEvent<T>,
+  { compare, columns }: Subject<T>,
+  { isTerminal }: Pick<Output, "isTerminal">,
+): string {
+  const cell = isTerminal ? cellOf : escapeControls;
+  const line = (what: string, item: T): string => {
+    const [name, value] = columns(item);
+    return `${what.padEnd(8)}  ${cell(name).padEnd(24)}  ${cell(value)}\n`;
+  };
+  const lines = (what: string, items: readonly T[]): string =>
+    items.toSorted(compare).map((item) => line(what, item)).join("");
+  switch (event.kind) {
+    case "snapshot":
+      return lines("there", event.items);
+    case "resync":
+      return lines("put", event.put) + lines("delete", event.deleted);
+    default:
+      return line(event.kind, event.item);
+  }
+}

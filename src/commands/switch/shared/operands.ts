@@ -1,0 +1,35 @@
+/** What stands beside the options of the commands for switches. */
+import { RuleViolation, UsageError } from "../../../errors.ts";
+import { parsePattern, parseSwitchName } from "../../../registry/mod.ts";
+import { mustBe, optional } from "../../../settings/settings.ts";
+
+/** Which switches are meant, where they are chosen among. */
+export const choice = {
+  name: optional({
+    flag: "--name",
+    placeholder: "PATTERN",
+    env: "EMPUSA_SWITCH_NAME",
+    meaning:
+      "Only switches whose name matches: * is anything, / included, ? one character, [a-z] one of those.",
+    parse: parsePattern,
+  }),
+} as const;
+
+/** The name of a switch. */
+export function nameOf(text: string | undefined): string {
+  return operand("NAME", text, parseSwitchName);
+}
+
+/**
+ * An operand that obeys a rule.
+ * @throws {UsageError} naming it, where it is missing or does not
+ */
+export function operand<T>(name: string, text: string | undefined, parse: (text: string) => T): T {
+  if (text === undefined || text === "") throw new UsageError(`${name} is missing`);
+  try {
+    return parse(text);
+  } catch (error) {
+    if (!(error instanceof RuleViolation)) throw error;
+    throw mustBe(name, error.message, text);
+  }
+}

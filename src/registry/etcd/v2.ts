@@ -1,0 +1,156 @@
+/** Reading what the v2 API of an etcd holds, over HTTP. Nothing that comes from there is trusted. */
+import { EmpusaError, RefusedError } from "../../errors.ts";
+import { shorten } from "../../system/escape.ts";
+import { type Endpoint, showEndpoint } from "../endpoint.ts";
+import type { Access } from "./credentials.ts";
+import { type Answer, get } from "./v2_http.ts";
+import { explain } from "./explain.ts";
+import { AttemptFailure, Failover } from "./failover.ts";
+import type { Limit } from "../store.ts";
+
+/** What lies at one key of the v2 API. */
+export interface OldEntry {
+  /** Below the tree root, such as `service/web/a`. */
+  readonly path: string;
+  readonly value: string;
+  /** Whether it, or a folder around it, has a TTL. */
+  readonly expires: boolean;
+}
+
+/** Codes of etcd's v2 API (`server/etcdserver/api/v2error`). */
+const keyNotFound = 100;
+const raftErrors = [300, 301];
+
+/**
+ * All that lies in a folder of the v2 API below the tree root, at any depth.
+ * @param access how to talk to the endpoints; the login is that of the v2 API, which has users of its own
+ * @throws {UnreachableError} where no endpoint answers within the limit
+ * @throws {RefusedError} where etcd wants another login
+ * @throws {EmpusaError} where the answer is not that of a v2 API that is switched on
+ */
+export async function readOldEntries(
+  endpoints: readonly Endpoint[],
+  access: Access,
+  { treeRoot, folder }: { readonly treeRoot: string; readonly folder: string },
+  limit: Limit,
+): Promise<OldEntry[]> {
+  const members = endpoints.map((endpoint) => ({ name: showEndpoint(endpoint), endpoint }));
+  const key = `${treeRoot}/${folder}`;
+  // A linearizable read: what the member has not heard of yet would be lost.
+  const path = `/v2/keys${
+    key.split("/").map(encodeURIComponent).join("/")
+  }?recursive=true&sorted=true&quorum=true`;
+  const over = new AbortController();
+  try {
+    return await new Failover(members).run(limit, async ({ endpoint, name }) => {
+      const answer = await get(endpoint, access, path, limit, over.signal).catch(async (cause) => {
+        throw await explained(cause, endpoint, access);
+      });
+      const node = nodeOf(answer, name, access);
+      return node === undefined ? [] : leaves(node, key, treeRoot, name);
+    });
+  } finally {
+    // Those that were slower than the one that answered.
+    over.abort();
+  }
+}
+
+/** The words of node's sockets are those that grpc-js hands on with this status. */
+async function explained(cause: unknown, endpoint: Endpoint, { tls }: Access): Promise<unknown> {
+  if (!(cause instanceof Error) || cause instanceof EmpusaError || cause instanceof AttemptFailure) {
+    return cause;
+  }
+  const error = new Error(`14 UNAVAILABLE: ${cause.message}`, { cause });
+  return await explain(error, { endpoint, tls, username: undefined, right: undefined, givenUp: false });
+}
+
+interface Node {
+  readonly key: string;
+  readonly value: string | undefined;
+  readonly nodes: readonly unknown[];
+  readonly isFolder: boolean;
+  readonly hasTtl: boolean;
+}
+
+/** What is in an answer, or undefined where nothing lies there. */
+function nodeOf({ status, text }: Answer, name: string, { login }: Access): unknown {
+  const answer = parsed(text);
+  if (status === 200 && isObject(answer) && "node" in answer) return answer.node;
+  const code = isObject(answer) ? answer.errorCode : undefined;
+  if (status === 404 && code === keyNotFound) return undefined;
+  if (status === 401 || status === 403) {
+    const who = login === undefined ? "a user name and a password" : `another user than "${login.username}"`;
+    throw new RefusedError(`the v2 API of etcd at ${name} refused: it wants ${who}`, {
+      checks: ["credentials"],
+    });
+  }
+  if (raftErrors.includes(Number(code)) || status === 503) {
+    throw new AttemptFailure("its v2 API cannot read now", { check: "health" });
+  }
+  if (status === 404) {
+    throw new EmpusaError(
+      `etcd at ${name} has no v2 API: start an etcd of version 3.4 or 3.5 with --enable-v2 over the same data`,
+    );
+  }
+  if (status >= 300 && status < 400) {
+    throw new EmpusaError(`etcd at ${name} redirects requests of the v2 API, which is not followed`);
+  }
+  throw notV2(name, `status ${status}`);
+}
+
+function notV2(name: string, why: string): EmpusaError {
+  return new EmpusaError(`what answers at ${name} is not the v2 API of an etcd: ${why}`);
+}
+
+function quoted(text: string): string {
+  return JSON.stringify(shorten(text));
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** The entries in a node. It holds nothing but what lies where it says, so that nobody can put a key elsewhere. */
+function leaves(node: unknown, key: string, treeRoot: string, name: string): OldEntry[] {
+  const entries: OldEntry[] = [];
+  /** By hand, as an answer may be nested as deeply as it is long. */
+  const open: { readonly node: unknown; readonly parent: string | undefined; readonly expires: boolean }[] = [
+    { node, parent: undefined, expires: false },
+  ];
+  for (let next; (next = open.pop()) !== undefined;) {
+    const { parent } = next;
+    const found = checked(next.node, name);
+    const isInPlace = parent === undefined
+      ? found.key === key
+      : found.key.startsWith(`${parent}/`) && !found.key.slice(parent.length + 1).includes("/") &&
+        found.key.length > parent.length + 1;
+    if (!isInPlace) {
+      throw notV2(name, `${quoted(found.key)} does not lie in ${quoted(parent ?? key)}`);
+    }
+    const expires = next.expires || found.hasTtl;
+    for (const child of found.nodes.toReversed()) open.push({ node: child, parent: found.key, expires });
+    if (found.isFolder) continue;
+    if (found.value === undefined) throw notV2(name, `${quoted(found.key)} has no value`);
+    entries.push({ path: found.key.slice(treeRoot.length + 1), value: found.value, expires });
+  }
+  return entries;
+}
+
+/** @throws {EmpusaError} where it is no node */
+function checked(node: unknown, name: string): Node {
+  if (!isObject(node)) throw notV2(name, "a node is no object");
+  const { key, value, nodes = [], dir = false, ttl, expiration } = node;
+  if (typeof key !== "string" || typeof dir !== "boolean" || !Array.isArray(nodes)) {
+    throw notV2(name, "a node has no key, or is malformed");
+  }
+  if (value !== undefined && typeof value !== "string") throw notV2(name, "a value is no text");
+  return { key, value, nodes, isFolder: dir, hasTtl: ttl !== undefined || expiration !== undefined };
+}

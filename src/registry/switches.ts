@@ -1,0 +1,262 @@
+/** Switches: small shared values that operators set and scripts read. `{tree root}/switch/{name}` = value. */
+import { EmpusaError, ExitCode, RuleViolation, UnreachableError } from "../errors.ts";
+import { backOff, delay, longestPause } from "../system/delay.ts";
+import { shorten } from "../system/escape.ts";
+import { ConflictError } from "./session/holder.ts";
+import { isNameSized, maxNameBytes, parseLocation, parseName, type Selection } from "./instance.ts";
+import { decode, type Kind, readAll, type Stored, type Stray } from "./collection.ts";
+import { timeToLeave } from "./session/session.ts";
+import { type Entry, type LeaseId, type Limit, limitOf, type Record, type Store } from "./store.ts";
+import { leaseIdFor, remove, retire } from "./session/own_lease.ts";
+import { watchAll, type WatchEvent, type WatchOptions } from "./watch.ts";
+
+/** A named value. */
+export interface Switch extends Stored {
+  readonly name: string;
+  readonly value: string;
+}
+
+/** What tells one switch from all others. */
+export const switchName = ({ name }: Switch): string => name;
+
+/**
+ * The name of a switch: one or more parts with `/` between them, each like the name of a service.
+ * @throws {RuleViolation} where it is none
+ */
+export function parseSwitchName(text: string): string {
+  try {
+    text.split("/").forEach(parseName);
+    if (isNameSized(text)) return text;
+  } catch (error) {
+    if (!(error instanceof RuleViolation)) throw error;
+  }
+  throw new RuleViolation(
+    `be 1 to ${maxNameBytes} bytes of UTF-8 without control characters, in parts with "/" between them that are not ` +
+      "empty and have no blanks at their ends",
+  );
+}
+
+/**
+ * A value, which is kept as given. The rule is that for locations.
+ * @throws {RuleViolation} where it is not one line
+ */
+export const parseSwitchValue = parseLocation;
+
+const on = ["yes", "true", "y", "on", "1", "enabled"];
+const off = ["no", "false", "n", "off", "0", "disabled"];
+
+/** Whether a value says on or off, in any case; undefined where it says neither. */
+export function stateOf(value: string): boolean | undefined {
+  const word = value.toLowerCase();
+  return on.includes(word) ? true : off.includes(word) ? false : undefined;
+}
+
+/** What the keys of all switches begin with. */
+export function switchPrefix(treeRoot: string): string {
+  return `${treeRoot}/switch/`;
+}
+
+/** Which switches are meant: the one of that name, or those whose names match; all of them where nothing is said. */
+export interface SwitchSelection {
+  readonly only?: string | undefined;
+  readonly matching?: Selection["name"];
+}
+
+function switchesOf(treeRoot: string, { only, matching }: SwitchSelection = {}): Kind<Switch> {
+  const prefix = switchPrefix(treeRoot);
+  const idAt = (key: Uint8Array): string => new TextDecoder().decode(key).slice(prefix.length);
+  return {
+    prefix: `${prefix}${only ?? ""}`,
+    idOf: switchName,
+    idAt,
+    valueOf: ({ value }) => value,
+    read: ({ key, value, lease, createRevision, modifyRevision }) => {
+      // The keys of others begin with the same letters, and what they hold does not matter.
+      if (only !== undefined && idAt(key) !== only) return undefined;
+      const name = decode(key).slice(prefix.length);
+      if (name.split("/").includes("")) throw new RuleViolation(`be ${prefix}NAME`);
+      if (!isNameSized(name)) throw new RuleViolation(`have a name of at most ${maxNameBytes} bytes`);
+      if (matching?.test(name) === false) return undefined;
+      return { name, value: decode(value), lease, createRevision, modifyRevision };
+    },
+  };
+}
+
+/** How a switch was set. */
+export interface SetOutcome {
+  /** The seconds that were granted, maybe more than was asked for; undefined where it stays. */
+  readonly granted: number | undefined;
+}
+
+/** Every method throws what `Store` throws. */
+export class Switches {
+  readonly #store: Store;
+  readonly #treeRoot: string;
+  readonly #timeout: number;
+
+  /** @param timeout milliseconds for each operation */
+  constructor(store: Store, treeRoot: string, timeout: number) {
+    this.#store = store;
+    this.#treeRoot = treeRoot;
+    this.#timeout = timeout;
+  }
+
+  /**
+   * Sets a switch, for so many seconds or until it is set anew. It is written even where it has that value, so that
+   * whoever follows it hears of it.
+   * @param ttl seconds
+   */
+  set(name: string, value: string, ttl?: number): Promise<SetOutcome> {
+    const limit = limitOf(this.#timeout);
+    return this.#onLease(name, value, ttl, limit, async (record) => {
+      let before: LeaseId | undefined;
+      await this.#store.claim({ ...record, rewrite: true }, (holder) => {
+        before = holder.lease;
+        return true;
+      }, limit);
+      return before;
+    });
+  }
+
+  /**
+   * Sets a switch that has the value `expected`, or is not set. Nobody's change in between is overwritten.
+   * @param ttl seconds
+   * @throws {ConflictError} where it has another value
+   * @throws {UnreachableError} also where it is unknown whether that was done
+   */
+  async compareAndSet(name: string, value: string, expected: string, ttl?: number): Promise<SetOutcome> {
+    const limit = limitOf(this.#timeout);
+    let before = await this.#expected(name, expected, limit);
+    return await this.#onLease(name, value, ttl, limit, async (record) => {
+      for (let failures = 0;;) {
+        if (await this.#store.replace(record, before?.modifyRevision ?? 0, limit)) return before?.lease;
+        await delay(backOff(++failures, longestPause));
+        before = await this.#expected(name, expected, limit);
+      }
+    });
+  }
+
+  /**
+   * The switch as it lies there with the value expected; undefined where it is not set.
+   * @throws {ConflictError} where it has another value
+   */
+  async #expected(name: string, expected: string, limit: Limit): Promise<Entry | undefined> {
+    const entry = await this.#store.get(this.#key(name), limit);
+    if (entry === undefined) return undefined;
+    // Byte by byte, as what is no UTF-8 would be decoded to something else.
+    const bytes = new TextEncoder().encode(expected);
+    const { value } = entry;
+    if (value.length === bytes.length && value.every((byte, i) => byte === bytes[i])) return entry;
+    const [is, wanted] = [new TextDecoder().decode(value), expected].map((text) =>
+      JSON.stringify(shorten(text))
+    );
+    throw new ConflictError(`cannot set ${name}: its value is ${is}, not ${wanted}`);
+  }
+
+  /**
+   * Sets a switch with a lease of its own, which goes again where that fails; or with none where there is no TTL.
+   * @param set tells on which lease it was before
+   */
+  async #onLease(
+    name: string,
+    value: string,
+    ttl: number | undefined,
+    limit: Limit,
+    set: (record: Record) => Promise<LeaseId | undefined>,
+  ): Promise<SetOutcome> {
+    const key = this.#key(name);
+    const lease = ttl === undefined ? undefined : await leaseIdFor(key);
+    const granted = lease === undefined || ttl === undefined
+      ? undefined
+      : await this.#store.grant(lease, ttl, limit);
+    const record = { key, value, lease };
+    try {
+      await this.#retire(await set(record), record);
+    } catch (error) {
+      // Where it is not known what etcd has done, the TTL sees to it.
+      if (lease !== undefined && !(error instanceof UnreachableError)) {
+        await this.#store.revoke(lease, limitOf(timeToLeave)).catch(() => {});
+      }
+      throw error;
+    }
+    return { granted };
+  }
+
+  /** Has a lease end that nothing is tied to any longer. Where that fails, its TTL sees to it. */
+  async #retire(lease: LeaseId | undefined, record: Record): Promise<void> {
+    if (lease !== undefined) await retire(this.#store, lease, record, limitOf(timeToLeave)).catch(() => {});
+  }
+
+  /**
+   * The switch, or undefined where it is not set.
+   * @throws {EmpusaError} where what lies there is no value
+   */
+  async get(name: string): Promise<Switch | undefined> {
+    const entry = await this.#store.get(this.#key(name), limitOf(this.#timeout));
+    if (entry === undefined) return undefined;
+    const { items: [found], strays: [stray] } = readAll([entry], switchesOf(this.#treeRoot));
+    if (stray !== undefined) throw new EmpusaError(`cannot read ${name}: its value must ${stray.rule}`);
+    return found;
+  }
+
+  /** Removes a switch. False if it was not set. */
+  remove(name: string): Promise<boolean> {
+    return remove(this.#store, this.#key(name), limitOf(this.#timeout));
+  }
+
+  /**
+   * Turns a switch over: from on to `no`, from off to `yes`, for good.
+   * @returns its new value, and whether it had a TTL
+   * @throws {ConflictError} where somebody else has changed it meanwhile
+   * @throws {EmpusaError} where it is not set, or neither on nor off
+   */
+  async toggle(name: string): Promise<{ readonly value: string; readonly hadTtl: boolean }> {
+    const limit = limitOf(this.#timeout);
+    const key = this.#key(name);
+    const entry = await this.#store.get(key, limit);
+    if (entry === undefined) throw notSet(name);
+    const before = new TextDecoder().decode(entry.value);
+    const state = stateOf(before);
+    if (state === undefined) {
+      throw new EmpusaError(
+        `cannot toggle ${name}: its value is ${JSON.stringify(shorten(before))}, which is neither on nor off`,
+      );
+    }
+    const value = state ? "no" : "yes";
+    const record = { key, value, lease: undefined };
+    if (await this.#store.replace(record, entry.modifyRevision, limit)) {
+      await this.#retire(entry.lease, record);
+      return { value, hadTtl: entry.lease !== undefined };
+    }
+    throw new ConflictError(`cannot toggle ${name}: somebody else has changed it at the same time`);
+  }
+
+  /** The switches of a selection by name, all as they were at one revision; and what lies there and is none. */
+  async list(selection?: SwitchSelection): Promise<{ switches: Switch[]; strays: Stray[] }> {
+    const kind = switchesOf(this.#treeRoot, selection);
+    const { entries } = await this.#store.list(kind.prefix, limitOf(this.#timeout));
+    const { items, strays } = readAll(entries, kind);
+    return { switches: items, strays };
+  }
+
+  /**
+   * Follows the switches of a selection.
+   * @throws what `watchAll` throws
+   */
+  watch(
+    selection: SwitchSelection,
+    options: Omit<WatchOptions, "timeout">,
+  ): AsyncGenerator<WatchEvent<Switch>, void, void> {
+    const kind = switchesOf(this.#treeRoot, selection);
+    return watchAll(this.#store, kind, { timeout: this.#timeout, ...options });
+  }
+
+  #key(name: string): string {
+    return `${switchPrefix(this.#treeRoot)}${name}`;
+  }
+}
+
+/** The error for a switch that is not there. */
+export function notSet(name: string): EmpusaError {
+  return new EmpusaError(`${name} is not set`, { exitCode: ExitCode.absent });
+}

@@ -1,0 +1,320 @@
+/** Sessions against a real etcd, where a test needs more of them than a process can show. */
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { ConflictError, openRegistry, parseEndpoints, type Registry } from "../../../src/registry/mod.ts";
+import type { Session, SessionEvent } from "../../../src/registry/mod.ts";
+import { Etcd } from "../../support/etcd.ts";
+import { pause, until } from "../../support/pause.ts";
+
+const web = { type: "web", name: "a", location: "h:1" };
+const key = "/foo/service/web/a";
+
+function open(etcd: Etcd, timeout = 5000): Promise<Registry> {
+  return openRegistry({ endpoints: parseEndpoints(etcd.endpoint, "http"), treeRoot: "/foo", timeout });
+}
+
+/** A session that is kept until it is disposed of, with what it tells. */
+interface Kept extends AsyncDisposable {
+  readonly events: SessionEvent[];
+  readonly over: Promise<void>;
+}
+
+function keep(
+  session: Session,
+  onConflict: "yield" | "takeover" = "yield",
+  every: number | "auto" = "auto",
+): Kept {
+  const stop = new AbortController();
+  const events: SessionEvent[] = [];
+  const onEvent = (event: SessionEvent): void => void events.push(event);
+  const over = session.keep({ every, onConflict, signal: stop.signal, onEvent });
+  return {
+    events,
+    over,
+    async [Symbol.asyncDispose](): Promise<void> {
+      stop.abort();
+      await over;
+    },
+  };
+}
+
+/** It gives way to somebody. */
+async function lost({ events }: Kept): Promise<void> {
+  await until("it is lost", () => events.at(-1)?.kind === "lost");
+}
+
+/** The client of etcd ends its timers and sockets in its own time. */
+function test(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name, fn, sanitizeOps: false, sanitizeResources: false });
+}
+
+test("many registrations under one lease are all put back, and all removed", async () => {
+  await using etcd = await Etcd.start();
+  using registry = await open(etcd);
+  const session = await registry.register(web, 6);
+  const names = Array.from({ length: 200 }, (_, i) => `n${i}`);
+  for (const name of names) await session.register({ ...web, name });
+  assertEquals((await etcd.etcdctl("lease", "list")).match(/^found (\d+) leases/)?.[1], "1");
+  const count = async (): Promise<number> => (await registry.list()).instances.length;
+  {
+    await using kept = keep(session);
+    await pause(300);
+    const restored = (because: string): number =>
+      kept.events.filter((event) => event.kind === "restored" && event.because === because).length;
+    await etcd.etcdctl("del", "--prefix", "/foo/service/web/n1");
+    const deleted = names.filter((name) => name.startsWith("n1")).length;
+    await until("those are back", () => restored("removed") === deleted);
+    assertEquals(await count(), 201);
+    const [, lease = ""] = (await etcd.etcdctl("lease", "list")).split("\n");
+    await etcd.etcdctl("lease", "revoke", lease);
+    await until("all are back", () => restored("lease-ended") === 201);
+    assertEquals(await count(), 201);
+    await pause(7000);
+    assertEquals(await count(), 201);
+  }
+  await session.leave(5000);
+  assertEquals(await count(), 0);
+});
+
+test("an idle session costs one message a refresh, on one stream, and no event", async () => {
+  await using etcd = await Etcd.start();
+  using registry = await open(etcd);
+  const session = await registry.register(web, 3);
+  await using _kept = keep(session, "yield", 200);
+  const revision = await revisionOf(etcd);
+  await pause(1000);
+  const methods = [
+    "Put",
+    "Txn",
+    "Range",
+    "LeaseGrant",
+    "LeaseTimeToLive",
+    "Authenticate",
+    "Watch",
+    "LeaseKeepAlive",
+  ];
+  const started = (): Promise<number[]> => Promise.all(methods.map((method) => etcd.calls(method)));
+  const [calls, messages] = [await started(), await etcd.messages("LeaseKeepAlive")];
+  await pause(4000);
+  assertEquals(await started(), calls);
+  const sent = await etcd.messages("LeaseKeepAlive") - messages;
+  assert(sent >= 15 && sent <= 21, `${sent} messages in 4 s, one each 200 ms`);
+  assertEquals(await revisionOf(etcd), revision);
+});
+
+test("what is registered later is followed too", async () => {
+  await using etcd = await Etcd.start();
+  using registry = await open(etcd);
+  const session = await registry.register(web, 60);
+  await using kept = keep(session);
+  await pause(300);
+  await session.register({ ...web, name: "later" });
+  await pause(300);
+  await etcd.etcdctl("del", "/foo/service/web/later");
+  await until("it is back", async () => await etcd.etcdctl("get", "/foo/service/web/later") !== "");
+  assertEquals(kept.events.map(({ kind }) => kind), ["restored"]);
+});
+
+test("what several lose to others is told, and the rest is kept", async () => {
+  await using etcd = await Etcd.start();
+  using registry = await open(etcd);
+  const session = await registry.register(web, 3);
+  await session.register({ ...web, name: "b" });
+  await using kept = keep(session);
+  await pause(200);
+  await etcd.etcdctl("put", key, "other:1");
+  await until("it is told", () => kept.events.length > 0);
+  assertEquals(kept.events, [
+    { kind: "lost", instance: web, holder: { location: "other:1", lease: undefined } },
+  ]);
+  await etcd.etcdctl("del", "/foo/service/web/b");
+  await until("the other one is back", () => kept.events.length > 1);
+  await pause(4000);
+  assertEquals((await registry.list()).instances.map(({ name, location }) => `${name} ${location}`), [
+    "a other:1",
+    "b h:1",
+  ]);
+});
+
+test("a session that gave way takes nothing of its successor's along, even on its own lease", async () => {
+  await using etcd = await Etcd.start();
+  using registry = await open(etcd);
+  const session = await registry.register(web, 60);
+  await using kept = keep(session);
+  await pause(200);
+  await etcd.etcdctl("put", "--ignore-lease", key, "other:1");
+  await lost(kept);
+  assertEquals(kept.events.map(({ kind }) => kind), ["lost"]);
+  await session.leave(5000);
+  assertEquals(await etcd.etcdctl("get", key), `${key}\nother:1\n`);
+});
+
+test("of two that register the same name the later one has it, and the earlier one says who", async () => {
+  await using etcd = await Etcd.start();
+  using registry = await open(etcd);
+  const first = await registry.register(web, 30);
+  const kept = keep(first);
+  await pause(200);
+  const second = await registry.register({ ...web, location: "h:2" }, 30);
+  await lost(kept);
+  await kept[Symbol.asyncDispose]();
+  const [event] = kept.events;
+  const [, lease = ""] = (await etcd.etcdctl("get", key, "-w", "fields")).match(/"Lease" : (\d+)/) ?? [];
+  assertEquals(event, {
+    kind: "lost",
+    instance: web,
+    holder: { location: "h:2", lease: BigInt(lease).toString(16) },
+  });
+  await first.leave(5000);
+  assertEquals(await etcd.etcdctl("get", key), `${key}\nh:2\n`);
+  await second.leave(5000);
+  assertEquals(await etcd.etcdctl("get", key), "");
+});
+
+test("two that will not give way do not wear out etcd", async () => {
+  await using etcd = await Etcd.start();
+  using registry = await open(etcd);
+  await using one = keep(await registry.register(web, 3), "takeover");
+  await using two = keep(await registry.register({ ...web, location: "h:2" }, 3), "takeover");
+  const before = await revisionOf(etcd);
+  await pause(8000);
+  const writes = await revisionOf(etcd) - before;
+  assert(writes >= 4 && writes <= 40, `${writes} writes in 8 s`);
+  assert(one.events.length > 1 && two.events.length > 1);
+  assert([...one.events, ...two.events].every(({ kind }) => kind === "taken-back"));
+});
+
+test("a key is put back at once even while a truce holds", async () => {
+  await using etcd = await Etcd.start();
+  using registry = await open(etcd);
+  await using kept = keep(await registry.register(web, 60), "takeover");
+  await pause(200);
+  for (let i = 0; i < 6; i++) {
+    await etcd.etcdctl("put", key, "other:1");
+    await until("it is taken back", () => kept.events.length === i + 1);
+  }
+  const began = Date.now();
+  await etcd.etcdctl("del", key);
+  await until("it is put back", async () => await etcd.etcdctl("get", key) !== "");
+  assert(Date.now() - began < 2000, `${Date.now() - began} ms`);
+});
+
+test("an exclusive registration refuses a name that is held, and tells by whom", async () => {
+  await using etcd = await Etcd.start();
+  using registry = await open(etcd);
+  const holder = await registry.register(web, 2);
+  const other = { ...web, location: "h:2" };
+  {
+    await using _kept = keep(holder, "yield", 500);
+    const began = Date.now();
+    const error = await assertRejects(
+      () => registry.register(other, 2, { exclusive: true }),
+      ConflictError,
+      "web/a is held by h:1 (lease ",
+    );
+    assert(error.message.endsWith("), which is alive"), error.message);
+    assert(Date.now() - began < 4500, `${Date.now() - began} ms`);
+  }
+  // Nobody refreshes it any longer, so it is waited for.
+  const session = await registry.register(other, 2, { exclusive: true });
+  assertEquals(await etcd.etcdctl("get", key), `${key}\nh:2\n`);
+  await session.leave(5000);
+  await etcd.etcdctl("put", key, "by hand");
+  await assertRejects(
+    () => registry.register(other, 2, { exclusive: true }),
+    ConflictError,
+    "web/a is held by by hand (no TTL), for good",
+  );
+  assertEquals(await etcd.etcdctl("get", key), `${key}\nby hand\n`);
+  assertEquals((await etcd.etcdctl("lease", "list")).match(/^found (\d+) leases/)?.[1], "0");
+});
+
+test("one who has died is waited for no longer than the timeout", async () => {
+  await using etcd = await Etcd.start();
+  using registry = await open(etcd, 1500);
+  await registry.register(web, 60);
+  const began = Date.now();
+  const error = await assertRejects(
+    () => registry.register({ ...web, location: "h:2" }, 60, { exclusive: true }),
+    ConflictError,
+  );
+  assert(/whose TTL was not over within 1.5 s: 5\d s are left$/.test(error.message), error.message);
+  assert(Date.now() - began < 2500, `${Date.now() - began} ms`);
+});
+
+test("of many that want a name for themselves exactly one gets it", async () => {
+  await using etcd = await Etcd.start();
+  using registry = await open(etcd, 1500);
+  const outcomes = await Promise.allSettled(
+    Array.from(
+      { length: 30 },
+      (_, i) =>
+        registry.register({ ...web, location: `h:${i}` }, i % 2 === 0 ? 60 : undefined, { exclusive: true }),
+    ),
+  );
+  const winners = outcomes.flatMap(({ status }, i) => status === "fulfilled" ? [i] : []);
+  assertEquals(winners.length, 1);
+  assertEquals(await etcd.etcdctl("get", key), `${key}\nh:${winners[0]}\n`);
+  for (const outcome of outcomes) {
+    if (outcome.status === "rejected") assert(outcome.reason instanceof ConflictError, `${outcome.reason}`);
+  }
+});
+
+test("a permission that is taken away and given back is no end", async () => {
+  await using etcd = await Etcd.start();
+  await etcd.guard({ web: { password: "pw", right: "readwrite", prefix: "/foo/" } });
+  using registry = await openRegistry({
+    endpoints: parseEndpoints(etcd.endpoint, "http"),
+    login: { username: "web", password: "pw" },
+    treeRoot: "/foo",
+    timeout: 1000,
+  });
+  await using kept = keep(await registry.register(web, 3));
+  await pause(200);
+  const as = "--user=root:rootpw";
+  await etcd.etcdctl(as, "role", "revoke-permission", "web", "--prefix=true", "/foo/");
+  await etcd.etcdctl(as, "del", key);
+  await until("it is told", () => kept.events.length === 1);
+  const [event] = kept.events;
+  assert(
+    event?.kind === "cut-off" && event.error.message.includes('user "web" may not'),
+    JSON.stringify(event),
+  );
+  await etcd.etcdctl(as, "role", "grant-permission", "web", "--prefix=true", "readwrite", "/foo/");
+  await until("it is over", () => kept.events.length === 3);
+  assertEquals(kept.events.map(({ kind }) => kind), ["cut-off", "restored", "back"]);
+  assertEquals(await etcd.etcdctl(as, "get", key), `${key}\nh:1\n`);
+});
+
+test("sessions that lose their leases together do not come back together", async () => {
+  await using etcd = await Etcd.start();
+  const kept: Kept[] = [];
+  const registries: Registry[] = [];
+  for (let i = 0; i < 30; i++) {
+    const registry = await open(etcd);
+    registries.push(registry);
+    kept.push(keep(await registry.register({ ...web, name: `n${i}` }, 3)));
+  }
+  await pause(300);
+  await etcd.signal("SIGKILL");
+  await etcd.wipe();
+  await pause(2000);
+  const back: number[] = [];
+  for (const { events } of kept) {
+    events.push = (...more): number => {
+      back.push(...more.filter(({ kind }) => kind === "restored").map(() => performance.now()));
+      return 0;
+    };
+  }
+  await etcd.restart();
+  await until("all are back", () => back.length === 30);
+  back.sort((a, b) => a - b);
+  const span = (back.at(-1) ?? 0) - (back[0] ?? 0);
+  const most = Math.max(...back.map((from) => back.filter((at) => at >= from && at < from + 25).length));
+  assert(span > 150 && most < 15, `all within ${Math.round(span)} ms, ${most} of them within 25 ms`);
+  for (const one of kept) await one[Symbol.asyncDispose]();
+  for (const registry of registries) registry[Symbol.dispose]();
+});
+
+async function revisionOf(etcd: Etcd): Promise<number> {
+  return JSON.parse(await etcd.etcdctl("get", "-w", "json", "x")).header.revision;
+}
