@@ -24,8 +24,8 @@ export const ExitCode = {
 
 export type ExitCode = typeof ExitCode[keyof typeof ExitCode];
 
-/** What a person should look at. Only the command line knows by which options it goes there. */
-export type Check =
+/** What the user should check. The command line turns each item into words with the names of its options. */
+export type Advice =
   | "endpoint"
   | "health"
   | "protocol"
@@ -37,8 +37,8 @@ export type Check =
   | "credentials";
 
 interface Details extends ErrorOptions {
-  /** What to look at, told behind the message. */
-  readonly checks?: readonly Check[];
+  /** What the user should check. The command line appends it to the message. */
+  readonly advice?: readonly Advice[];
 }
 
 /**
@@ -47,13 +47,13 @@ interface Details extends ErrorOptions {
  */
 export class EmpusaError extends Error {
   readonly exitCode: ExitCode;
-  readonly checks: readonly Check[];
+  readonly advice: readonly Advice[];
 
   constructor(message: string, details: Details & { readonly exitCode?: ExitCode } = {}) {
     super(message, details);
     this.name = new.target.name;
     this.exitCode = details.exitCode ?? ExitCode.failed;
-    this.checks = details.checks ?? [];
+    this.advice = details.advice ?? [];
   }
 }
 

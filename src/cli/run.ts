@@ -53,7 +53,7 @@ async function report(error: unknown, log: Log): Promise<number> {
   if (error instanceof EmpusaError) {
     const { withAdvice } = await import("../settings/advice.ts");
     await log.error(
-      withAdvice(error.message, error.checks),
+      withAdvice(error.message, error.advice),
       error instanceof UsageError ? error.hint : undefined,
     );
     await log.debug(`caused by ${Deno.inspect(error.cause ?? error)}`);

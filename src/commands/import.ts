@@ -103,9 +103,9 @@ export async function runImport(options: ImportOptions, context: Context): Promi
   const summary = summarize(rows, options);
   const goesOn = "run it again, and it goes on where it was";
   if (failure !== undefined) {
-    const { checks, exitCode } = failure;
+    const { advice, exitCode } = failure;
     const message = `the import was cut short (${summary}): ${failure.message}; ${goesOn}`;
-    throw new EmpusaError(message, { cause: failure, checks, exitCode });
+    throw new EmpusaError(message, { cause: failure, advice, exitCode });
   }
   const has = (...states: readonly Outcome["state"][]): boolean =>
     rows.some(({ outcome }) => states.includes(outcome.state));
@@ -129,11 +129,11 @@ async function read(
     if (!(error instanceof EmpusaError) || error instanceof UsageError) throw error;
     const { message, exitCode } = error;
     // Where they are looked for is not what the advice for an endpoint names.
-    const checks = error.checks.filter((check) => check !== "endpoint" || options.source === undefined);
+    const advice = error.advice.filter((item) => item !== "endpoint" || options.source === undefined);
     throw new EmpusaError(`cannot import from ${named(settings.fromEtcdV2)}: ${message}`, {
       cause: error,
       exitCode,
-      checks,
+      advice,
     });
   }
 }

@@ -52,7 +52,7 @@ function json({ endpoints, treeRoot, read, write, services, permanent }: Registr
       latency_ms: facts === undefined ? null : Math.round(facts.latency * 10) / 10,
       database_bytes: facts?.databaseSize ?? null,
       alarms: facts === undefined ? [] : facts.alarms ?? null,
-      error: error === undefined ? null : withAdvice(error.message, error.checks),
+      error: error === undefined ? null : withAdvice(error.message, error.advice),
     })),
     tree_root: shown(treeRoot),
     readable: read === undefined,

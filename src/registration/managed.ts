@@ -196,11 +196,11 @@ export class ManagedRegistration {
     const { timeout } = this.#context;
     await delay(timeout, this.#over.signal);
     if (this.#hasBeenRegistered || this.#over.signal.aborted) return;
-    const { message, checks, exitCode } = this.#outage ?? this.#conflict ??
+    const { message, advice, exitCode } = this.#outage ?? this.#conflict ??
       new UnreachableError("no etcd answered");
     const error = new EmpusaError(
       `${label(this.#instance)} was not registered within ${timeout / 1000} s, and is stopped: ${message}`,
-      { checks, exitCode },
+      { advice, exitCode },
     );
     this.#failed.resolve({ error, code: exitCode });
   }
@@ -274,7 +274,7 @@ export class ManagedRegistration {
     if (failure === undefined) return await log.info(`unregistered: ${label(this.#instance)}`);
     const message = formatUnregisterFailed(this.#instance, this.#session.ttl, failure);
     if (!this.#options.strict || failure instanceof UnreachableError) return await log.warn(message);
-    const { checks, exitCode } = failure;
-    throw new EmpusaError(message, { cause: failure, checks, exitCode });
+    const { advice, exitCode } = failure;
+    throw new EmpusaError(message, { cause: failure, advice, exitCode });
   }
 }

@@ -1,12 +1,12 @@
 /** What a person can look at when etcd cannot be used, by the names of our options. */
-import type { Check } from "../errors.ts";
+import type { Advice } from "../errors.ts";
 import { connectionSettings } from "./connection.ts";
 import { named } from "./settings.ts";
 
 const { etcdEndpoint, etcdProtocol, caBundle, etcdCert, etcdKey, etcdServerName } = connectionSettings;
 const { etcdUsername, etcdPassword, etcdPasswordFile } = connectionSettings;
 
-const advice: Readonly<Record<Check, string>> = {
+const texts: Readonly<Record<Advice, string>> = {
   endpoint: `${named(etcdEndpoint)} and whether etcd runs there`,
   health: "whether etcd and the network to it are well",
   protocol: `${named(etcdProtocol)}, or the scheme of ${named(etcdEndpoint)}`,
@@ -19,8 +19,6 @@ const advice: Readonly<Record<Check, string>> = {
 };
 
 /** The message with what to look at behind it. */
-export function withAdvice(message: string, checks: readonly Check[]): string {
-  return checks.length === 0
-    ? message
-    : `${message}; check ${checks.map((check) => advice[check]).join("; ")}`;
+export function withAdvice(message: string, advice: readonly Advice[]): string {
+  return advice.length === 0 ? message : `${message}; check ${advice.map((item) => texts[item]).join("; ")}`;
 }

@@ -54,7 +54,7 @@ export async function waitUntil<T>(
   if (silent === undefined) throw new EmpusaError(how, { exitCode: ExitCode.timeout });
   throw new UnreachableError(`${how}, as far as is known: ${silent.message}`, {
     cause: silent,
-    checks: silent instanceof EmpusaError ? silent.checks : [],
+    advice: silent instanceof EmpusaError ? silent.advice : [],
   });
 }
 

@@ -51,7 +51,7 @@ const maxWord = 64;
 
 /** The failure of an attempt whose answer no etcd gives. */
 export function broken(why: string): AttemptFailure {
-  return new AttemptFailure(`its answer is not that of an etcd: ${why}`, { check: "endpoint" });
+  return new AttemptFailure(`its answer is not that of an etcd: ${why}`, { advice: "endpoint" });
 }
 
 /**

@@ -83,17 +83,17 @@ function refusal(
   if (words.includes("invalid user ID or password") || words.includes("invalid auth management")) {
     return new RefusedError(`${at} refused: user "${username}" or the password is wrong`, {
       cause,
-      checks: ["credentials"],
+      advice: ["credentials"],
     });
   }
   if (words.includes("user name is empty") || words.includes("user name not found")) {
     return new RefusedError(`${at} refused: it wants a user name and a password`, {
       cause,
-      checks: ["credentials"],
+      advice: ["credentials"],
     });
   }
   if (tokenIsDead(cause)) {
-    return new AttemptFailure("it does not accept its own token", { cause, check: "health" });
+    return new AttemptFailure("it does not accept its own token", { cause, advice: "health" });
   }
   if (words.includes("permission denied")) {
     const who = username === undefined ? "we" : `user "${username}"`;
@@ -166,16 +166,16 @@ async function connectionFailure(
   const isOfEtcd = words.startsWith("etcdserver: ");
   if (isOfEtcd) {
     const [, reason] = aboutTheMember.find(([sign]) => words.includes(sign)) ?? [];
-    if (reason !== undefined) return failure(reason, { check: "health" });
+    if (reason !== undefined) return failure(reason, { advice: "health" });
   }
   // Of etcd3 itself, which was closed while something was still to be asked.
   if (words.includes("client was already closed")) return noAnswer(cause);
   if (code === undefined || aboutTheRequest.includes(code)) return undefined;
-  if (isOfEtcd) return failure(shortened(words.slice("etcdserver: ".length)), { check: "health" });
+  if (isOfEtcd) return failure(shortened(words.slice("etcdserver: ".length)), { advice: "health" });
   const { host } = hostAndPort(endpoint);
   if (code === statusDeadlineExceeded) return noAnswer(cause);
   if (code === statusUnimplemented) {
-    return failure("it is not etcd", { check: "endpoint", lasting: true });
+    return failure("it is not etcd", { advice: "endpoint", lasting: true });
   }
   if (unreadable.test(words)) return failure(...notEtcd);
   // It was silent for so long that its connection was given up for a new one; Deno 2.4.2 has other words for that,
@@ -183,13 +183,13 @@ async function connectionFailure(
   if (words.includes("Channel closed before call started")) return noAnswer(cause);
   if (givenUp && words.includes("internal client error: ")) return noAnswer(cause);
   if (words.includes("ECONNREFUSED")) {
-    return lost("connection refused", { check: "endpoint", untouched: true });
+    return lost("connection refused", { advice: "endpoint", untouched: true });
   }
   if (/name resolution failed|ENOTFOUND|EAI_AGAIN/i.test(words)) {
-    return lost(`the host name ${host} is unknown`, { check: "endpoint", untouched: true });
+    return lost(`the host name ${host} is unknown`, { advice: "endpoint", untouched: true });
   }
   if (/EHOSTUNREACH|ENETUNREACH/.test(words)) {
-    return lost("there is no route to it", { check: "endpoint", untouched: true });
+    return lost("there is no route to it", { advice: "endpoint", untouched: true });
   }
   const handshake = handshakeFailure(words, tls?.serverName ?? host);
   if (handshake !== undefined) {
@@ -210,9 +210,9 @@ async function connectionFailure(
     /broken pipe|connection reset|pending stream has been canceled/.test(words)
   ) {
     const reason = await reasonForReset(endpoint, tls);
-    return reason === undefined ? lost("it closes the connection", { check: "health" }) : lost(...reason);
+    return reason === undefined ? lost("it closes the connection", { advice: "health" }) : lost(...reason);
   }
-  return lost(ownWords.test(words) ? "its connection broke" : shortened(words), { check: "health" });
+  return lost(ownWords.test(words) ? "its connection broke" : shortened(words), { advice: "health" });
 }
 
 /** How grpc-js, HTTP/2 and etcd3 speak of themselves, which tells nobody what to do. */
@@ -222,18 +222,18 @@ const ownWords =
 type Reason = readonly [message: string, details: AttemptDetails];
 
 /** An etcd that is about to stop may answer like that too, so it is worth another try. */
-const notEtcd: Reason = ["its answer is not that of an etcd", { check: "endpoint" }];
+const notEtcd: Reason = ["its answer is not that of an etcd", { advice: "endpoint" }];
 
-const wantsTls: Reason = ["it speaks TLS", { check: "protocol", lasting: true }];
+const wantsTls: Reason = ["it speaks TLS", { advice: "protocol", lasting: true }];
 
 /** What Deno says when a server answers to a TLS handshake with something else. */
 const notTls = /InvalidContentType|wrong version number/;
 
-const expired: Reason = ["its certificate has expired", { check: "server-certificate", lasting: true }];
+const expired: Reason = ["its certificate has expired", { advice: "server-certificate", lasting: true }];
 
 const notYetValid: Reason = [
   "its certificate is not valid yet",
-  { check: "server-certificate", lasting: true },
+  { advice: "server-certificate", lasting: true },
 ];
 
 /** What Deno says about a TLS handshake that failed on our side; Deno 2.4.2 has rustls say it. */
@@ -242,7 +242,7 @@ function handshakeFailure(words: string, name: string): Reason | undefined {
   if (/not (yet valid|valid yet)/.test(words)) return notYetValid;
   if (words.includes(noAltNames) || words.includes("not valid for any names")) {
     return ["its certificate names no host: it has no subjectAltName", {
-      check: "server-certificate",
+      advice: "server-certificate",
       lasting: true,
     }];
   }
@@ -250,21 +250,21 @@ function handshakeFailure(words: string, name: string): Reason | undefined {
   if (names !== undefined) {
     return [
       `its certificate is not for ${name}${names === "" ? "" : ` but for ${names}`}`,
-      { check: "server-name", lasting: true },
+      { advice: "server-name", lasting: true },
     ];
   }
   if (/unable to verify|self.signed|unable to get|UnknownIssuer|BadSignature/i.test(words)) {
-    return ["its certificate is not signed by a CA that is trusted here", { check: "ca", lasting: true }];
+    return ["its certificate is not signed by a CA that is trusted here", { advice: "ca", lasting: true }];
   }
   if (/alert: ?ProtocolVersion/.test(words)) {
-    return ["it speaks no TLS 1.2 or later", { check: "tls-version", lasting: true }];
+    return ["it speaks no TLS 1.2 or later", { advice: "tls-version", lasting: true }];
   }
   if (notTls.test(words)) {
-    return ["it does not speak TLS", { check: "protocol", lasting: true }];
+    return ["it does not speak TLS", { advice: "protocol", lasting: true }];
   }
   if (words.includes("before secure TLS connection")) {
     // What an etcd without TLS does; but one that is killed in that moment does it too.
-    return ["it hangs up instead of speaking TLS", { check: "protocol" }];
+    return ["it hangs up instead of speaking TLS", { advice: "protocol" }];
   }
 }
 
@@ -278,7 +278,7 @@ function namesIn(words: string): string | undefined {
 
 /** Of a certificate that has expired Deno says that its CA is not trusted: its dates tell. */
 async function withDates(reason: Reason, endpoint: Endpoint): Promise<Reason> {
-  if (reason[1].check !== "ca") return reason;
+  if (reason[1].advice !== "ca") return reason;
   const { validFrom, validTo } = await shakeHands(endpoint, undefined);
   return Date.now() > validTo ? expired : Date.now() < validFrom ? notYetValid : reason;
 }
@@ -306,7 +306,7 @@ function refusesCertificate(trust: Tls | undefined): Reason {
   const message = trust?.client === undefined
     ? "it wants a client certificate"
     : "it refuses our client certificate";
-  return [message, { check: "client-certificate", lasting: true, refused: true }];
+  return [message, { advice: "client-certificate", lasting: true, refused: true }];
 }
 
 /** Without the time that grpc-js puts behind what it was told, and in one line. */

@@ -1,18 +1,18 @@
 /** One operation, several endpoints, one deadline. */
-import { type Check, RefusedError, UnreachableError } from "../../errors.ts";
+import { type Advice, RefusedError, UnreachableError } from "../../errors.ts";
 import { backOff, delay } from "../../system/delay.ts";
 import type { Limit } from "../store.ts";
 
 /** What is known of a failed attempt; all that is not said is false. */
 export type AttemptDetails =
-  & Pick<AttemptFailure, "check">
-  & Partial<Omit<AttemptFailure, keyof Error | "check">>;
+  & Pick<AttemptFailure, "advice">
+  & Partial<Omit<AttemptFailure, keyof Error | "advice">>;
 
 /** An attempt failed for a reason that another endpoint, or the same one later, may not have. */
 export class AttemptFailure extends Error {
   override readonly name = "AttemptFailure";
   /** What a person should look at. */
-  readonly check: Check;
+  readonly advice: Advice;
   /** Time alone does not heal it: this endpoint need not be asked again. */
   readonly lasting: boolean;
   /** It is the endpoint that would not have us. */
@@ -24,7 +24,7 @@ export class AttemptFailure extends Error {
 
   constructor(message: string, details: ErrorOptions & AttemptDetails) {
     super(message, details);
-    this.check = details.check;
+    this.advice = details.advice;
     this.lasting = details.lasting ?? false;
     this.refused = details.refused ?? false;
     this.untouched = details.untouched ?? false;
@@ -376,7 +376,7 @@ export async function inTime<T>(promise: Promise<T>, limit: Limit): Promise<T> {
 /** The endpoint did not answer before the time was over. */
 export function noAnswer(cause?: Error): AttemptFailure {
   return new AttemptFailure("no answer in time", {
-    check: "health",
+    advice: "health",
     ...cause === undefined ? {} : { cause },
   });
 }
@@ -388,12 +388,12 @@ function inAll(turns: readonly Turn<Member, unknown>[], timeout: number): Unreac
     .map(({ member, failure = noAnswer() }) => ({ name: member.name, failure }));
   if (failed.length === 0) {
     // The time went by with what had to be asked before.
-    return new UnreachableError(`etcd is too slow: not done within ${seconds}`, { checks: ["health"] });
+    return new UnreachableError(`etcd is too slow: not done within ${seconds}`, { advice: ["health"] });
   }
   const reasons = failed.map(({ name, failure }) => `${name}: ${failure.message}`).join("; ");
-  const checks = [...new Set(failed.map(({ failure }) => failure.check))];
+  const advice = [...new Set(failed.map(({ failure }) => failure.advice))];
   const causes = failed.map(({ failure }) => failure);
-  const details = { cause: causes.length === 1 ? causes[0] : new AggregateError(causes), checks };
+  const details = { cause: causes.length === 1 ? causes[0] : new AggregateError(causes), advice };
   if (failed.every(({ failure }) => failure.refused)) {
     return new RefusedError(`etcd refused: ${reasons}`, details);
   }

@@ -176,7 +176,7 @@ export class Link implements Disposable {
   }
 
   endWatches(reason: string): void {
-    for (const watch of this.watches) watch.end(new AttemptFailure(reason, { check: "health" }));
+    for (const watch of this.watches) watch.end(new AttemptFailure(reason, { advice: "health" }));
   }
 
   /** Uses it for nothing more. What is under way may still be answered, so it ends after that. */

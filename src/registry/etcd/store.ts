@@ -407,10 +407,10 @@ export class EtcdStore implements Store {
         limit.signal?.throwIfAborted();
         if (error instanceof EmpusaError) return { endpoint: member.endpoint, error };
         if (!(error instanceof AttemptFailure)) throw error;
-        const { message, check } = error;
+        const { message, advice } = error;
         return {
           endpoint: member.endpoint,
-          error: new UnreachableError(message, { cause: error, checks: [check] }),
+          error: new UnreachableError(message, { cause: error, advice: [advice] }),
         };
       }
     }));
@@ -548,13 +548,13 @@ export class EtcdStore implements Store {
 
 /** Whether other certificates, or another password, may help against a failure. */
 function concernsCredentials(failure: Error): boolean {
-  const checks = failure instanceof AttemptFailure
-    ? [failure.check]
+  const advice = failure instanceof AttemptFailure
+    ? [failure.advice]
     : failure instanceof EmpusaError
-    ? failure.checks
+    ? failure.advice
     : [];
-  return checks.some((check) =>
-    ["ca", "server-certificate", "client-certificate", "credentials"].includes(check)
+  return advice.some((item) =>
+    ["ca", "server-certificate", "client-certificate", "credentials"].includes(item)
   );
 }
 
@@ -588,7 +588,7 @@ function leaseEnded(error: unknown, key: string): unknown {
   if (!says(error, "requested lease not found")) return error;
   return new LeaseEnded(`etcd is too slow: the lease of ${key} ended before the key was stored`, {
     cause: error,
-    checks: ["health"],
+    advice: ["health"],
   });
 }
 

@@ -28,7 +28,7 @@ function whenEnded(stream: Ending, what: string, ended: (reason: Error) => void)
     ended(reason);
   };
   stream.on("error", end);
-  stream.on("end", () => end(new AttemptFailure(`it ends the ${what}`, { check: "health" })));
+  stream.on("end", () => end(new AttemptFailure(`it ends the ${what}`, { advice: "health" })));
 }
 
 interface Beat {
@@ -84,7 +84,7 @@ export class Pulse implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#ended ??= new AttemptFailure("its keep-alive stream was given up", { check: "health" });
+    this.#ended ??= new AttemptFailure("its keep-alive stream was given up", { advice: "health" });
     this.#stream.cancel();
   }
 }
@@ -111,7 +111,7 @@ export class WatchStream implements Watch {
   /** What came before somebody wanted to know it. */
   readonly #early: Change[] = [];
   #onChanges = (changes: readonly Change[]): void => {
-    if (this.#early.length > maxEarly) throw new AttemptFailure("it tells too much", { check: "health" });
+    if (this.#early.length > maxEarly) throw new AttemptFailure("it tells too much", { advice: "health" });
     for (const change of changes) this.#early.push(change);
   };
 
@@ -182,6 +182,6 @@ export class WatchStream implements Watch {
   }
 
   [Symbol.dispose](): void {
-    this.end(new AttemptFailure("its watch was given up", { check: "health" }));
+    this.end(new AttemptFailure("its watch was given up", { advice: "health" }));
   }
 }

@@ -81,11 +81,11 @@ function nodeOf({ status, text }: Answer, name: string, { login }: Access): unkn
   if (status === 401 || status === 403) {
     const who = login === undefined ? "a user name and a password" : `another user than "${login.username}"`;
     throw new RefusedError(`the v2 API of etcd at ${name} refused: it wants ${who}`, {
-      checks: ["credentials"],
+      advice: ["credentials"],
     });
   }
   if (raftErrors.includes(Number(code)) || status === 503) {
-    throw new AttemptFailure("its v2 API cannot read now", { check: "health" });
+    throw new AttemptFailure("its v2 API cannot read now", { advice: "health" });
   }
   if (status === 404) {
     throw new EmpusaError(

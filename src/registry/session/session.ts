@@ -136,7 +136,7 @@ interface Registration {
 
 /** It is a matter of permission, not of who we are. */
 function isDenied(error: EmpusaError): boolean {
-  return error instanceof RefusedError && error.checks.length === 0;
+  return error instanceof RefusedError && error.advice.length === 0;
 }
 
 export class Session {

@@ -6,7 +6,7 @@ import { AttemptFailure, Failover, type Member } from "../../../src/registry/etc
 
 const members = ["a", "b", "c"].map((name) => ({ name }));
 const refused = (): Promise<never> =>
-  Promise.reject(new AttemptFailure("connection refused", { check: "endpoint", untouched: true }));
+  Promise.reject(new AttemptFailure("connection refused", { advice: "endpoint", untouched: true }));
 const silent = (): Promise<never> => new Promise(() => {});
 
 /** Lets fake time pass until the promise is settled, and says how much. */
@@ -117,7 +117,7 @@ Deno.test("an attempt knows whether an earlier one may have come through", async
 Deno.test("an answer that was lost stays lost, whatever comes after it", async () => {
   using time = new FakeClocks();
   const told: boolean[] = [];
-  const cut = new AttemptFailure("it closes the connection", { check: "health" });
+  const cut = new AttemptFailure("it closes the connection", { advice: "health" });
   const attempts = [() => Promise.reject(cut), refused, () => Promise.resolve("done")].values();
   const run = new Failover(members.slice(0, 1)).run(limitOf(5000), (_, repeated) => {
     told.push(repeated());
@@ -133,11 +133,11 @@ for (
     ["which did not", "not done", "not done", true],
     [
       "which did not get there",
-      new AttemptFailure("refused", { check: "endpoint", untouched: true }),
+      new AttemptFailure("refused", { advice: "endpoint", untouched: true }),
       "not done",
       true,
     ],
-    ["whose answer is lost", new AttemptFailure("cut", { check: "health" }), "not done", false],
+    ["whose answer is lost", new AttemptFailure("cut", { advice: "health" }), "not done", false],
   ] as const
 ) {
   Deno.test(`an answer that is doubtful gives way to that of an earlier attempt, ${what}`, async () => {
@@ -185,7 +185,7 @@ Deno.test("endpoints of which none can heal are asked once, whatever time there 
   const run = (refused: boolean) => (): Promise<never> =>
     new Failover(members).run(limitOf(60_000), ({ name }) => {
       attempts++;
-      const details = { check: "client-certificate", lasting: true, refused } as const;
+      const details = { advice: "client-certificate", lasting: true, refused } as const;
       return Promise.reject(new AttemptFailure(`${name} will not`, details));
     });
   await assertRejects(
@@ -249,7 +249,7 @@ Deno.test("when the time is over, every endpoint and its reason is named", async
     result.reason.message,
     "cannot reach etcd within 2 s: a: connection refused; b: no answer in time",
   );
-  assertEquals(result.reason.checks, ["endpoint", "health"]);
+  assertEquals(result.reason.advice, ["endpoint", "health"]);
 });
 
 Deno.test("a failure that no other endpoint heals is final", async () => {

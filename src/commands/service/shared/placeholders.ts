@@ -82,7 +82,7 @@ async function towardsEtcd(
     throw new UnreachableError(
       `cannot find out the address that this machine uses towards etcd, {ip} in ${named(setting)}: ` +
         failures.join("; "),
-      { checks: ["endpoint"] },
+      { advice: ["endpoint"] },
     );
   } finally {
     over.abort();
