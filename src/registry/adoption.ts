@@ -1,7 +1,7 @@
 /** Taking over what lay in another store: each entry in a transaction of its own, and nobody is overwritten unasked. */
 import { RuleViolation } from "../errors.ts";
 import { parseLocation, parseName } from "./instance.ts";
-import type { Entry, Limit, Store } from "./store.ts";
+import type { Deadline, Entry, Store } from "./store.ts";
 import { parseSwitchName, parseSwitchValue } from "./switches.ts";
 
 /** An entry as it is to be: a path below the tree root, such as `service/web/a`. */
@@ -54,7 +54,7 @@ export async function adopt(
   treeRoot: string,
   { path, value }: Adoptable,
   { overwrite, dryRun }: AdoptOptions,
-  limit: Limit,
+  limit: Deadline,
 ): Promise<Adopted> {
   const key = `${treeRoot}/${path}`;
   const mayReplace = ({ lease }: Entry): boolean => overwrite && lease === undefined;

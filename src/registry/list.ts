@@ -1,6 +1,13 @@
 /** What lies below several prefixes, as it was at one revision. */
 import { backOff, delay, longestPause } from "../system/delay.ts";
-import { type Entry, type Limit, type Revision, RevisionGone, type Snapshot, type Store } from "./store.ts";
+import {
+  type Deadline,
+  type Entry,
+  type Revision,
+  RevisionGone,
+  type Snapshot,
+  type Store,
+} from "./store.ts";
 
 /**
  * All entries whose key begins with one of the prefixes. Where the revision of the first is compacted away before the last
@@ -10,7 +17,7 @@ import { type Entry, type Limit, type Revision, RevisionGone, type Snapshot, typ
 export async function listTogether(
   store: Pick<Store, "list">,
   prefixes: readonly string[],
-  limit: Limit,
+  limit: Deadline,
 ): Promise<Snapshot> {
   for (let failures = 1;; failures++) {
     const entries: Entry[] = [];

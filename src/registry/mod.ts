@@ -20,7 +20,7 @@ import { namesOf } from "./names.ts";
 import { remove } from "./session/own_lease.ts";
 import { type RegisterOptions, Session } from "./session/session.ts";
 import { Switches } from "./switches.ts";
-import { type EndpointStatus, limitOf, type Revision, type Store } from "./store.ts";
+import { deadlineAfter, type EndpointStatus, type Revision, type Store } from "./store.ts";
 import { withTimes } from "./times.ts";
 import { watchAll, type WatchEvent, type WatchOptions } from "./watch.ts";
 
@@ -114,7 +114,7 @@ export async function readOldStore(
   { treeRoot, timeout }: Pick<Connection, "treeRoot" | "timeout">,
 ): Promise<OldEntry[]> {
   const { readOldEntries } = await import("./etcd/v2.ts");
-  const limit = limitOf(timeout);
+  const limit = deadlineAfter(timeout);
   const folders = ["service", "switch"].map((folder) =>
     readOldEntries(endpoints, access, { treeRoot, folder }, limit)
   );
@@ -157,19 +157,19 @@ export class Registry implements Disposable {
 
   /** Removes the instance. False if it was not registered. */
   unregister(type: string, name: string): Promise<boolean> {
-    return remove(this.#store, instanceKey(this.#treeRoot, type, name), limitOf(this.#timeout));
+    return remove(this.#store, instanceKey(this.#treeRoot, type, name), deadlineAfter(this.#timeout));
   }
 
   /** Stores an entry of another store for good, where nothing is overwritten by it. */
   adopt(entry: Adoptable, options: AdoptOptions, signal?: AbortSignal): Promise<Adopted> {
-    return adopt(this.#store, this.#treeRoot, entry, options, limitOf(this.#timeout, signal));
+    return adopt(this.#store, this.#treeRoot, entry, options, deadlineAfter(this.#timeout, signal));
   }
 
   /** The instances of a selection, in order, all as they were at one revision; and what lies among them and is none. */
   async list(
     selection: Selection = { types: [] },
   ): Promise<{ instances: RegisteredInstance[]; strays: Stray[]; revision: Revision }> {
-    const limit = limitOf(this.#timeout);
+    const limit = deadlineAfter(this.#timeout);
     const prefixes = selection.types.length === 0
       ? [instancePrefix(this.#treeRoot)]
       : [...new Set(selection.types)].map((type) => instancePrefix(this.#treeRoot, type));
@@ -180,7 +180,7 @@ export class Registry implements Disposable {
 
   /** What `namesOf` finds. */
   names(what: "type" | "name" | "switch", begin: string, type: string | undefined): Promise<string[]> {
-    return namesOf(this.#store, this.#treeRoot, { what, begin, type }, limitOf(this.#timeout));
+    return namesOf(this.#store, this.#treeRoot, { what, begin, type }, deadlineAfter(this.#timeout));
   }
 
   /**
@@ -189,7 +189,7 @@ export class Registry implements Disposable {
    * @throws {EmpusaError} where it does not answer in that time
    */
   async answers(timeout: number): Promise<void> {
-    await this.#store.get(instancePrefix(this.#treeRoot), limitOf(timeout)).catch((error) => {
+    await this.#store.get(instancePrefix(this.#treeRoot), deadlineAfter(timeout)).catch((error) => {
       // Who refuses is there.
       if (!(error instanceof RefusedError)) throw error;
     });
@@ -200,7 +200,10 @@ export class Registry implements Disposable {
    * @throws {EmpusaError} where what lies there is none
    */
   async get(type: string, name: string): Promise<RegisteredInstance | undefined> {
-    const entry = await this.#store.get(instanceKey(this.#treeRoot, type, name), limitOf(this.#timeout));
+    const entry = await this.#store.get(
+      instanceKey(this.#treeRoot, type, name),
+      deadlineAfter(this.#timeout),
+    );
     if (entry === undefined) return undefined;
     const { items: [found], strays: [stray] } = readAll([entry], instancesOf(this.#treeRoot, { types: [] }));
     if (stray !== undefined) {
@@ -219,7 +222,7 @@ export class Registry implements Disposable {
     items: readonly T[],
     { enough, since = performance.now() }: { readonly enough?: number; readonly since?: number } = {},
   ): Promise<T[]> {
-    const limit = { deadline: since + this.#timeout, timeout: this.#timeout };
+    const limit = { at: since + this.#timeout, timeout: this.#timeout };
     return withTimes(this.#store, items, { limit, ...enough === undefined ? {} : { enough } });
   }
 
@@ -240,7 +243,7 @@ export class Registry implements Disposable {
    * of the answer.
    */
   async status(): Promise<RegistryStatus> {
-    const limit = limitOf(this.#timeout);
+    const limit = deadlineAfter(this.#timeout);
     const prefix = instancePrefix(this.#treeRoot);
     const asked = Promise.all([
       settled(this.#store.list(prefix, limit)),

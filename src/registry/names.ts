@@ -1,7 +1,7 @@
 /** The names of what is stored, as cheaply as they can be had: by keys alone, without what is asked for no more. */
 import { Buffer } from "node:buffer";
 import { instancePrefix } from "./instance.ts";
-import type { Limit, Store } from "./store.ts";
+import type { Deadline, Store } from "./store.ts";
 import { switchPrefix } from "./switches.ts";
 
 /** How many names there may be at most, and how many keys are read for them. */
@@ -23,7 +23,7 @@ export async function namesOf(
   store: Store,
   treeRoot: string,
   { what, begin, type }: { what: "type" | "name" | "switch"; begin: string; type: string | undefined },
-  limit: Limit,
+  limit: Deadline,
 ): Promise<string[]> {
   if (what === "switch") {
     const isName = (text: string): boolean => !text.split("/").includes("");
@@ -49,7 +49,7 @@ async function namesBelow(
   base: string,
   begin: string,
   isName: (text: string) => boolean,
-  limit: Limit,
+  limit: Deadline,
 ): Promise<string[]> {
   const names: string[] = [];
   for await (const key of keysBelow(store, `${base}${begin}`, limit)) {
@@ -61,7 +61,7 @@ async function namesBelow(
 }
 
 /** What stands in front of the slash. What follows one that is known is passed over, page by page. */
-async function firstParts(store: Store, base: string, begin: string, limit: Limit): Promise<string[]> {
+async function firstParts(store: Store, base: string, begin: string, limit: Deadline): Promise<string[]> {
   const parts = new Set<string>();
   const start = Buffer.byteLength(base);
   const beyond = (key: Buffer): Buffer | undefined => {
@@ -81,7 +81,7 @@ async function firstParts(store: Store, base: string, begin: string, limit: Limi
 async function* keysBelow(
   store: Store,
   prefix: string,
-  limit: Limit,
+  limit: Deadline,
   beyond?: (last: Buffer) => Buffer | undefined,
 ): AsyncGenerator<Buffer> {
   let from = Buffer.from(prefix);

@@ -24,7 +24,7 @@ export interface Snapshot {
 }
 
 /** What is to be stored, and on which lease. */
-export interface Record {
+export interface PutRequest {
   readonly key: string;
   readonly value: string;
   readonly lease: LeaseId | undefined;
@@ -35,13 +35,13 @@ export interface Record {
 /** A lease's ID in decimal. IDs go beyond 2^53, so they are never numbers. */
 export type LeaseId = string;
 
-/** How long an operation may take, all tries and endpoints together. */
-export interface Limit {
-  /** As of `performance.now()`, which no change of the clock moves. */
-  readonly deadline: number;
-  /** How long that was from the beginning of what a person is waiting for, in milliseconds: for messages. */
+/** When an operation must be over, with all its attempts and endpoints. */
+export interface Deadline {
+  /** The last moment, on the clock of `performance.now()`, which no change of the system time moves. */
+  readonly at: number;
+  /** The timeout that the deadline came from, in milliseconds. Messages name it. */
   readonly timeout: number;
-  /** Gives up earlier when it is aborted. */
+  /** The operation stops earlier if this signal is aborted. */
   readonly signal?: AbortSignal;
 }
 
@@ -111,9 +111,9 @@ export class LeaseEnded extends UnreachableError {}
 /** What was at a revision is not known: it was compacted away, or has never been. */
 export class RevisionGone extends EmpusaError {}
 
-/** The limit of what begins now. */
-export function limitOf(timeout: number, signal?: AbortSignal): Limit {
-  return { deadline: performance.now() + timeout, timeout, ...signal === undefined ? {} : { signal } };
+/** The deadline `timeout` milliseconds from now. */
+export function deadlineAfter(timeout: number, signal?: AbortSignal): Deadline {
+  return { at: performance.now() + timeout, timeout, ...signal === undefined ? {} : { signal } };
 }
 
 /**
@@ -122,7 +122,7 @@ export function limitOf(timeout: number, signal?: AbortSignal): Limit {
  *
  * Every operation throws `UnreachableError` where no endpoint answered within the limit (and may have
  * happened all the same), `RefusedError` where the store would not have us, and the reason of
- * `Limit.signal` where that was aborted.
+ * `Deadline.signal` where that was aborted.
  */
 export interface Store {
   /** Milliseconds from a question to its answer, as quick as it was lately; 0 where nothing is known. */
@@ -133,43 +133,43 @@ export interface Store {
    * All entries whose key begins with `prefix`, at that revision or the newest.
    * @throws {RevisionGone} where the revision is not to be had
    */
-  list(prefix: string, limit: Limit, revision?: Revision): Promise<Snapshot>;
+  list(prefix: string, deadline: Deadline, revision?: Revision): Promise<Snapshot>;
   /** The first keys that begin with `prefix`, from the key `from` on, in order, at most `most`. */
-  keys(prefix: string, from: Uint8Array, most: number, limit: Limit): Promise<Uint8Array[]>;
+  keys(prefix: string, from: Uint8Array, most: number, deadline: Deadline): Promise<Uint8Array[]>;
   /** One entry, or undefined where there is none. */
-  get(key: string, limit: Limit): Promise<Entry | undefined>;
+  get(key: string, deadline: Deadline): Promise<Entry | undefined>;
   /**
    * Sets the key, and ties it to the lease if one is named, where it is free or `takes` says that its holder may be
    * overwritten. However late a try of it is carried out, it never overwrites anybody else.
    * @throws {LeaseEnded} where there is no such lease
    */
-  claim(record: Record, takes: (holder: Entry) => boolean, limit: Limit): Promise<Claim>;
+  claim(request: PutRequest, takes: (holder: Entry) => boolean, deadline: Deadline): Promise<Claim>;
   /**
    * Sets the key, and ties it to the lease if one is named, if what lies there is still what was written in revision
    * `before`; 0 where nothing does. False if it is not.
    * @throws {LeaseEnded} where there is no such lease
    * @throws {UnreachableError} also where it is unknown whether that was done
    */
-  replace(record: Record, before: Revision, limit: Limit): Promise<boolean>;
+  replace(request: PutRequest, before: Revision, deadline: Deadline): Promise<boolean>;
   /** Removes the key if it is tied to the lease. */
-  release(key: string, lease: LeaseId, limit: Limit): Promise<void>;
+  release(key: string, lease: LeaseId, deadline: Deadline): Promise<void>;
   /** Removes the key. False if it was not there, and no try of ours can have removed it. */
-  delete(key: string, limit: Limit): Promise<boolean>;
+  delete(key: string, deadline: Deadline): Promise<boolean>;
   /**
    * Makes a lease of `ttl` seconds under an ID of the caller's; where an earlier try has made it, its time
    * starts anew. The TTL that was granted, in seconds.
    */
-  grant(id: LeaseId, ttl: number, limit: Limit): Promise<number>;
+  grant(id: LeaseId, ttl: number, deadline: Deadline): Promise<number>;
   /** Starts the lease's time anew. Its TTL in seconds, or undefined where the lease is gone. */
-  keepAlive(id: LeaseId, limit: Limit): Promise<number | undefined>;
+  keepAlive(id: LeaseId, deadline: Deadline): Promise<number | undefined>;
   /** Ends the lease, and every key that is tied to it. One that is gone already is no failure. */
-  revoke(id: LeaseId, limit: Limit): Promise<void>;
+  revoke(id: LeaseId, deadline: Deadline): Promise<void>;
   /** How much time the lease has, or undefined where it is gone. */
-  remaining(id: LeaseId, limit: Limit): Promise<LeaseTime | undefined>;
+  remaining(id: LeaseId, deadline: Deadline): Promise<LeaseTime | undefined>;
   /** How many keys are tied to the lease, or undefined where it is gone. */
-  keysOn(id: LeaseId, limit: Limit): Promise<number | undefined>;
+  keysOn(id: LeaseId, deadline: Deadline): Promise<number | undefined>;
   /** Resolves if all that begins with `prefix` could be written now, without writing it. */
-  mayWrite(prefix: string, limit: Limit): Promise<void>;
+  mayWrite(prefix: string, deadline: Deadline): Promise<void>;
   /**
    * Tells of each change from now on, or from the revision on that is given, in order. A connection that has gone
    * silent is found out within `silence` milliseconds, if that is given.
@@ -177,14 +177,14 @@ export interface Store {
   watch(
     what: Watched,
     onChanges: (changes: readonly Change[]) => void,
-    limit: Limit,
+    deadline: Deadline,
     silence?: number,
   ): Promise<Watch>;
   /**
    * What each endpoint tells of itself; one that does not answer is no failure of the whole.
    * @param enough resolves when those that are silent are not waited for any longer
    */
-  statuses(limit: Limit, enough?: Promise<unknown>): Promise<EndpointStatus[]>;
+  statuses(deadline: Deadline, enough?: Promise<unknown>): Promise<EndpointStatus[]>;
   /** Ends all connections. Nothing may be asked of the store after it. */
   close(): void;
 }

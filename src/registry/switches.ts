@@ -6,7 +6,14 @@ import { ConflictError } from "./session/holder.ts";
 import { isNameSized, maxNameBytes, parseLocation, parseName, type Selection } from "./instance.ts";
 import { decode, type Kind, readAll, type Stored, type Stray } from "./collection.ts";
 import { timeToLeave } from "./session/session.ts";
-import { type Entry, type LeaseId, type Limit, limitOf, type Record, type Store } from "./store.ts";
+import {
+  type Deadline,
+  deadlineAfter,
+  type Entry,
+  type LeaseId,
+  type PutRequest,
+  type Store,
+} from "./store.ts";
 import { leaseIdFor, remove, retire } from "./session/own_lease.ts";
 import { watchAll, type WatchEvent, type WatchOptions } from "./watch.ts";
 
@@ -107,7 +114,7 @@ export class Switches {
    * @param ttl seconds
    */
   set(name: string, value: string, ttl?: number): Promise<SetOutcome> {
-    const limit = limitOf(this.#timeout);
+    const limit = deadlineAfter(this.#timeout);
     return this.#onLease(name, value, ttl, limit, async (record) => {
       let before: LeaseId | undefined;
       await this.#store.claim({ ...record, rewrite: true }, (holder) => {
@@ -125,7 +132,7 @@ export class Switches {
    * @throws {UnreachableError} also where it is unknown whether that was done
    */
   async compareAndSet(name: string, value: string, expected: string, ttl?: number): Promise<SetOutcome> {
-    const limit = limitOf(this.#timeout);
+    const limit = deadlineAfter(this.#timeout);
     let before = await this.#expected(name, expected, limit);
     return await this.#onLease(name, value, ttl, limit, async (record) => {
       for (let failures = 0;;) {
@@ -140,7 +147,7 @@ export class Switches {
    * The switch as it lies there with the value expected; undefined where it is not set.
    * @throws {ConflictError} where it has another value
    */
-  async #expected(name: string, expected: string, limit: Limit): Promise<Entry | undefined> {
+  async #expected(name: string, expected: string, limit: Deadline): Promise<Entry | undefined> {
     const entry = await this.#store.get(this.#key(name), limit);
     if (entry === undefined) return undefined;
     // Byte by byte, as what is no UTF-8 would be decoded to something else.
@@ -161,8 +168,8 @@ export class Switches {
     name: string,
     value: string,
     ttl: number | undefined,
-    limit: Limit,
-    set: (record: Record) => Promise<LeaseId | undefined>,
+    limit: Deadline,
+    set: (record: PutRequest) => Promise<LeaseId | undefined>,
   ): Promise<SetOutcome> {
     const key = this.#key(name);
     const lease = ttl === undefined ? undefined : await leaseIdFor(key);
@@ -175,7 +182,7 @@ export class Switches {
     } catch (error) {
       // Where it is not known what etcd has done, the TTL sees to it.
       if (lease !== undefined && !(error instanceof UnreachableError)) {
-        await this.#store.revoke(lease, limitOf(timeToLeave)).catch(() => {});
+        await this.#store.revoke(lease, deadlineAfter(timeToLeave)).catch(() => {});
       }
       throw error;
     }
@@ -183,8 +190,10 @@ export class Switches {
   }
 
   /** Has a lease end that nothing is tied to any longer. Where that fails, its TTL sees to it. */
-  async #retire(lease: LeaseId | undefined, record: Record): Promise<void> {
-    if (lease !== undefined) await retire(this.#store, lease, record, limitOf(timeToLeave)).catch(() => {});
+  async #retire(lease: LeaseId | undefined, record: PutRequest): Promise<void> {
+    if (lease !== undefined) {
+      await retire(this.#store, lease, record, deadlineAfter(timeToLeave)).catch(() => {});
+    }
   }
 
   /**
@@ -192,7 +201,7 @@ export class Switches {
    * @throws {EmpusaError} where what lies there is no value
    */
   async get(name: string): Promise<Switch | undefined> {
-    const entry = await this.#store.get(this.#key(name), limitOf(this.#timeout));
+    const entry = await this.#store.get(this.#key(name), deadlineAfter(this.#timeout));
     if (entry === undefined) return undefined;
     const { items: [found], strays: [stray] } = readAll([entry], switchesOf(this.#treeRoot));
     if (stray !== undefined) throw new EmpusaError(`cannot read ${name}: its value must ${stray.rule}`);
@@ -201,7 +210,7 @@ export class Switches {
 
   /** Removes a switch. False if it was not set. */
   remove(name: string): Promise<boolean> {
-    return remove(this.#store, this.#key(name), limitOf(this.#timeout));
+    return remove(this.#store, this.#key(name), deadlineAfter(this.#timeout));
   }
 
   /**
@@ -211,7 +220,7 @@ export class Switches {
    * @throws {EmpusaError} where it is not set, or neither on nor off
    */
   async toggle(name: string): Promise<{ readonly value: string; readonly hadTtl: boolean }> {
-    const limit = limitOf(this.#timeout);
+    const limit = deadlineAfter(this.#timeout);
     const key = this.#key(name);
     const entry = await this.#store.get(key, limit);
     if (entry === undefined) throw notSet(name);
@@ -234,7 +243,7 @@ export class Switches {
   /** The switches of a selection by name, all as they were at one revision; and what lies there and is none. */
   async list(selection?: SwitchSelection): Promise<{ switches: Switch[]; strays: Stray[] }> {
     const kind = switchesOf(this.#treeRoot, selection);
-    const { entries } = await this.#store.list(kind.prefix, limitOf(this.#timeout));
+    const { entries } = await this.#store.list(kind.prefix, deadlineAfter(this.#timeout));
     const { items, strays } = readAll(entries, kind);
     return { switches: items, strays };
   }

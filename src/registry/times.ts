@@ -1,14 +1,14 @@
 /** The time that is left to what lives on leases: an extra, which must not keep anybody from the rest. */
 import { EmpusaError } from "../errors.ts";
 import type { Stored } from "./collection.ts";
-import type { LeaseId, LeaseTime, Limit, Store } from "./store.ts";
+import type { Deadline, LeaseId, LeaseTime, Store } from "./store.ts";
 
 /** How many leases are asked after at the same time. */
 const leasesAtOnce = 100;
 
 export interface TimesOptions {
   /** How long all of it may take. */
-  readonly limit: Limit;
+  readonly limit: Deadline;
   /** Milliseconds after which nothing more is asked: etcd tells of one lease at a time. */
   readonly enough?: number;
 }

@@ -5,9 +5,9 @@ import type { Kind, Stored } from "./collection.ts";
 import { Outage, type OutageEvent } from "./outage.ts";
 import {
   type Change,
+  type Deadline,
+  deadlineAfter,
   type Entry,
-  type Limit,
-  limitOf,
   type Revision,
   RevisionGone,
   type Store,
@@ -119,7 +119,7 @@ export async function* watchAll<T extends Stored>(
   let restarts = 0;
   while (!signal.aborted) {
     const began = performance.now();
-    const limit = limitOf(hasBegun ? patience : timeout, signal);
+    const limit = deadlineAfter(hasBegun ? patience : timeout, signal);
     const feed = new Feed();
     let watch: Watch | undefined;
     const end = (): void => watch?.[Symbol.dispose]();
@@ -192,7 +192,7 @@ class Reader<T extends Stored> {
   }
 
   /** The reason as the store gives it to who reads: who follows does not hear all of it. */
-  async whyRefused(error: RefusedError, limit: Limit): Promise<RefusedError> {
+  async whyRefused(error: RefusedError, limit: Deadline): Promise<RefusedError> {
     try {
       await this.read(limit);
       return error;
@@ -201,7 +201,7 @@ class Reader<T extends Stored> {
     }
   }
 
-  async read(limit: Limit, at?: Revision): Promise<{ readonly items: T[]; readonly revision: Revision }> {
+  async read(limit: Deadline, at?: Revision): Promise<{ readonly items: T[]; readonly revision: Revision }> {
     const { entries, revision } = await this.#store.list(this.#kind.prefix, limit, at);
     return { items: entries.flatMap((entry) => this.#item(entry) ?? []), revision };
   }
@@ -210,7 +210,7 @@ class Reader<T extends Stored> {
    * Whether the store, asked for that revision, knows just what the view holds. If it does, what it knows of later
    * ones is what happened since; if not, it has compacted that away, or lost or exchanged its data.
    */
-  async isHistory(view: View<T>, revision: Revision, limit: Limit): Promise<boolean> {
+  async isHistory(view: View<T>, revision: Revision, limit: Deadline): Promise<boolean> {
     try {
       const { items } = await this.read(limit, revision);
       return items.length === view.size && items.every((item) => this.#isKnown(item, view));

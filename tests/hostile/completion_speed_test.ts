@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { namesOf } from "../../src/registry/names.ts";
 import { EtcdStore } from "../../src/registry/etcd/store.ts";
-import { limitOf } from "../../src/registry/store.ts";
+import { deadlineAfter } from "../../src/registry/store.ts";
 import { CertificateAuthority } from "../support/certificates.ts";
 import { Etcd } from "../support/etcd.ts";
 import { connect, empusa, type Env, registerWeb } from "../support/program.ts";
@@ -66,7 +66,7 @@ Deno.test("types and names among 10,000 services are found by reading few keys",
   const store = new EtcdStore(parseEndpoints(etcd.endpoint, "http"));
   const before = await etcd.calls("Range");
   const question = { what: "type", begin: "", type: undefined } as const;
-  assertEquals((await namesOf(store, "/foo", question, limitOf(5000))).toSorted(), types);
+  assertEquals((await namesOf(store, "/foo", question, deadlineAfter(5000))).toSorted(), types);
   const asked = await etcd.calls("Range") - before;
   store.close();
   assert(asked <= types.length + 2, `${asked} questions`);

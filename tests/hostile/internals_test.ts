@@ -4,7 +4,7 @@ import { UnreachableError } from "../../src/errors.ts";
 import { EtcdStore } from "../../src/registry/etcd/store.ts";
 import { explain } from "../../src/registry/etcd/explain.ts";
 import { parseEndpoints } from "../../src/registry/endpoint.ts";
-import { limitOf } from "../../src/registry/store.ts";
+import { deadlineAfter } from "../../src/registry/store.ts";
 import { Cluster } from "../support/etcd.ts";
 
 const [endpoint] = parseEndpoints("127.0.0.1:2379", "http") as [ReturnType<typeof parseEndpoints>[number]];
@@ -40,7 +40,7 @@ Deno.test({
     await second?.signal("SIGSTOP");
     await third?.signal("SIGSTOP");
     const store = new EtcdStore(parseEndpoints(cluster.endpoints, "http"));
-    const limit = limitOf(2000);
+    const limit = deadlineAfter(2000);
     const outcomes = await Promise.allSettled([
       store.list("/foo/", limit),
       store.mayWrite("/foo/", limit),

@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { EtcdStore } from "../../src/registry/etcd/store.ts";
 import { leaseIdFor, retire } from "../../src/registry/session/own_lease.ts";
-import { limitOf } from "../../src/registry/store.ts";
+import { deadlineAfter } from "../../src/registry/store.ts";
 import { cli } from "../support/cli.ts";
 import { Etcd } from "../support/etcd.ts";
 import { connect } from "../support/program.ts";
@@ -52,7 +52,7 @@ Deno.test("leases of switches", async (t) => {
     async () => {
       const store = new EtcdStore([{ protocol: "http", address: etcd.endpoint }]);
       const key = "/foo/switch/a";
-      const limit = limitOf(5000);
+      const limit = deadlineAfter(5000);
       const [before, after] = [await leaseIdFor(key), await leaseIdFor(key)];
       for (const lease of [before, after]) await store.grant(lease, 600, limit);
       const record = { key, value: "new", lease: after };

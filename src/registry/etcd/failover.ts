@@ -1,7 +1,7 @@
 /** One operation, several endpoints, one deadline. */
 import { type Advice, RefusedError, UnreachableError } from "../../errors.ts";
 import { backOff, delay } from "../../system/delay.ts";
-import type { Limit } from "../store.ts";
+import type { Deadline } from "../store.ts";
 
 /** What is known of a failed attempt; all that is not said is false. */
 export type AttemptDetails =
@@ -124,7 +124,7 @@ export class Failover<M extends Member> {
    * @throws {RefusedError} where all endpoints would not have us
    */
   async run<T>(
-    limit: Limit,
+    deadline: Deadline,
     attempt: (member: M, repeated: () => boolean, signs: Signs) => Promise<T>,
     isDoubtful: (answer: T) => boolean = () => false,
   ): Promise<T> {
@@ -137,14 +137,14 @@ export class Failover<M extends Member> {
       ready: 0,
     }));
     turns.push(...turns.splice(0, this.#preferred));
-    const operation = new Operation(turns, limit, attempt, isDoubtful, this.#onSilence);
+    const operation = new Operation(turns, deadline, attempt, isDoubtful, this.#onSilence);
     try {
       const { value, turn } = await operation.outcome();
       this.#preferred = turn.index;
       return value;
     } finally {
       operation[Symbol.dispose]();
-      if (!limit.signal?.aborted) {
+      if (!deadline.signal?.aborted) {
         for (const { member, running } of turns) {
           for (const { signs } of running) this.#onSilence(member, signs);
         }
@@ -156,7 +156,7 @@ export class Failover<M extends Member> {
 /** One operation under way. */
 class Operation<M extends Member, T> implements Disposable {
   readonly #turns: readonly Turn<M, T>[];
-  readonly #limit: Limit;
+  readonly #deadline: Deadline;
   readonly #attempt: (member: M, repeated: () => boolean, signs: Signs) => Promise<T>;
   readonly #isDoubtful: (answer: T) => boolean;
   readonly #onSilence: (member: M, signs: Signs) => unknown;
@@ -173,24 +173,24 @@ class Operation<M extends Member, T> implements Disposable {
 
   constructor(
     turns: readonly Turn<M, T>[],
-    limit: Limit,
+    deadline: Deadline,
     attempt: (member: M, repeated: () => boolean, signs: Signs) => Promise<T>,
     isDoubtful: (answer: T) => boolean,
     onSilence: (member: M, signs: Signs) => unknown,
   ) {
     this.#turns = turns;
-    this.#limit = limit;
+    this.#deadline = deadline;
     this.#attempt = attempt;
     this.#isDoubtful = isDoubtful;
     this.#onSilence = onSilence;
-    this.#wait = Math.min(patience, limit.timeout / (turns.length + 1));
+    this.#wait = Math.min(patience, deadline.timeout / (turns.length + 1));
   }
 
   async outcome(): Promise<Answer<M, T>> {
-    const { deadline, signal } = this.#limit;
+    const { at: end, signal } = this.#deadline;
     for (;;) {
       const now = performance.now();
-      if (deadline - now <= tooLittle) break;
+      if (end - now <= tooLittle) break;
       if (this.#askNext(now)) continue;
       const running = this.#turns.flatMap((turn) => turn.running.map((attempt) => ({ turn, attempt })));
       const resting = this.#turns.filter((turn) => turn.running.length === 0 && !turn.failure?.lasting);
@@ -201,7 +201,7 @@ class Operation<M extends Member, T> implements Disposable {
         ...resting.map(({ ready }) => Math.max(ready, nextAt)),
       ];
       // Where nothing may be done yet, it is looked at again a little later.
-      const wake = Math.min(deadline - tooLittle, Math.max(Math.min(...wakes), now + shortestLook));
+      const wake = Math.min(end - tooLittle, Math.max(Math.min(...wakes), now + shortestLook));
       const settled = running.map(({ attempt }) => attempt.settled);
       const first = await firstOf(settled, this.#news.promise, wake - now, signal);
       if (first === undefined) continue;
@@ -210,7 +210,7 @@ class Operation<M extends Member, T> implements Disposable {
       if (answer !== undefined) return answer;
     }
     if (this.#doubtful !== undefined) return this.#doubtful;
-    throw inAll(this.#turns, this.#limit.timeout);
+    throw inAll(this.#turns, this.#deadline.timeout);
   }
 
   [Symbol.dispose](): void {
@@ -256,7 +256,7 @@ class Operation<M extends Member, T> implements Disposable {
   }
 
   #patienceWith({ roundTrip = 0 }: M): number {
-    return Math.max(this.#wait, Math.min(roundTripsWaited * roundTrip, this.#limit.timeout / 2));
+    return Math.max(this.#wait, Math.min(roundTripsWaited * roundTrip, this.#deadline.timeout / 2));
   }
 
   /** When another attempt may be made beside those that are under way. */
@@ -362,12 +362,12 @@ async function firstOf<T>(
 }
 
 /**
- * One attempt, for as long as the limit allows.
+ * One attempt, for as long as the deadline allows.
  * @throws {AttemptFailure} where that is over
  */
-export async function inTime<T>(promise: Promise<T>, limit: Limit): Promise<T> {
+export async function inTime<T>(promise: Promise<T>, deadline: Deadline): Promise<T> {
   const never = new Promise<void>(() => {});
-  const first = await firstOf([settle(promise)], never, limit.deadline - performance.now(), limit.signal);
+  const first = await firstOf([settle(promise)], never, deadline.at - performance.now(), deadline.signal);
   if (first === undefined) throw noAnswer();
   if ("error" in first.settled) throw first.settled.error;
   return first.settled.value;

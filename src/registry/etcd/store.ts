@@ -30,14 +30,14 @@ import { endpointFacts } from "./status.ts";
 import {
   type Change,
   type Claim,
+  type Deadline,
   type EndpointFacts,
   type EndpointStatus,
   type Entry,
   LeaseEnded,
   type LeaseId,
   type LeaseTime,
-  type Limit,
-  type Record,
+  type PutRequest,
   type Revision,
   RevisionGone,
   type Snapshot,
@@ -64,7 +64,7 @@ const maxListing = 512 * 2 ** 20;
 /** One call to a member, with what belongs to it: its deadline, and whether an earlier try may have come through. */
 interface Call {
   readonly link: Link;
-  readonly deadline: number;
+  readonly deadline: Deadline;
   readonly token: string | undefined;
   readonly repeated: () => boolean;
   /** Is told whenever a part of the answer has come. */
@@ -96,20 +96,20 @@ export class EtcdStore implements Store {
     return this.#members.length > 1;
   }
 
-  async list(prefix: string, limit: Limit, revision: Revision = 0): Promise<Snapshot> {
+  async list(prefix: string, deadline: Deadline, revision: Revision = 0): Promise<Snapshot> {
     for (let failures = 1;; failures++) {
       try {
-        return await this.#pages(prefix, limit, revision);
+        return await this.#pages(prefix, deadline, revision);
       } catch (error) {
         // Between two pages their revision was compacted away: another one is as good, where none was asked for.
         if (!(error instanceof RevisionGone) || revision !== 0) throw error;
-        await delay(backOff(failures, longestPause), limit.signal);
+        await delay(backOff(failures, longestPause), deadline.signal);
       }
     }
   }
 
   /** All entries, page by page, as they were at one revision. @throws {RevisionGone} where that is compacted away */
-  async #pages(prefix: string, limit: Limit, revision: Revision): Promise<Snapshot> {
+  async #pages(prefix: string, deadline: Deadline, revision: Revision): Promise<Snapshot> {
     const entries: Entry[] = [];
     const range_end = endOfPrefix(prefix);
     let size = pageSizes.first;
@@ -117,7 +117,7 @@ export class EtcdStore implements Store {
     let bytes = 0;
     for (let key = Buffer.from(prefix), at = revision;;) {
       const begun = performance.now();
-      const page = await this.#page({ key, range_end }, { at, size }, limit, prefix);
+      const page = await this.#page({ key, range_end }, { at, size }, deadline, prefix);
       if (page === undefined) {
         size = most = Math.ceil(size / 8);
         continue;
@@ -145,13 +145,13 @@ export class EtcdStore implements Store {
   async #page(
     range: { readonly key: Buffer; readonly range_end: Buffer },
     { at, size }: { readonly at: Revision; readonly size: number },
-    limit: Limit,
+    deadline: Deadline,
     prefix: string,
   ): Promise<Page | undefined> {
     const request = { ...range, revision: at, limit: size };
     try {
       return await this.#call(
-        limit,
+        deadline,
         async (client, options) => {
           try {
             return rangeAnswer(await client.kv.range(request, options), range, size, at);
@@ -167,21 +167,21 @@ export class EtcdStore implements Store {
     }
   }
 
-  async keys(prefix: string, from: Uint8Array, most: number, limit: Limit): Promise<Uint8Array[]> {
+  async keys(prefix: string, from: Uint8Array, most: number, deadline: Deadline): Promise<Uint8Array[]> {
     const range = { key: Buffer.from(from), range_end: endOfPrefix(prefix) };
     const request = { ...range, limit: most, keys_only: true };
     const { entries } = await this.#call(
-      limit,
+      deadline,
       async (client, options) => rangeAnswer(await client.kv.range(request, options), range, most),
       { verb: "read", key: prefix, prefix: true },
     );
     return entries.map(({ key }) => key);
   }
 
-  async get(key: string, limit: Limit): Promise<Entry | undefined> {
+  async get(key: string, deadline: Deadline): Promise<Entry | undefined> {
     const range = { key: Buffer.from(key) };
     const { entries: [found] } = await this.#call(
-      limit,
+      deadline,
       async (client, options) => rangeAnswer(await client.kv.range(range, options), range, 1),
       { verb: "read", key },
     );
@@ -189,9 +189,9 @@ export class EtcdStore implements Store {
   }
 
   async claim(
-    { key, value, lease, rewrite = false }: Record,
+    { key, value, lease, rewrite = false }: PutRequest,
     takes: (holder: Entry) => boolean,
-    limit: Limit,
+    deadline: Deadline,
   ): Promise<Claim> {
     const at = Buffer.from(key);
     const bytes = Buffer.from(value);
@@ -200,10 +200,10 @@ export class EtcdStore implements Store {
     // Compared with what was seen, so that nobody who comes in between is overwritten. At 0 there is no key.
     for (let seen = 0, losses = 0;; losses++) {
       // Who loses more than once has others beside them who are as quick.
-      if (losses > 1) await delay(backOff(losses - 1, longestPause), limit.signal);
+      if (losses > 1) await delay(backOff(losses - 1, longestPause), deadline.signal);
       const compare = [{ key: at, target: "Mod", result: "Equal", mod_revision: `${seen}` } as const];
       const { succeeded, found } = await this.#call(
-        limit,
+        deadline,
         async (client, options) => {
           const request = { compare, success: [put], failure: [get] };
           const answer = txnAnswer(await client.kv.txn(request, options), { key: at });
@@ -227,13 +227,13 @@ export class EtcdStore implements Store {
     }
   }
 
-  async replace({ key, value, lease }: Record, before: Revision, limit: Limit): Promise<boolean> {
+  async replace({ key, value, lease }: PutRequest, before: Revision, deadline: Deadline): Promise<boolean> {
     const at = Buffer.from(key);
     const compare = [{ key: at, result: "Equal", target: "Mod", mod_revision: `${before}` } as const];
     const success = [{ request_put: { key: at, value: Buffer.from(value), lease: lease ?? "0" } }];
     const failure = [{ request_range: { key: at } }];
     const outcome = await this.#call(
-      limit,
+      deadline,
       async (client, options, { repeated }) => {
         const answer = await client.kv.txn({ compare, success, failure }, options);
         const { succeeded, found } = txnAnswer(answer, { key: at });
@@ -252,57 +252,57 @@ export class EtcdStore implements Store {
     );
   }
 
-  async release(key: string, lease: LeaseId, limit: Limit): Promise<void> {
+  async release(key: string, lease: LeaseId, deadline: Deadline): Promise<void> {
     const at = Buffer.from(key);
     const compare = [{ key: at, target: "Lease", result: "Equal", lease } as const];
     const success = [{ request_delete_range: { key: at } }];
     await this.#call(
-      limit,
+      deadline,
       async (client, options) => txnAnswer(await client.kv.txn({ compare, success }, options)),
       { verb: "write", key },
     );
   }
 
-  async delete(key: string, limit: Limit): Promise<boolean> {
+  async delete(key: string, deadline: Deadline): Promise<boolean> {
     const range = { key: Buffer.from(key) };
     return await this.#call(
-      limit,
+      deadline,
       async (client, options, { repeated }) =>
         deleteAnswer(await client.kv.deleteRange(range, options)) > 0 || repeated(),
       { verb: "write", key },
     );
   }
 
-  async grant(id: LeaseId, ttl: number, limit: Limit): Promise<number> {
+  async grant(id: LeaseId, ttl: number, deadline: Deadline): Promise<number> {
     for (let failures = 1;; failures++) {
       try {
         return await this.#call(
-          limit,
+          deadline,
           async (client, options) =>
             grantAnswer(await client.leaseClient.leaseGrant({ ID: id, TTL: ttl }, options), id),
         );
       } catch (error) {
         if (!says(error, "lease already exists")) throw error;
         // An earlier try of ours came through and only its answer was lost. If it ends just now, it is made again.
-        const left = await this.keepAlive(id, limit);
+        const left = await this.keepAlive(id, deadline);
         if (left !== undefined) return left;
-        await delay(backOff(failures, longestPause), limit.signal);
+        await delay(backOff(failures, longestPause), deadline.signal);
       }
     }
   }
 
-  async keepAlive(id: LeaseId, limit: Limit): Promise<number | undefined> {
+  async keepAlive(id: LeaseId, deadline: Deadline): Promise<number | undefined> {
     const ttl = await this.#call(
-      limit,
-      (_client, _options, { link, deadline, token }) => link.beat(id, token, deadline),
+      deadline,
+      (_client, _options, { link, deadline, token }) => link.beat(id, token, deadline.at),
     );
     return ttl > 0 ? ttl : undefined;
   }
 
-  async revoke(id: LeaseId, limit: Limit): Promise<void> {
+  async revoke(id: LeaseId, deadline: Deadline): Promise<void> {
     try {
       await this.#call(
-        limit,
+        deadline,
         async (client, options) => plainAnswer(await client.leaseClient.leaseRevoke({ ID: id }, options)),
       );
     } catch (error) {
@@ -310,23 +310,23 @@ export class EtcdStore implements Store {
     }
   }
 
-  remaining(id: LeaseId, limit: Limit): Promise<LeaseTime | undefined> {
-    return this.#timeToLive(id, false, limit);
+  remaining(id: LeaseId, deadline: Deadline): Promise<LeaseTime | undefined> {
+    return this.#timeToLive(id, false, deadline);
   }
 
-  async keysOn(id: LeaseId, limit: Limit): Promise<number | undefined> {
-    return (await this.#timeToLive(id, true, limit))?.keys;
+  async keysOn(id: LeaseId, deadline: Deadline): Promise<number | undefined> {
+    return (await this.#timeToLive(id, true, deadline))?.keys;
   }
 
-  #timeToLive(id: LeaseId, keys: boolean, limit: Limit): Promise<ReturnType<typeof timeToLiveAnswer>> {
+  #timeToLive(id: LeaseId, keys: boolean, deadline: Deadline): Promise<ReturnType<typeof timeToLiveAnswer>> {
     return this.#call(
-      limit,
+      deadline,
       async (client, options) =>
         timeToLiveAnswer(await client.leaseClient.leaseTimeToLive({ ID: id, keys }, options), id),
     );
   }
 
-  async mayWrite(prefix: string, limit: Limit): Promise<void> {
+  async mayWrite(prefix: string, deadline: Deadline): Promise<void> {
     const key = Buffer.from(prefix);
     for (
       const request of [
@@ -335,7 +335,7 @@ export class EtcdStore implements Store {
       ]
     ) {
       await this.#call(
-        limit,
+        deadline,
         async (client, options) =>
           txnAnswer(
             await client.kv.txn(neverDone(request, key), options),
@@ -348,7 +348,7 @@ export class EtcdStore implements Store {
   async watch(
     what: Watched,
     onChanges: (changes: readonly Change[]) => void,
-    limit: Limit,
+    deadline: Deadline,
     silence?: number,
   ): Promise<Watch> {
     const requests = "keys" in what ? what.keys.map((key) => ({ key: Buffer.from(key) })) : [{
@@ -363,11 +363,11 @@ export class EtcdStore implements Store {
     let wanted = true;
     try {
       const { watch, link } = await this.#call(
-        limit,
+        deadline,
         async (client, _, { link, deadline, token, heard }) => {
           const stream = await client.watchClient.watch(link.options(token, heard));
           const watch = new WatchStream(stream, requests);
-          await watch.created(deadline);
+          await watch.created(deadline.at);
           if (wanted) link.watches.add(watch);
           // Several may have been asked for one.
           else watch[Symbol.dispose]();
@@ -385,16 +385,16 @@ export class EtcdStore implements Store {
     }
   }
 
-  statuses(limit: Limit, enough: Promise<unknown> = new Promise(() => {})): Promise<EndpointStatus[]> {
+  statuses(deadline: Deadline, enough: Promise<unknown> = new Promise(() => {})): Promise<EndpointStatus[]> {
     return Promise.all(this.#members.map(async (member) => {
       const ask = (anonymous: boolean): Promise<EndpointFacts> => {
         const facts = this.#ask(
           member,
-          limit.deadline,
+          deadline,
           (client, options) => endpointFacts(client, options, !anonymous),
           { anonymous },
         );
-        return inTime(Promise.race([facts, silent(enough)]), limit);
+        return inTime(Promise.race([facts, silent(enough)]), deadline);
       };
       try {
         // Most etcds tell it to everybody, and whoever has a wrong password wants to know most.
@@ -404,7 +404,7 @@ export class EtcdStore implements Store {
         });
         return { endpoint: member.endpoint, facts };
       } catch (error) {
-        limit.signal?.throwIfAborted();
+        deadline.signal?.throwIfAborted();
         if (error instanceof EmpusaError) return { endpoint: member.endpoint, error };
         if (!(error instanceof AttemptFailure)) throw error;
         const { message, advice } = error;
@@ -421,14 +421,14 @@ export class EtcdStore implements Store {
   }
 
   async #call<T>(
-    limit: Limit,
+    deadline: Deadline,
     rpc: Rpc<T>,
     right?: Right,
     isDoubtful?: (answer: T) => boolean,
   ): Promise<T> {
     const answer = await this.#failover.run(
-      limit,
-      (member, repeated, signs) => this.#ask(member, limit.deadline, rpc, { right, repeated, signs }),
+      deadline,
+      (member, repeated, signs) => this.#ask(member, deadline, rpc, { right, repeated, signs }),
       isDoubtful,
     );
     // What is followed moves along to the member that answers: the others may be out of order without a word.
@@ -441,7 +441,7 @@ export class EtcdStore implements Store {
   /** Asks one endpoint; with a new token where the old one had expired. */
   async #ask<T>(
     member: Member,
-    deadline: number,
+    deadline: Deadline,
     rpc: Rpc<T>,
     { right, repeated = () => false, signs, anonymous = false, renewed = false }: {
       readonly right?: Right | undefined;
@@ -495,7 +495,7 @@ export class EtcdStore implements Store {
   }
 
   /** What is missing of a right to read and write, where etcd only says that it is not all there. */
-  async #missing(member: Member, { key, ...rest }: Right, deadline: number): Promise<Right> {
+  async #missing(member: Member, { key, ...rest }: Right, deadline: Deadline): Promise<Right> {
     const may = (rpc: Rpc<unknown>): Promise<boolean> =>
       this.#ask(member, deadline, rpc).then(() => true, () => false);
     const at = Buffer.from(key);
@@ -512,7 +512,7 @@ export class EtcdStore implements Store {
   /** Does something with a token, once more with a new one where the old one had expired. */
   async #withToken<T>(
     member: Member,
-    { link, login, deadline }: { readonly link: Link; readonly login: Login; readonly deadline: number },
+    { link, login, deadline }: { readonly link: Link; readonly login: Login; readonly deadline: Deadline },
     once: (token: string | undefined) => Promise<T>,
   ): Promise<T> {
     const token = this.#token(member, link, login, deadline);
@@ -534,7 +534,7 @@ export class EtcdStore implements Store {
   }
 
   /** The token to call with, for which it logs in where there is none; undefined where none is needed. */
-  #token(member: Member, link: Link, login: Login, deadline: number): Promise<string | undefined> {
+  #token(member: Member, link: Link, login: Login, deadline: Deadline): Promise<string | undefined> {
     if (member.token === undefined) {
       const token = logIn(link, login, deadline);
       member.token = token;
@@ -561,7 +561,7 @@ function concernsCredentials(failure: Error): boolean {
 async function logIn(
   link: Link,
   { username, password }: Login,
-  deadline: number,
+  deadline: Deadline,
 ): Promise<string | undefined> {
   try {
     const options = { ...link.options(undefined), deadline: byTheClock(deadline) };
@@ -573,8 +573,8 @@ async function logIn(
 }
 
 /** A deadline as grpc-js takes it: as of `Date.now()`. */
-function byTheClock(deadline: number): number {
-  return Date.now() + deadline - performance.now();
+function byTheClock({ at }: Deadline): number {
+  return Date.now() + at - performance.now();
 }
 
 /** Rejects as soon as that has come, for an endpoint that has not answered by then. */

@@ -6,7 +6,7 @@ import type { Access } from "./credentials.ts";
 import { type Answer, get } from "./v2_http.ts";
 import { explain } from "./explain.ts";
 import { AttemptFailure, Failover } from "./failover.ts";
-import type { Limit } from "../store.ts";
+import type { Deadline } from "../store.ts";
 
 /** What lies at one key of the v2 API. */
 export interface OldEntry {
@@ -24,7 +24,7 @@ const raftErrors = [300, 301];
 /**
  * All that lies in a folder of the v2 API below the tree root, at any depth.
  * @param access how to talk to the endpoints; the login is that of the v2 API, which has users of its own
- * @throws {UnreachableError} where no endpoint answers within the limit
+ * @throws {UnreachableError} where no endpoint answers within the deadline
  * @throws {RefusedError} where etcd wants another login
  * @throws {EmpusaError} where the answer is not that of a v2 API that is switched on
  */
@@ -32,7 +32,7 @@ export async function readOldEntries(
   endpoints: readonly Endpoint[],
   access: Access,
   { treeRoot, folder }: { readonly treeRoot: string; readonly folder: string },
-  limit: Limit,
+  deadline: Deadline,
 ): Promise<OldEntry[]> {
   const members = endpoints.map((endpoint) => ({ name: showEndpoint(endpoint), endpoint }));
   const key = `${treeRoot}/${folder}`;
@@ -42,8 +42,8 @@ export async function readOldEntries(
   }?recursive=true&sorted=true&quorum=true`;
   const over = new AbortController();
   try {
-    return await new Failover(members).run(limit, async ({ endpoint, name }) => {
-      const answer = await get(endpoint, access, path, limit, over.signal).catch(async (cause) => {
+    return await new Failover(members).run(deadline, async ({ endpoint, name }) => {
+      const answer = await get(endpoint, access, path, deadline, over.signal).catch(async (cause) => {
         throw await explained(cause, endpoint, access);
       });
       const node = nodeOf(answer, name, access);

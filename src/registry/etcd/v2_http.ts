@@ -7,7 +7,7 @@ import { EmpusaError } from "../../errors.ts";
 import type { Access } from "./credentials.ts";
 import { type Endpoint, hostAndPort, showEndpoint } from "../endpoint.ts";
 import { noAnswer } from "./failover.ts";
-import type { Limit } from "../store.ts";
+import type { Deadline } from "../store.ts";
 
 /** The longest answer that is taken, in bytes: some hundred thousand entries. */
 const longestAnswer = 64 * 2 ** 20;
@@ -35,7 +35,7 @@ interface Request {
 /**
  * Asks for a path. A redirection is an answer like any other.
  * @param over ends it: the answer is wanted no longer
- * @throws {AttemptFailure} where the limit is over
+ * @throws {AttemptFailure} where the deadline is over
  * @throws {EmpusaError} where the answer is too long
  * @throws {Error} in the words of node's sockets
  */
@@ -43,7 +43,7 @@ export function get(
   endpoint: Endpoint,
   access: Access,
   path: string,
-  { deadline }: Limit,
+  { at }: Deadline,
   over: AbortSignal,
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
@@ -58,7 +58,7 @@ export function get(
     };
     const fail = (error: Error): void => settle(() => reject(error));
     const giveUp = (): void => fail(noAnswer());
-    const timer = setTimeout(giveUp, Math.max(deadline - performance.now(), 0));
+    const timer = setTimeout(giveUp, Math.max(at - performance.now(), 0));
     over.addEventListener("abort", giveUp);
     const begin = endpoint.protocol === "https" ? overTls : inPlain;
     const request = begin(endpoint, access, path, {

@@ -2,7 +2,7 @@
 import { delay } from "../../system/delay.ts";
 import { conflict, holderOf } from "./holder.ts";
 import type { Instance } from "../instance.ts";
-import type { Limit, Record, Store } from "../store.ts";
+import type { Deadline, PutRequest, Store } from "../store.ts";
 
 /** How often a holder is looked at, in milliseconds. */
 const every = 200;
@@ -14,9 +14,9 @@ const every = 200;
  */
 export async function claimAlone(
   store: Store,
-  record: Record,
+  record: PutRequest,
   instance: Instance,
-  limit: Limit,
+  limit: Deadline,
 ): Promise<void> {
   /** By whom the name is held, and when that lease ends at the latest unless it is refreshed. */
   let seen: { readonly lease: string; readonly end: number } | undefined;
@@ -35,7 +35,7 @@ export async function claimAlone(
     }
     const end = now + (left + 1) * 1000;
     seen = { lease, end: lease === seen?.lease ? Math.min(seen.end, end) : end };
-    const time = limit.deadline - performance.now();
+    const time = limit.at - performance.now();
     if (time <= 2 * every) {
       throw conflict(
         instance,

@@ -3,7 +3,7 @@
  * so, so that what is left of it can go without harm to others.
  */
 import { RefusedError } from "../../errors.ts";
-import { type LeaseId, type Limit, limitOf, type Record, type Store } from "../store.ts";
+import { type Deadline, deadlineAfter, type LeaseId, type PutRequest, type Store } from "../store.ts";
 
 /** What it may take to clean up, in milliseconds. */
 const patience = 1000;
@@ -33,7 +33,12 @@ async function mark(key: string): Promise<bigint> {
  * before the revocation, which would take the key away: then the record is stored once more.
  * @throws what `Store` throws
  */
-export async function retire(store: Store, before: LeaseId, record: Record, limit: Limit): Promise<void> {
+export async function retire(
+  store: Store,
+  before: LeaseId,
+  record: PutRequest,
+  limit: Deadline,
+): Promise<void> {
   if (before === record.lease || !await revokeIfSpent(store, record.key, before, limit)) return;
   if (await store.get(record.key, limit) === undefined) await store.claim(record, () => false, limit);
 }
@@ -44,7 +49,7 @@ export async function retire(store: Store, before: LeaseId, record: Record, limi
  * @returns whether the key was there
  * @throws what `Store` throws
  */
-export async function remove(store: Store, key: string, limit: Limit): Promise<boolean> {
+export async function remove(store: Store, key: string, limit: Deadline): Promise<boolean> {
   const before = await store.get(key, limit).catch((error) => {
     // Who may write only can remove it all the same.
     if (error instanceof RefusedError) return undefined;
@@ -52,13 +57,13 @@ export async function remove(store: Store, key: string, limit: Limit): Promise<b
   });
   const removed = await store.delete(key, limit);
   if (removed && before?.lease !== undefined) {
-    await revokeIfSpent(store, key, before.lease, limitOf(patience)).catch(() => false);
+    await revokeIfSpent(store, key, before.lease, deadlineAfter(patience)).catch(() => false);
   }
   return removed;
 }
 
 /** Revokes a lease that was made for that key, if nothing is tied to it. Whether it did. */
-async function revokeIfSpent(store: Store, key: string, lease: LeaseId, limit: Limit): Promise<boolean> {
+async function revokeIfSpent(store: Store, key: string, lease: LeaseId, limit: Deadline): Promise<boolean> {
   if (!await isLeaseFor(key, lease) || await store.keysOn(lease, limit) !== 0) return false;
   await store.revoke(lease, limit);
   return true;

@@ -8,12 +8,12 @@ import { isLeaseFor, leaseIdFor, newLeaseId, retire } from "./own_lease.ts";
 import { Outage, type OutageEvent } from "../outage.ts";
 import {
   type Change,
+  type Deadline,
+  deadlineAfter,
   type Entry,
   LeaseEnded,
   type LeaseId,
-  type Limit,
-  limitOf,
-  type Record,
+  type PutRequest,
   type Store,
   type Watch,
 } from "../store.ts";
@@ -203,7 +203,7 @@ export class Session {
     instance: Instance,
     { exclusive = false, once = false, signal }: RegisterOptions = {},
   ): Promise<void> {
-    const limit = limitOf(this.#options.timeout, signal);
+    const limit = deadlineAfter(this.#options.timeout, signal);
     const key = instanceKey(this.#treeRoot, instance.type, instance.name);
     try {
       if (!this.#leased()) {
@@ -307,7 +307,7 @@ export class Session {
    */
   async leave(timeout: number): Promise<void> {
     if (this.#options.ttl === undefined) return;
-    const limit = limitOf(timeout);
+    const limit = deadlineAfter(timeout);
     if (!this.#shared) return await this.#store.revoke(this.#lease, limit);
     for (const [key, { there }] of this.#registrations) {
       if (there) await this.#store.release(key, this.#lease, limit);
@@ -316,7 +316,7 @@ export class Session {
 
   /** Does all that there is to do now. However long that takes, the lease is refreshed beside it. */
   async #attend(options: KeepOptions): Promise<void> {
-    const limit = (): Limit => limitOf(this.#patience(), options.signal);
+    const limit = (): Deadline => deadlineAfter(this.#patience(), options.signal);
     if (this.#options.ttl === undefined && performance.now() >= this.#due) {
       this.#doubtAll("removed");
       this.#refreshed = performance.now();
@@ -331,7 +331,7 @@ export class Session {
   }
 
   /** Sees to what is in doubt, and to its being followed. */
-  async #work(limit: () => Limit, options: KeepOptions): Promise<void> {
+  async #work(limit: () => Deadline, options: KeepOptions): Promise<void> {
     await this.#settleOnLease(limit, options);
     if (this.#watch !== undefined || this.#followed().length === 0) return;
     await this.#follow(limit, options.signal);
@@ -341,7 +341,7 @@ export class Session {
   }
 
   /** Starts the time of the lease anew whenever that is due: at once where it is, and until the signal is aborted. */
-  async #refreshUntil(done: AbortSignal, limit: () => Limit, options: KeepOptions): Promise<void> {
+  async #refreshUntil(done: AbortSignal, limit: () => Deadline, options: KeepOptions): Promise<void> {
     for (;;) {
       if (this.#ttl !== undefined && performance.now() >= this.#due) {
         try {
@@ -359,7 +359,7 @@ export class Session {
     }
   }
 
-  async #refresh(limit: Limit, options: KeepOptions): Promise<void> {
+  async #refresh(limit: Deadline, options: KeepOptions): Promise<void> {
     const sent = performance.now();
     const lease = this.#lease;
     const ttl = await this.#store.keepAlive(lease, limit);
@@ -372,7 +372,7 @@ export class Session {
    * Asks the whole cluster for one of the keys where nothing was heard of them for long: a member that hangs on its disk
    * refreshes leases, and knows of no changes. Another one is asked then, and followed.
    */
-  async #lookElsewhere(limit: Limit): Promise<void> {
+  async #lookElsewhere(limit: Deadline): Promise<void> {
     if (!this.#store.isReplicated || performance.now() - this.#heardAt < this.#ttlMs() / longSilencesInTtl) {
       return;
     }
@@ -387,7 +387,7 @@ export class Session {
   }
 
   /** Sees to all keys that are in doubt; once more where it turns out that the lease is gone. */
-  async #settleOnLease(limit: () => Limit, options: KeepOptions): Promise<void> {
+  async #settleOnLease(limit: () => Deadline, options: KeepOptions): Promise<void> {
     await this.#getLease(limit, options);
     const lease = this.#lease;
     try {
@@ -400,7 +400,7 @@ export class Session {
     }
   }
 
-  async #settleAll(limit: () => Limit, options: KeepOptions): Promise<void> {
+  async #settleAll(limit: () => Deadline, options: KeepOptions): Promise<void> {
     const { onEvent } = options;
     for (const key of this.#unwanted) {
       if (this.#options.ttl !== undefined) await this.#store.release(key, this.#lease, limit());
@@ -420,7 +420,7 @@ export class Session {
   async #settle(
     key: string,
     registration: Registration,
-    limit: Limit,
+    limit: Deadline,
     { onConflict, onEvent }: KeepOptions,
   ): Promise<void> {
     const { instance, doubt: because = "removed", first } = registration;
@@ -474,7 +474,7 @@ export class Session {
   }
 
   /** Follows all keys. Where that does not last, it waits a while. */
-  async #follow(limit: () => Limit, signal: AbortSignal): Promise<void> {
+  async #follow(limit: () => Deadline, signal: AbortSignal): Promise<void> {
     const lasted = performance.now() - this.#watchedSince > 2 * longestPause;
     this.#restarts = lasted ? 0 : this.#restarts + 1;
     if (this.#restarts > 1) await delay(backOff(this.#restarts - 1, this.#longestPause()), signal);
@@ -537,7 +537,7 @@ export class Session {
   }
 
   /** Gets a lease where there is none. Those who lost theirs with their connection do not all come at once. */
-  async #getLease(limit: () => Limit, options: KeepOptions): Promise<void> {
+  async #getLease(limit: () => Deadline, options: KeepOptions): Promise<void> {
     if (this.#leased()) return;
     if (this.#shaken) {
       const scatter = Math.min(longestScatter, this.#ttlMs() / pausesInTtl);
@@ -548,18 +548,20 @@ export class Session {
   }
 
   /** Stores the record whoever has the key, and has the lease end that it had, if that was made for nothing else. */
-  async #replace(record: Record, limit: Limit): Promise<void> {
+  async #replace(record: PutRequest, limit: Deadline): Promise<void> {
     let before: LeaseId | undefined;
     await this.#store.claim(record, (holder) => {
       before = holder.lease;
       return true;
     }, limit);
     // Where that fails, its TTL sees to it.
-    if (before !== undefined) await retire(this.#store, before, record, limitOf(timeToLeave)).catch(() => {});
+    if (before !== undefined) {
+      await retire(this.#store, before, record, deadlineAfter(timeToLeave)).catch(() => {});
+    }
   }
 
   /** A grant that is under way when we are told to end is waited for, for a moment: nobody could revoke the lease else. */
-  async #grant(limit: Limit): Promise<void> {
+  async #grant(limit: Deadline): Promise<void> {
     if (this.#options.ttl === undefined) return;
     limit.signal?.throwIfAborted();
     const sent = performance.now();
@@ -594,7 +596,7 @@ export class Session {
     return this.#options.ttl === undefined || this.#ttl !== undefined;
   }
 
-  #record(key: string, { location }: Instance): Record {
+  #record(key: string, { location }: Instance): PutRequest {
     return { key, value: location, lease: this.#options.ttl === undefined ? undefined : this.#lease };
   }
 

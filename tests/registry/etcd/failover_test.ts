@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { EmpusaError, ExitCode, RefusedError, UnreachableError } from "../../../src/errors.ts";
 import { FakeClocks } from "../../support/fake_time.ts";
-import { limitOf } from "../../../src/registry/store.ts";
+import { deadlineAfter } from "../../../src/registry/store.ts";
 import { AttemptFailure, Failover, type Member } from "../../../src/registry/etcd/failover.ts";
 
 const members = ["a", "b", "c"].map((name) => ({ name }));
@@ -31,16 +31,16 @@ Deno.test("the endpoint that works is asked first from then on", async () => {
     asked.push(name);
     return name === "c" ? Promise.resolve("done") : refused();
   };
-  const limit = limitOf(5000);
-  assertEquals(await failover.run(limit, attempt), "done");
-  assertEquals(await failover.run(limit, attempt), "done");
+  const deadline = deadlineAfter(5000);
+  assertEquals(await failover.run(deadline, attempt), "done");
+  assertEquals(await failover.run(deadline, attempt), "done");
   assertEquals(asked, ["a", "b", "c", "c"]);
 });
 
 Deno.test("an endpoint that is silent costs a moment, not the whole time", async () => {
   using time = new FakeClocks();
   const run = new Failover(members).run(
-    limitOf(5000),
+    deadlineAfter(5000),
     ({ name }) => name === "b" ? Promise.resolve("done") : silent(),
   );
   const { result, took } = await settled(time, run);
@@ -51,7 +51,7 @@ Deno.test("an endpoint that is silent costs a moment, not the whole time", async
 Deno.test("of a short time a silent endpoint takes only a part", async () => {
   using time = new FakeClocks();
   const run = new Failover(members).run(
-    limitOf(900),
+    deadlineAfter(900),
     ({ name }) => name === "c" ? Promise.resolve("done") : silent(),
   );
   const { result, took } = await settled(time, run);
@@ -68,7 +68,10 @@ Deno.test("a single endpoint may take all the time there is, and is asked again 
     const attempt = attempts.push(time.now - began);
     return new Promise((resolve) => setTimeout(() => resolve(`answer ${attempt}`), 4900));
   };
-  const run = new Failover(members.slice(0, 1), ({ name }) => renewed.push(name)).run(limitOf(5000), slow);
+  const run = new Failover(members.slice(0, 1), ({ name }) => renewed.push(name)).run(
+    deadlineAfter(5000),
+    slow,
+  );
   assertEquals((await settled(time, run)).result, { status: "fulfilled", value: "answer 1" });
   assertEquals(attempts.map((at) => Math.floor(at / 50) * 50), [0, 750, 2250]);
   // For each attempt beside another one, and at the end for the two that are still waiting.
@@ -80,7 +83,7 @@ Deno.test("a connection that has died is replaced while there is time", async ()
   let connection = "dead";
   const failover = new Failover(members.slice(0, 1), () => connection = "new");
   const run = failover.run(
-    limitOf(5000),
+    deadlineAfter(5000),
     () => connection === "dead" ? silent() : Promise.resolve("done"),
   );
   const { result, took } = await settled(time, run);
@@ -92,7 +95,7 @@ Deno.test("a clock that is set back lengthens nothing", async () => {
   const { now } = Date;
   let attempts = 0;
   const run = new Failover(members).run(
-    limitOf(2000),
+    deadlineAfter(2000),
     () => ++attempts <= members.length ? refused() : Promise.resolve("done"),
   );
   Date.now = () => now() - 3_600_000;
@@ -106,7 +109,7 @@ Deno.test("a clock that is set back lengthens nothing", async () => {
 Deno.test("an attempt knows whether an earlier one may have come through", async () => {
   using time = new FakeClocks();
   const told: boolean[] = [];
-  const run = new Failover(members).run(limitOf(5000), ({ name }, repeated) => {
+  const run = new Failover(members).run(deadlineAfter(5000), ({ name }, repeated) => {
     told.push(repeated());
     return name === "a" ? refused() : name === "b" ? silent() : Promise.resolve("done");
   });
@@ -119,7 +122,7 @@ Deno.test("an answer that was lost stays lost, whatever comes after it", async (
   const told: boolean[] = [];
   const cut = new AttemptFailure("it closes the connection", { advice: "health" });
   const attempts = [() => Promise.reject(cut), refused, () => Promise.resolve("done")].values();
-  const run = new Failover(members.slice(0, 1)).run(limitOf(5000), (_, repeated) => {
+  const run = new Failover(members.slice(0, 1)).run(deadlineAfter(5000), (_, repeated) => {
     told.push(repeated());
     return attempts.next().value?.() ?? silent();
   });
@@ -144,7 +147,7 @@ for (
     using time = new FakeClocks();
     let attempts = 0;
     const run = new Failover(members.slice(0, 1)).run(
-      limitOf(5000),
+      deadlineAfter(5000),
       async (_, repeated) => {
         if (++attempts > 1) return { answer: "not done", repeated };
         await new Promise((resolve) => setTimeout(resolve, 3000));
@@ -164,7 +167,7 @@ Deno.test("a doubtful answer is there in time, where nothing better comes", asyn
   using time = new FakeClocks();
   let attempts = 0;
   const run = new Failover(members).run(
-    limitOf(5000),
+    deadlineAfter(5000),
     (_, repeated) => ++attempts === 1 ? silent() : Promise.resolve({ repeated }),
     () => true,
   );
@@ -176,14 +179,14 @@ Deno.test("a doubtful answer is there in time, where nothing better comes", asyn
 
 Deno.test("where no time is left to ask, it is etcd that was too slow", async () => {
   const run = (): Promise<string> =>
-    new Failover(members).run({ deadline: performance.now(), timeout: 500 }, refused);
+    new Failover(members).run({ at: performance.now(), timeout: 500 }, refused);
   await assertRejects(run, UnreachableError, "etcd is too slow: not done within 0.5 s");
 });
 
 Deno.test("endpoints of which none can heal are asked once, whatever time there is", async () => {
   let attempts = 0;
   const run = (refused: boolean) => (): Promise<never> =>
-    new Failover(members).run(limitOf(60_000), ({ name }) => {
+    new Failover(members).run(deadlineAfter(60_000), ({ name }) => {
       attempts++;
       const details = { advice: "client-certificate", lasting: true, refused } as const;
       return Promise.reject(new AttemptFailure(`${name} will not`, details));
@@ -200,7 +203,7 @@ Deno.test("endpoints of which none can heal are asked once, whatever time there 
 Deno.test("an endpoint that is slow is not given up while another is asked", async () => {
   using time = new FakeClocks();
   const attempts: string[] = [];
-  const run = new Failover(members).run(limitOf(5000), ({ name }) => {
+  const run = new Failover(members).run(deadlineAfter(5000), ({ name }) => {
     attempts.push(name);
     return new Promise<string>((resolve) => setTimeout(() => resolve(name), name === "a" ? 3000 : 4000));
   });
@@ -214,7 +217,7 @@ Deno.test("an endpoint that comes back is found while another is silent", async 
   using time = new FakeClocks();
   const back = Date.now() + 2000;
   const run = new Failover(members.slice(0, 2)).run(
-    limitOf(5000),
+    deadlineAfter(5000),
     ({ name }) => name === "a" ? silent() : Date.now() >= back ? Promise.resolve("done") : refused(),
   );
   const { result, took } = await settled(time, run);
@@ -226,7 +229,7 @@ Deno.test("one that comes back in time is found", async () => {
   using time = new FakeClocks();
   const back = Date.now() + 3000;
   const run = new Failover(members).run(
-    limitOf(5000),
+    deadlineAfter(5000),
     () => Date.now() >= back ? Promise.resolve("done") : refused(),
   );
   const { result, took } = await settled(time, run);
@@ -237,7 +240,7 @@ Deno.test("one that comes back in time is found", async () => {
 Deno.test("when the time is over, every endpoint and its reason is named", async () => {
   using time = new FakeClocks();
   const run = new Failover(members.slice(0, 2)).run(
-    limitOf(2000),
+    deadlineAfter(2000),
     ({ name }) => name === "a" ? refused() : silent(),
   );
   const { result, took } = await settled(time, run);
@@ -258,16 +261,16 @@ Deno.test("a failure that no other endpoint heals is final", async () => {
     attempts++;
     return Promise.reject(new EmpusaError("too large"));
   };
-  const run = (): Promise<never> => new Failover(members).run(limitOf(5000), attempt);
+  const run = (): Promise<never> => new Failover(members).run(deadlineAfter(5000), attempt);
   await assertRejects(run, EmpusaError, "too large");
   assertEquals(attempts, 1);
 });
 
 Deno.test("it gives up at once when it is told to stop", async () => {
   const controller = new AbortController();
-  const limit = limitOf(60_000, controller.signal);
+  const deadline = deadlineAfter(60_000, controller.signal);
   const start = Date.now();
   setTimeout(() => controller.abort(new Error("stopped")), 20);
-  await assertRejects(() => new Failover(members).run(limit, silent), Error, "stopped");
+  await assertRejects(() => new Failover(members).run(deadline, silent), Error, "stopped");
   assert(Date.now() - start < 1000);
 });
