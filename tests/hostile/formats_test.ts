@@ -229,7 +229,7 @@ Deno.test("collisions are warned about, and fail with --strict; unreadable value
 
 testUnless(
   missingPrograms("haproxy"),
-  "a whole backend is what HAProxy loads, by the example of the README as it is written",
+  "a whole backend is what HAProxy loads, by the example of docs/finding.md as it is written",
   async (t) => {
     await using etcd = await Etcd.start();
     await etcd.putMany([
@@ -238,7 +238,7 @@ testUnless(
       ["/foo/service/web/c", "unix:/run/x.sock"],
     ]);
     const [, example] = /```sh\n(empusa service export [^`]*--haproxy-backend web[^`]*)```/
-      .exec(await Deno.readTextFile(projectFile("README.md"))) ?? [];
+      .exec(await Deno.readTextFile(projectFile("docs/finding.md"))) ?? [];
     assert(example !== undefined);
     const folder = await Deno.makeTempDir();
     try {

@@ -1,4 +1,4 @@
-/** The unit of README.md under a real systemd. */
+/** The unit of docs/deploy.md under a real systemd. */
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { Etcd } from "../support/etcd.ts";
 import { testUnless } from "../support/lacking.ts";
@@ -9,10 +9,10 @@ import { missingSystemd, Systemd } from "../support/systemd.ts";
 
 const key = "/prod/service/web/a";
 
-/** The unit for `service run` as the README has it, but for what is another here. */
+/** The unit for `service run` as docs/deploy.md has it, with the endpoint and the port of this test. */
 async function documented(etcd: Etcd, port: number, options = ""): Promise<string> {
-  const readme = await Deno.readTextFile(projectFile("README.md"));
-  const [, unit = ""] = /```ini\n([^`]*service run[^`]*)```/.exec(readme) ?? [];
+  const page = await Deno.readTextFile(projectFile("docs/deploy.md"));
+  const [, unit = ""] = /```ini\n([^`]*service run[^`]*)```/.exec(page) ?? [];
   const replaced = [
     ["etcd-1:2379,etcd-2:2379", etcd.endpoint],
     ["http://localhost/health", `http://127.0.0.1:${port}/health`],
