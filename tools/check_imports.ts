@@ -45,7 +45,7 @@ const layers: readonly Layer[] = [
     path: "src/formats/",
     mayImport: ["src/formats/", "type src/registry/", ...basics],
   },
-  { path: "src/registry/etcd/link.ts", mayImport: ["src/registry/", ...basics, "etcd3", "node:"] },
+  { path: "src/registry/etcd/channel.ts", mayImport: ["src/registry/", ...basics, "etcd3", "node:"] },
   {
     path: "src/registry/etcd/",
     mayImport: [

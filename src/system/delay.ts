@@ -46,3 +46,27 @@ export function abortedLater(
     },
   };
 }
+
+/**
+ * Waits for the first of `promises` to settle, for at most `ms` milliseconds and until `signal` is aborted. Resolves to
+ * `undefined` if none has settled by then; a promise that rejects later is ignored. `deadline` of @std/async does the
+ * same for one promise, but the set-up that has npm alone lacks that package.
+ */
+export async function firstWithin<T>(
+  promises: readonly Promise<T>[],
+  ms: number,
+  signal?: AbortSignal,
+): Promise<T | undefined> {
+  const { promise: over, resolve } = Promise.withResolvers<undefined>();
+  const end = (): void => resolve(undefined);
+  const timer = setTimeout(end, Math.max(ms, 0));
+  if (signal?.aborted) end();
+  // Not AbortSignal.any: a long-lived signal would collect one signal for each call.
+  else signal?.addEventListener("abort", end);
+  try {
+    return await Promise.race([over, ...promises]);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", end);
+  }
+}

@@ -2,13 +2,13 @@
 import { assert, assertEquals } from "@std/assert";
 import { UnreachableError } from "../../src/errors.ts";
 import { EtcdStore } from "../../src/registry/etcd/store.ts";
-import { explain } from "../../src/registry/etcd/explain.ts";
+import { toRegistryError } from "../../src/registry/etcd/errors.ts";
 import { parseEndpoints } from "../../src/registry/endpoint.ts";
 import { deadlineAfter } from "../../src/registry/store.ts";
 import { Cluster } from "../support/etcd.ts";
 
 const [endpoint] = parseEndpoints("127.0.0.1:2379", "http") as [ReturnType<typeof parseEndpoints>[number]];
-const circumstances = { endpoint, tls: undefined, username: undefined, right: undefined, givenUp: false };
+const circumstances = { endpoint, tls: undefined, username: undefined, right: undefined, isAbandoned: false };
 
 Deno.test("no sentence of a library's internals reaches a user", async () => {
   const sentences = [
@@ -22,10 +22,13 @@ Deno.test("no sentence of a library's internals reaches a user", async () => {
     "14 UNAVAILABLE: LB pick queued too long",
   ];
   for (const sentence of sentences) {
-    const { message } = await explain(new Error(sentence), circumstances);
+    const { message } = await toRegistryError(new Error(sentence), circumstances);
     assert(/^(no answer in time|its connection broke|it closes the connection)$/.test(message), message);
   }
-  const { message } = await explain(new TypeError("Cannot read properties of undefined"), circumstances);
+  const { message } = await toRegistryError(
+    new TypeError("Cannot read properties of undefined"),
+    circumstances,
+  );
   assertEquals(message, "etcd at http://127.0.0.1:2379 failed: its answer cannot be used");
 });
 

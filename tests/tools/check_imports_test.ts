@@ -39,7 +39,7 @@ Deno.test("imports that the layers allow pass", async () => {
     "src/cli/tree.ts": ["src/commands/service/a.ts", "@cliffy/command"],
     "src/commands/service/a.ts": ["src/registry/mod.ts", "src/commands/service/shared/b.ts"],
     "src/registry/mod.ts": ["src/registry/etcd/store.ts", "src/errors.ts"],
-    "src/registry/etcd/link.ts": ["etcd3", "node:buffer"],
+    "src/registry/etcd/channel.ts": ["etcd3", "node:buffer"],
     "src/formats/mod.ts": ["type src/registry/instance.ts"],
   });
   assertEquals(outcome, { code: 0, stderr: "" });

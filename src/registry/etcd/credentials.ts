@@ -1,29 +1,29 @@
-/** Who we are to etcd and whom we trust, which may change while we run. */
+/** The credentials for etcd. Their files may change while empusa runs. */
 import type { Tls } from "./tls.ts";
 
-/** Who we are to etcd. */
+/** The user of etcd. */
 export interface Login {
   readonly username: string;
   readonly password: string;
 }
 
-/** How to talk to the endpoints. */
+/** How to connect to the endpoints. */
 export interface Access {
-  /** For endpoints that speak https. */
+  /** For https endpoints. */
   readonly tls?: Tls;
   readonly login?: Login;
 }
 
-/** Where that comes from, in the beginning and later. */
+/** The credentials at start, and how to read them again. */
 export interface AccessSource extends Access {
-  /** Reads it anew: what it is now, or undefined where that cannot be used. Must not reject. */
+  /** Reads them again. Resolves to undefined if they cannot be used; never rejects. */
   readonly renew?: () => Promise<Access | undefined>;
 }
 
-/** How often it is looked whether anything has changed while all is well, in milliseconds. */
-const every = 5000;
+/** Milliseconds after which empusa reads the credentials again, even if etcd accepts them. */
+const refreshInterval = 5000;
 
-/** What has changed. */
+/** What has changed since the last read. */
 export type Renewal = "nothing" | "login" | "tls";
 
 export class Credentials {
@@ -41,12 +41,12 @@ export class Credentials {
     return this.#access;
   }
 
-  /** Whether it is time to look, though nobody was refused. */
+  /** Whether to read them again, although etcd has rejected nothing. */
   get isDue(): boolean {
-    return this.#renew !== undefined && performance.now() - this.#readAt >= every;
+    return this.#renew !== undefined && performance.now() - this.#readAt >= refreshInterval;
   }
 
-  /** Reads them again, for all who ask at the same time. */
+  /** Reads them again, once for all callers at the same time. */
   renew(): Promise<Renewal> {
     return this.#renewing ??= this.#read().finally(() => this.#renewing = undefined);
   }

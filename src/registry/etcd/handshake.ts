@@ -1,23 +1,23 @@
-/** A TLS handshake of our own, to find out why another one failed. It sends nothing, so it trusts nothing. */
+/** A separate TLS handshake, to find out why another one failed. It sends no data, so it verifies nothing. */
 import tls from "node:tls";
 import { type Endpoint, hostAndPort } from "../endpoint.ts";
 import type { Tls } from "./tls.ts";
 
 export interface Handshake {
-  /** The error that came, or undefined if the handshake went through. */
+  /** The error, or undefined if the handshake succeeded. */
   readonly failure: string | undefined;
-  /** From when to when the server's certificate is valid, in milliseconds since the epoch; NaN if unknown. */
+  /** When the server's certificate becomes valid and expires, in milliseconds since the epoch; NaN if unknown. */
   readonly validFrom: number;
   readonly validTo: number;
 }
 
-/** How long to wait for an alert that comes after the handshake, as TLS 1.3 has it. In milliseconds. */
+/** Milliseconds to wait for an alert after the handshake: in TLS 1.3, a server rejects a client certificate that late. */
 const alertTime = 200;
 
-/** How long a handshake may take, in milliseconds. */
-const longest = 1000;
+/** Milliseconds that a handshake may take. */
+const timeout = 1000;
 
-/** Shakes hands, with our certificate if there is one, and hangs up. */
+/** Makes a handshake, with the client certificate if there is one, and closes the connection. */
 export function shakeHands(endpoint: Endpoint, trust: Tls | undefined): Promise<Handshake> {
   const { host, port } = hostAndPort(endpoint);
   return new Promise((resolve) => {
@@ -31,7 +31,7 @@ export function shakeHands(endpoint: Endpoint, trust: Tls | undefined): Promise<
     };
     const socket = tls.connect(options as unknown as tls.ConnectionOptions);
     const dates = { validFrom: NaN, validTo: NaN };
-    const timer = setTimeout(() => end("silence"), longest);
+    const timer = setTimeout(() => end("silence"), timeout);
     const end = (failure: string | undefined): void => {
       clearTimeout(timer);
       socket.destroy();

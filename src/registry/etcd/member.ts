@@ -1,119 +1,114 @@
-/** One endpoint with its connections: as a rule one, and others beside it only while it is silent. */
+/** One endpoint with its channels: usually one; more only while that one is silent. */
 import { type Endpoint, showEndpoint } from "../endpoint.ts";
-import { Link } from "./link.ts";
+import { Channel } from "./channel.ts";
 import { Probe } from "./probe.ts";
 import type { Tls } from "./tls.ts";
 
-/** How long a connection may take to be made before another one is tried beside it, in milliseconds. */
-const longestConnecting = 2000;
+/** Milliseconds that a channel may take to connect before another one is opened. */
+const connectTimeout = 2000;
 
-/** How many answers the round trip is taken from. */
-const samples = 4;
+/** The round trip is the shortest of so many. */
+const roundTripSamples = 4;
 
-/** How many connections there may be beside the newest one from which an answer may still come. */
-const mostOlder = 2;
+/** How many silent channels beside the newest one may still answer. */
+const maxOlder = 2;
 
 export class Member implements Disposable {
   readonly endpoint: Endpoint;
   readonly name: string;
-  /** That it gave us. Shared by all who need one at a time; missing until then, and after it was found to be dead. */
+  /** The token of the last login, shared by all calls. Undefined before the first login, and after etcd rejected it. */
   token: Promise<string | undefined> | undefined;
   readonly #tls: () => Tls | undefined;
   readonly #probe: Probe;
-  #link: Link;
-  /** Connections that were silent for a while, or were given up, the oldest first. */
-  readonly #older = new Set<Link>();
+  #channel: Channel;
+  /** Channels that were silent or abandoned, the oldest first. */
+  readonly #older = new Set<Channel>();
   readonly #roundTrips: number[] = [];
 
-  /** @param tls is asked whenever a connection is made */
+  /** @param tls is called for each new channel */
   constructor(endpoint: Endpoint, tls: () => Tls | undefined) {
     this.endpoint = endpoint;
     this.name = showEndpoint(endpoint);
     this.#tls = tls;
     this.#probe = new Probe(endpoint);
-    this.#link = this.#open();
+    this.#channel = this.#open();
   }
 
-  /** What to ask over. */
-  get link(): Link {
-    return this.#link;
+  /** The channel for new calls. */
+  get channel(): Channel {
+    return this.#channel;
   }
 
-  /** Milliseconds from a request to its answer, as quick as it was lately; 0 where nothing is known. */
+  /** Milliseconds from a request to its answer: the shortest of the last few, 0 if unknown. */
   get roundTrip(): number {
     return this.#roundTrips.length === 0 ? 0 : Math.min(...this.#roundTrips);
   }
 
   /**
-   * That connection is silent: the next one to ask over is a new one. What is under way may still be answered.
-   * @returns false where that would be too early, as it is only being made
+   * Opens a new channel for new calls, as this one is silent. Its running calls may still be answered.
+   * @returns false if that is too early, as the channel is still connecting
    */
-  doubt(link: Link): boolean {
-    if (link !== this.#link) return true;
-    const patience = Math.max(longestConnecting, 2 * this.roundTrip);
-    if (link.connectedAt === undefined && performance.now() - link.openedAt < patience) return false;
-    this.replace(link);
+  suspect(channel: Channel): boolean {
+    if (channel !== this.#channel) return true;
+    const timeout = Math.max(connectTimeout, 2 * this.roundTrip);
+    if (channel.connectedAt === undefined && performance.now() - channel.openedAt < timeout) return false;
+    this.replace(channel);
     return true;
   }
 
-  /** Asks over a new connection from now on, if it was that one until now. */
-  replace(link: Link = this.#link): void {
-    if (link !== this.#link) return;
-    this.#older.add(link);
-    this.#link = this.#open();
+  /** Opens a new channel for new calls, unless that has already happened. */
+  replace(channel: Channel = this.#channel): void {
+    if (channel !== this.#channel) return;
+    this.#older.add(channel);
+    this.#channel = this.#open();
     const unanswered = [...this.#older].filter(({ isRetired }) => !isRetired);
-    if (unanswered.length > mostOlder) unanswered[0]?.retire("it is silent");
+    if (unanswered.length > maxOlder) unanswered[0]?.retire("it is silent");
   }
 
-  /** That connection is broken. */
-  giveUp(link: Link): void {
-    this.replace(link);
-    link.retire("its connection is broken");
+  /** Replaces a channel whose connection broke. */
+  discard(channel: Channel): void {
+    this.replace(channel);
+    channel.retire("its connection is broken");
   }
 
-  /** An answer has come over that connection: the others are needed no longer. */
-  answered(link: Link): void {
-    if (link !== this.#link) {
-      if (link.isRetired) return;
-      this.#link.retire("another connection answers");
-      this.#older.delete(link);
-      this.#link = link;
+  /** Keeps the channel that an answer came over, and retires the others. */
+  confirm(channel: Channel): void {
+    if (channel !== this.#channel) {
+      if (channel.isRetired) return;
+      this.#channel.retire("another connection answers");
+      this.#older.delete(channel);
+      this.#channel = channel;
     }
-    this.retireOlder();
+    for (const older of this.#older) older.retire("it is silent");
   }
 
-  /** Nothing has come over the older connections for as long as somebody wanted to wait. */
-  retireOlder(): void {
-    for (const link of this.#older) link.retire("it is silent");
-  }
-
-  /** Looks whether it can be reached again, and tells when that is so and a new connection will be used. */
-  watchOver(onBack: () => void): Disposable {
+  /** Probes whether the endpoint can be reached again; if so, opens a new channel and calls `onReachable`. */
+  probe(onReachable: () => void): Disposable {
     const since = performance.now();
     return this.#probe.begin(() => {
-      // One that was made meanwhile is as good.
-      if ((this.#link.connectedAt ?? 0) > since) return;
+      // A channel that has connected meanwhile is as good.
+      if ((this.#channel.connectedAt ?? 0) > since) return;
       this.replace();
-      onBack();
+      onReachable();
     });
   }
 
   endWatches(reason: string): void {
-    for (const link of [...this.#older, this.#link]) link.endWatches(reason);
+    for (const channel of [...this.#older, this.#channel]) channel.endWatches(reason);
   }
 
   [Symbol.dispose](): void {
-    for (const link of [...this.#older, this.#link]) link[Symbol.dispose]();
+    for (const channel of [...this.#older, this.#channel]) channel[Symbol.dispose]();
   }
 
-  #open(): Link {
-    const link: Link = new Link(this.endpoint, this.#tls(), {
+  #open(): Channel {
+    const channel: Channel = new Channel(this.endpoint, this.#tls(), {
       onRoundTrip: (ms) => {
         this.#roundTrips.push(ms);
-        if (this.#roundTrips.length > samples) this.#roundTrips.shift();
+        if (this.#roundTrips.length > roundTripSamples) this.#roundTrips.shift();
       },
-      onEnd: () => this.#older.delete(link),
+      onEnd: () => this.#older.delete(channel),
     });
-    return link;
+    return channel;
   }
 }

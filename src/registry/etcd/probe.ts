@@ -1,35 +1,35 @@
-/** Whether an endpoint that is silent can be reached again, which its connections may learn of much later. */
+/** Probes whether a silent endpoint can be reached again: its connections may notice much later. */
 import { tryToConnect } from "../../system/connecting.ts";
 import { type Endpoint, hostAndPort } from "../endpoint.ts";
 
-/** How often a connection is tried, in milliseconds: more seldom after one was made, as then the endpoint itself is slow. */
-const every = 250;
-const afterSuccess = 1600;
-/** How many may be under way at the same time. */
-const atOnce = 8;
+/** Milliseconds between two probes; longer after a success, as then the endpoint itself is slow. */
+const interval = 250;
+const intervalAfterSuccess = 1600;
+/** How many probes may run at the same time. */
+const maxRunning = 8;
 
 /**
- * Where packets are lost, TCP tries again more and more seldom. So connections of their own are tried beside it: one that
- * is made where an earlier one was not means that the network is back.
+ * If packets are lost, TCP retries less and less often. So the probe opens connections of its own: one that succeeds
+ * after one that did not means that the network is back.
  */
 export class Probe {
   readonly #endpoint: Endpoint;
   readonly #listeners = new Set<() => void>();
-  /** Those that have neither been made nor refused, the oldest first. */
-  readonly #waiting = new Set<Disposable>();
+  /** Connections that have neither succeeded nor failed, the oldest first. */
+  readonly #connecting = new Set<Disposable>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #nextAt = -Infinity;
-  /** A connection was not made in time, and none has been since. */
-  #dark = false;
+  /** Whether a connection has not succeeded in time, and none has since. */
+  #unreachable = false;
 
   constructor(endpoint: Endpoint) {
     this.#endpoint = endpoint;
   }
 
-  /** Looks again and again until it is disposed of, and tells each time that the endpoint is back. */
-  begin(onBack: () => void): Disposable {
-    // One for each caller, who may all give the same function.
-    const listener = (): void => onBack();
+  /** Probes until the result is disposed of, and calls `onReachable` each time that the endpoint is back. */
+  begin(onReachable: () => void): Disposable {
+    // A function of its own for each caller, as callers may share one.
+    const listener = (): void => onReachable();
     this.#listeners.add(listener);
     if (this.#timer === undefined) this.#schedule();
     return {
@@ -42,7 +42,7 @@ export class Probe {
 
   #schedule(): void {
     this.#timer = setTimeout(() => {
-      if (performance.now() >= this.#nextAt) this.#look();
+      if (performance.now() >= this.#nextAt) this.#connect();
       this.#schedule();
     }, Math.max(this.#nextAt - performance.now(), 0));
   }
@@ -50,31 +50,31 @@ export class Probe {
   #end(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    if (this.#waiting.size > 0) this.#dark = true;
-    for (const attempt of this.#waiting) attempt[Symbol.dispose]();
-    this.#waiting.clear();
+    if (this.#connecting.size > 0) this.#unreachable = true;
+    for (const connection of this.#connecting) connection[Symbol.dispose]();
+    this.#connecting.clear();
   }
 
-  #look(): void {
-    this.#nextAt = performance.now() + every;
-    if (this.#waiting.size > 0) this.#dark = true;
-    const [oldest] = this.#waiting;
-    if (oldest !== undefined && this.#waiting.size >= atOnce) this.#drop(oldest);
+  #connect(): void {
+    this.#nextAt = performance.now() + interval;
+    if (this.#connecting.size > 0) this.#unreachable = true;
+    const [oldest] = this.#connecting;
+    if (oldest !== undefined && this.#connecting.size >= maxRunning) this.#drop(oldest);
     const { host, port } = hostAndPort(this.#endpoint);
-    const attempt = tryToConnect(host, port, (isMade) => {
-      this.#drop(attempt);
-      if (!isMade) return;
-      this.#nextAt = performance.now() + afterSuccess;
-      if (!this.#dark) return;
-      this.#dark = false;
-      for (const waiting of this.#waiting) this.#drop(waiting);
+    const connection = tryToConnect(host, port, (isConnected) => {
+      this.#drop(connection);
+      if (!isConnected) return;
+      this.#nextAt = performance.now() + intervalAfterSuccess;
+      if (!this.#unreachable) return;
+      this.#unreachable = false;
+      for (const waiting of this.#connecting) this.#drop(waiting);
       for (const listener of this.#listeners) listener();
     });
-    this.#waiting.add(attempt);
+    this.#connecting.add(connection);
   }
 
-  #drop(attempt: Disposable): void {
-    this.#waiting.delete(attempt);
-    attempt[Symbol.dispose]();
+  #drop(connection: Disposable): void {
+    this.#connecting.delete(connection);
+    connection[Symbol.dispose]();
   }
 }

@@ -1,25 +1,25 @@
-/** What is needed to talk TLS with etcd, checked before it is used: the errors of a handshake say little. */
+/** The files for TLS, validated before use: the errors of a handshake say little. */
 import { Buffer } from "node:buffer";
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { RuleViolation } from "../../errors.ts";
 
-/** How etcd is recognised, and how it recognises us. */
+/** How etcd proves its identity, and how empusa proves its own. */
 export interface Tls {
-  /** PEM certificates of the CAs that are trusted; those of Deno's own store where it is missing. */
+  /** PEM certificates of the trusted CAs. If missing, Deno trusts its own store. */
   readonly ca?: Buffer;
-  /** Our own certificate and its key, PEM. */
+  /** The client certificate and its key, in PEM. */
   readonly client?: { readonly certificate: Buffer; readonly key: Buffer };
-  /** The name that etcd's certificate has to be for, instead of the endpoint's host. */
+  /** The name that etcd's certificate must have, instead of the endpoint's host. */
   readonly serverName?: string;
 }
 
-// A file may hold other things beside them, such as the certificate and its key together.
+// A file may hold more, such as a certificate together with its key.
 const certificateBlock = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 const keyBlock = /-----BEGIN [A-Z ]*PRIVATE KEY-----[^]+?-----END [A-Z ]*PRIVATE KEY-----/;
 
 /**
- * The certificates of a CA bundle.
- * @throws {RuleViolation} where there is none that can be read
+ * Validates a CA bundle.
+ * @throws {RuleViolation} if it holds no readable certificate
  */
 export function parseCaBundle(pem: Uint8Array): Buffer {
   certificates(pem);
@@ -27,8 +27,8 @@ export function parseCaBundle(pem: Uint8Array): Buffer {
 }
 
 /**
- * A certificate that is valid now.
- * @throws {RuleViolation} where it is not
+ * Validates a client certificate.
+ * @throws {RuleViolation} if it cannot be read, has expired or is not valid yet
  */
 export function parseClientCertificate(pem: Uint8Array): Buffer {
   const [certificate] = certificates(pem) as [X509Certificate];
@@ -39,8 +39,8 @@ export function parseClientCertificate(pem: Uint8Array): Buffer {
 }
 
 /**
- * The private key of a certificate.
- * @throws {RuleViolation} where it is none, or that of another certificate
+ * Validates the private key of a certificate.
+ * @throws {RuleViolation} if it cannot be read, or belongs to another certificate
  */
 export function parseClientKey(pem: Uint8Array, certificatePem: Uint8Array): Buffer {
   const [certificate] = certificates(certificatePem) as [X509Certificate];

@@ -1,19 +1,20 @@
-/** Reading what the v2 API of an etcd holds, over HTTP. Nothing that comes from there is trusted. */
+/** Reads the keys of etcd's v2 API, over HTTP. It validates every answer. */
 import { EmpusaError, RefusedError } from "../../errors.ts";
 import { shorten } from "../../system/escape.ts";
 import { type Endpoint, showEndpoint } from "../endpoint.ts";
-import type { Access } from "./credentials.ts";
-import { type Answer, get } from "./v2_http.ts";
-import { explain } from "./explain.ts";
-import { AttemptFailure, Failover } from "./failover.ts";
 import type { Deadline } from "../store.ts";
+import { AttemptFailure } from "./attempt.ts";
+import type { Access } from "./credentials.ts";
+import { toRegistryError } from "./errors.ts";
+import { Failover } from "./failover.ts";
+import { type Answer, get } from "./v2_http.ts";
 
-/** What lies at one key of the v2 API. */
+/** One key of the v2 API. */
 export interface OldEntry {
-  /** Below the tree root, such as `service/web/a`. */
+  /** The key below the tree root, such as `service/web/a`. */
   readonly path: string;
   readonly value: string;
-  /** Whether it, or a folder around it, has a TTL. */
+  /** Whether the key, or a folder that contains it, has a TTL. */
   readonly expires: boolean;
 }
 
@@ -22,11 +23,11 @@ const keyNotFound = 100;
 const raftErrors = [300, 301];
 
 /**
- * All that lies in a folder of the v2 API below the tree root, at any depth.
- * @param access how to talk to the endpoints; the login is that of the v2 API, which has users of its own
- * @throws {UnreachableError} where no endpoint answers within the deadline
- * @throws {RefusedError} where etcd wants another login
- * @throws {EmpusaError} where the answer is not that of a v2 API that is switched on
+ * All entries in a folder of the v2 API below the tree root, at any depth.
+ * @param access how to connect; the login is for the v2 API, which has users of its own
+ * @throws {UnreachableError} if no endpoint answers before the deadline
+ * @throws {RefusedError} if etcd rejects the login
+ * @throws {EmpusaError} if the answer is not from a v2 API
  */
 export async function readOldEntries(
   endpoints: readonly Endpoint[],
@@ -36,7 +37,7 @@ export async function readOldEntries(
 ): Promise<OldEntry[]> {
   const members = endpoints.map((endpoint) => ({ name: showEndpoint(endpoint), endpoint }));
   const key = `${treeRoot}/${folder}`;
-  // A linearizable read: what the member has not heard of yet would be lost.
+  // A linearizable read, so that a member that lags behind loses nothing.
   const path = `/v2/keys${
     key.split("/").map(encodeURIComponent).join("/")
   }?recursive=true&sorted=true&quorum=true`;
@@ -44,24 +45,30 @@ export async function readOldEntries(
   try {
     return await new Failover(members).run(deadline, async ({ endpoint, name }) => {
       const answer = await get(endpoint, access, path, deadline, over.signal).catch(async (cause) => {
-        throw await explained(cause, endpoint, access);
+        throw await asRegistryError(cause, endpoint, access);
       });
       const node = nodeOf(answer, name, access);
       return node === undefined ? [] : leaves(node, key, treeRoot, name);
     });
   } finally {
-    // Those that were slower than the one that answered.
+    // Ends the attempts that were slower.
     over.abort();
   }
 }
 
-/** The words of node's sockets are those that grpc-js hands on with this status. */
-async function explained(cause: unknown, endpoint: Endpoint, { tls }: Access): Promise<unknown> {
+/** grpc-js passes on the messages of node's sockets with this status. */
+async function asRegistryError(cause: unknown, endpoint: Endpoint, { tls }: Access): Promise<unknown> {
   if (!(cause instanceof Error) || cause instanceof EmpusaError || cause instanceof AttemptFailure) {
     return cause;
   }
   const error = new Error(`14 UNAVAILABLE: ${cause.message}`, { cause });
-  return await explain(error, { endpoint, tls, username: undefined, right: undefined, givenUp: false });
+  return await toRegistryError(error, {
+    endpoint,
+    tls,
+    username: undefined,
+    right: undefined,
+    isAbandoned: false,
+  });
 }
 
 interface Node {
@@ -72,7 +79,7 @@ interface Node {
   readonly hasTtl: boolean;
 }
 
-/** What is in an answer, or undefined where nothing lies there. */
+/** The node in an answer, or undefined if the folder does not exist. */
 function nodeOf({ status, text }: Answer, name: string, { login }: Access): unknown {
   const answer = parsed(text);
   if (status === 200 && isObject(answer) && "node" in answer) return answer.node;
@@ -118,10 +125,10 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** The entries in a node. It holds nothing but what lies where it says, so that nobody can put a key elsewhere. */
+/** The entries in a node. Every key must lie in its parent, so that an answer cannot smuggle in a key of another place. */
 function leaves(node: unknown, key: string, treeRoot: string, name: string): OldEntry[] {
   const entries: OldEntry[] = [];
-  /** By hand, as an answer may be nested as deeply as it is long. */
+  /** A stack of its own, as an answer may be nested deeper than the call stack. */
   const open: { readonly node: unknown; readonly parent: string | undefined; readonly expires: boolean }[] = [
     { node, parent: undefined, expires: false },
   ];
@@ -144,7 +151,7 @@ function leaves(node: unknown, key: string, treeRoot: string, name: string): Old
   return entries;
 }
 
-/** @throws {EmpusaError} where it is no node */
+/** @throws {EmpusaError} if it is not a node */
 function checked(node: unknown, name: string): Node {
   if (!isObject(node)) throw notV2(name, "a node is no object");
   const { key, value, nodes = [], dir = false, ttl, expiration } = node;

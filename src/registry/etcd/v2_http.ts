@@ -1,15 +1,15 @@
-/** One GET for the v2 API of etcd, of which no more is read than fits, and for no longer than is waited. */
+/** One GET request to the v2 API of etcd, bounded in size and time. */
 import "./compat/http2.ts";
 import { Buffer } from "node:buffer";
 import http2 from "node:http2";
 import net from "node:net";
 import { EmpusaError } from "../../errors.ts";
-import type { Access } from "./credentials.ts";
 import { type Endpoint, hostAndPort, showEndpoint } from "../endpoint.ts";
-import { noAnswer } from "./failover.ts";
 import type { Deadline } from "../store.ts";
+import { noAnswer, withDeadline } from "./attempt.ts";
+import type { Access } from "./credentials.ts";
 
-/** The longest answer that is taken, in bytes: some hundred thousand entries. */
+/** The longest answer that empusa accepts, in bytes: some hundred thousand entries. */
 const longestAnswer = 64 * 2 ** 20;
 
 export interface Answer {
@@ -17,61 +17,57 @@ export interface Answer {
   readonly text: string;
 }
 
-/** What comes of a request. Whatever is told after the first end or failure is too late. */
+/** The events of a request. Events after the first end or failure are ignored. */
 interface Listener {
   status(status: number): void;
   data(part: Uint8Array): void;
-  /** All has come. */
+  /** The answer is complete. */
   end(): void;
   fail(error: Error): void;
 }
 
-/** A request that is under way. */
+/** A running request. */
 interface Request {
-  /** Gives it up, with its connection. */
+  /** Closes its connection. */
   close(): void;
 }
 
 /**
- * Asks for a path. A redirection is an answer like any other.
- * @param over ends it: the answer is wanted no longer
- * @throws {AttemptFailure} where the deadline is over
- * @throws {EmpusaError} where the answer is too long
- * @throws {Error} in the words of node's sockets
+ * Requests a path. A redirection is an answer like any other.
+ * @param signal ends the request
+ * @throws {AttemptFailure} if the deadline passes, or the signal is aborted
+ * @throws {EmpusaError} if the answer is too long
+ * @throws {Error} with the message of a socket of node
  */
-export function get(
+export async function get(
   endpoint: Endpoint,
   access: Access,
   path: string,
   { at }: Deadline,
-  over: AbortSignal,
+  signal: AbortSignal,
 ): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const parts: Uint8Array[] = [];
-    let length = 0;
-    let status = 0;
-    const settle = (how: () => void): void => {
-      clearTimeout(timer);
-      over.removeEventListener("abort", giveUp);
-      request.close();
-      how();
-    };
-    const fail = (error: Error): void => settle(() => reject(error));
-    const giveUp = (): void => fail(noAnswer());
-    const timer = setTimeout(giveUp, Math.max(at - performance.now(), 0));
-    over.addEventListener("abort", giveUp);
-    const begin = endpoint.protocol === "https" ? overTls : inPlain;
-    const request = begin(endpoint, access, path, {
-      status: (code) => status = code,
-      data(part): void {
-        length += part.length;
-        if (length > longestAnswer) fail(new EmpusaError(tooLong(endpoint)));
-        else parts.push(part);
-      },
-      end: () => settle(() => resolve({ status, text: Buffer.concat(parts).toString("utf8") })),
-      fail,
-    });
+  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  let status = 0;
+  const begin = endpoint.protocol === "https" ? overTls : inPlain;
+  const request = begin(endpoint, access, path, {
+    status: (code) => status = code,
+    data(part): void {
+      length += part.length;
+      if (length > longestAnswer) reject(new EmpusaError(tooLong(endpoint)));
+      else parts.push(part);
+    },
+    end: () => resolve({ status, text: Buffer.concat(parts).toString("utf8") }),
+    fail: reject,
   });
+  try {
+    return await withDeadline(promise, at, signal);
+  } catch (error) {
+    throw error === signal.reason ? noAnswer() : error;
+  } finally {
+    request.close();
+  }
 }
 
 function tooLong(endpoint: Endpoint): string {
@@ -86,19 +82,19 @@ function headersOf({ login }: Access): Record<string, string> {
   return { accept: "application/json", ...basic === undefined ? {} : { authorization: `Basic ${basic}` } };
 }
 
-/** How long the head of an answer may be, in bytes. */
+/** The longest head of an answer, in bytes. */
 const longestHead = 65_536;
 
 /**
- * By HTTP/1.0, which ends an answer with its connection, over a socket: in Deno 2.4.2 an answer that breaks off under
- * node:http rejects a promise that nobody can reach.
+ * Sends the request by HTTP/1.0 over a plain socket: if an answer breaks off, node:http of Deno 2.4.2 rejects a promise
+ * that no caller can handle.
  */
 function inPlain(endpoint: Endpoint, access: Access, path: string, listener: Listener): Request {
   const headers = Object.entries({ ...headersOf(access), host: endpoint.address });
   const lines = [`GET ${path} HTTP/1.0`, ...headers.map(([name, value]) => `${name}: ${value}`), "\r\n"];
   const socket = net.connect(hostAndPort(endpoint));
   let head: Buffer | undefined = Buffer.of();
-  /** Of the body; unknown where the answer does not tell it. */
+  /** Bytes of the body that are missing; NaN if the answer does not tell its length. */
   let missing = NaN;
   const body = (part: Buffer): void => {
     missing -= part.length;
@@ -128,7 +124,7 @@ function inPlain(endpoint: Endpoint, access: Access, path: string, listener: Lis
   return { close: () => void socket.destroy() };
 }
 
-/** By HTTP/2, as all else that goes to etcd: node:https would need a permission that empusa does not have. */
+/** Sends the request by HTTP/2: node:https would need a permission that empusa does not have. */
 function overTls(endpoint: Endpoint, access: Access, path: string, listener: Listener): Request {
   const { tls } = access;
   const options = {
@@ -143,7 +139,7 @@ function overTls(endpoint: Endpoint, access: Access, path: string, listener: Lis
   stream.on("response", (headers) => listener.status(Number(headers[":status"])));
   stream.on("data", listener.data);
   stream.on("error", listener.fail);
-  // Where the connection breaks, "end" may be told as well, but behind "aborted".
+  // If the connection breaks, "end" may follow "aborted".
   stream.on("aborted", () => listener.fail(new Error("ECONNRESET")));
   stream.on("end", listener.end);
   stream.end();

@@ -1,38 +1,46 @@
-/** Checks what comes over a watch stream: changes of what is followed, in order, each revision as a whole. */
+/** Validates the answers of a watch stream: changes of watched keys, in order, each revision as a whole. */
 import { Buffer } from "node:buffer";
-import { broken, entryOf, isIn, type KeyRange, type KeyValue, revisionOf, whole } from "./answers.ts";
 import type { Change, Revision } from "../store.ts";
+import {
+  entryOf,
+  integer,
+  invalidAnswer,
+  isIn,
+  type KeyRange,
+  type KeyValue,
+  revisionOf,
+} from "./answers.ts";
 
-/** What is to be followed, as etcd takes it. */
+/** A request to create a watch. */
 export interface WatchCreateRequest {
   readonly key: Buffer;
   readonly range_end?: Buffer;
-  /** From now on, where it is 0 or missing. */
+  /** If 0 or missing, the watch begins now. */
   readonly start_revision?: Revision;
 }
 
-/** A message of the stream as it is decoded: anything in it may be missing. */
+/** An answer as grpc-js decodes it: any field may be missing. */
 export interface WatchAnswer {
   readonly header?: Parameters<typeof revisionOf>[0]["header"];
   readonly watch_id?: string;
   readonly created?: boolean;
   readonly canceled?: boolean;
   readonly cancel_reason?: string;
-  /** What belongs to the same revisions goes on in the next message. */
+  /** Whether the next answer continues the same revisions. */
   readonly fragment?: boolean;
   readonly events?: readonly ({ readonly type?: unknown; readonly kv?: KeyValue | null } | null)[];
 }
 
-/** One of the watches of a stream, by the ID that etcd gave it. */
+/** One watch of the stream. */
 interface Watcher {
-  /** The newest revision that it told of, and the keys that changed in it. */
+  /** The newest reported revision, and the keys that changed in it. */
   revision: Revision;
   readonly keys: Set<string>;
-  /** Changes of a revision that may not be complete yet. */
+  /** Changes of a revision that may be incomplete. */
   held: Change[];
 }
 
-/** How many changes of one revision are held until it is complete: a lease may end that many keys at once. */
+/** How many changes of one incomplete revision are kept: one lease that expires may delete that many keys. */
 const maxHeld = 1_000_000;
 
 export class WatchAnswers {
@@ -42,7 +50,7 @@ export class WatchAnswers {
   readonly #expected: number;
   readonly #watchers = new Map<string, Watcher>();
 
-  /** @param requests each for its own watch; those of several start at the same revision */
+  /** @param requests each creates a watch; several must have the same start revision */
   constructor(requests: readonly WatchCreateRequest[]) {
     this.#ranges = requests.filter(({ range_end }) => range_end !== undefined);
     this.#keys = new Set(
@@ -52,59 +60,61 @@ export class WatchAnswers {
     this.#expected = requests.length;
   }
 
-  /** Whether all that is to be followed is. */
+  /** Whether etcd has created all watches. */
   get complete(): boolean {
     return this.#watchers.size === this.#expected;
   }
 
   /**
-   * The changes that a message tells of, and those that were held until now.
-   * @throws {AttemptFailure} where no etcd says that
+   * The changes in an answer, after those that were held back until now.
+   * @throws {AttemptFailure} if no etcd answers like that
    */
   take({ header, watch_id: id = "", created = false, fragment = false, events = [] }: WatchAnswer): Change[] {
     const newest = revisionOf(header === undefined ? {} : { header });
     if (created) {
-      if (this.complete || this.#watchers.has(id)) throw broken("it follows more than it was asked to");
+      if (this.complete || this.#watchers.has(id)) {
+        throw invalidAnswer("it follows more than it was asked to");
+      }
       this.#watchers.set(id, { revision: this.#first, keys: new Set(), held: [] });
     }
     if (events.length === 0) return [];
     const watcher = this.#watchers.get(id);
-    if (watcher === undefined) throw broken("it tells of what it does not follow");
+    if (watcher === undefined) throw invalidAnswer("it tells of what it does not follow");
     const changes = watcher.held;
     watcher.held = [];
     for (const event of events) changes.push(this.#change(event, watcher, newest));
     if (!fragment) return changes;
     const whole = changes.filter(({ revision }) => revision < watcher.revision);
     watcher.held = changes.slice(whole.length);
-    if (watcher.held.length > maxHeld) throw broken("a revision in it does not end");
+    if (watcher.held.length > maxHeld) throw invalidAnswer("a revision in it does not end");
     return whole;
   }
 
-  /** One change, if it is one that may come next. */
+  /** One change, if it may come next. */
   #change(
     event: NonNullable<WatchAnswer["events"]>[number],
     watcher: Watcher,
     newest: Revision,
   ): Change {
     const { type, kv } = event ?? {};
-    if (!kv) throw broken("an event in it has no key");
+    if (!kv) throw invalidAnswer("an event in it has no key");
     const { key } = kv;
     const name = text(key);
-    const revision = whole(kv.mod_revision, 1, "the revision of an event", newest);
-    if (revision < watcher.revision) throw broken("its events are not in order");
+    const revision = integer(kv.mod_revision, 1, "the revision of an event", newest);
+    if (revision < watcher.revision) throw invalidAnswer("its events are not in order");
     if (revision > watcher.revision) watcher.keys.clear();
-    if (watcher.keys.has(name)) throw broken("it tells of a change twice");
+    if (watcher.keys.has(name)) throw invalidAnswer("it tells of a change twice");
     watcher.revision = revision;
     watcher.keys.add(name);
     const range = this.#keys.has(name) ? { key } : this.#ranges.find((range) => isIn(key, range));
-    if (range === undefined) throw broken("it tells of a key that is not followed");
+    if (range === undefined) throw invalidAnswer("it tells of a key that is not followed");
     if (type === "Delete") return { key, revision, entry: undefined };
-    if (type !== "Put") throw broken("an event in it is of no kind that is known");
+    if (type !== "Put") throw invalidAnswer("an event in it is of no kind that is known");
     return { key, revision, entry: entryOf(kv, range, newest) };
   }
 }
 
-/** Bytes as a string that is equal where they are. */
+/** A string that is equal if the bytes are. */
 function text(key: Uint8Array): string {
   return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("latin1");
 }

@@ -2,11 +2,13 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { EmpusaError, ExitCode, RefusedError, UnreachableError } from "../../../src/errors.ts";
 import { FakeClocks } from "../../support/fake_time.ts";
 import { deadlineAfter } from "../../../src/registry/store.ts";
-import { AttemptFailure, Failover, type Member } from "../../../src/registry/etcd/failover.ts";
+import { AttemptFailure } from "../../../src/registry/etcd/attempt.ts";
+import { Failover } from "../../../src/registry/etcd/failover.ts";
+import type { Target } from "../../../src/registry/etcd/operation.ts";
 
 const members = ["a", "b", "c"].map((name) => ({ name }));
 const refused = (): Promise<never> =>
-  Promise.reject(new AttemptFailure("connection refused", { advice: "endpoint", untouched: true }));
+  Promise.reject(new AttemptFailure("connection refused", { advice: "endpoint", notSent: true }));
 const silent = (): Promise<never> => new Promise(() => {});
 
 /** Lets fake time pass until the promise is settled, and says how much. */
@@ -27,7 +29,7 @@ async function settled<T>(
 Deno.test("the endpoint that works is asked first from then on", async () => {
   const failover = new Failover(members);
   const asked: string[] = [];
-  const attempt = ({ name }: Member): Promise<string> => {
+  const attempt = ({ name }: Target): Promise<string> => {
     asked.push(name);
     return name === "c" ? Promise.resolve("done") : refused();
   };
@@ -136,7 +138,7 @@ for (
     ["which did not", "not done", "not done", true],
     [
       "which did not get there",
-      new AttemptFailure("refused", { advice: "endpoint", untouched: true }),
+      new AttemptFailure("refused", { advice: "endpoint", notSent: true }),
       "not done",
       true,
     ],
@@ -188,7 +190,7 @@ Deno.test("endpoints of which none can heal are asked once, whatever time there 
   const run = (refused: boolean) => (): Promise<never> =>
     new Failover(members).run(deadlineAfter(60_000), ({ name }) => {
       attempts++;
-      const details = { advice: "client-certificate", lasting: true, refused } as const;
+      const details = { advice: "client-certificate", permanent: true, refused } as const;
       return Promise.reject(new AttemptFailure(`${name} will not`, details));
     });
   await assertRejects(

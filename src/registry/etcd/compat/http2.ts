@@ -1,12 +1,12 @@
 /**
- * Must be loaded before etcd3: grpc-js takes `connect` from these modules when it calls it, so what is mended
- * here is mended for it too.
+ * Repairs node:http2 and node:tls of Deno for grpc-js. Load it before etcd3: grpc-js reads `connect` from these modules
+ * when it calls it, so it calls the repaired functions.
  */
 import http2 from "node:http2";
 import net from "node:net";
 import process from "node:process";
 import type { Duplex } from "node:stream";
-// Those of Deno 2.4.2 cannot be told to keep no process alive.
+// The global timers of Deno 2.4.2 have no `unref`.
 import { clearTimeout, setTimeout } from "node:timers";
 import tls from "node:tls";
 import { expectRejections } from "../../../system/last_guard.ts";
@@ -18,126 +18,154 @@ const connect = http2.connect as (authority: string, options?: Options) => http2
 
 type Options = http2.SecureClientSessionOptions;
 
-/** What we say of a certificate that does not tell which hosts it is for. */
+/** The error for a certificate that names no hosts. */
 export const noAltNames = "the certificate has no subjectAltName";
 
 http2.connect = ((authority: string, options?: Options): http2.ClientHttp2Session => {
   const session = connect(withoutAddress(authority, options), withoutDelay(verified(options)));
   if (!honorsTlsOptions && options?.servername !== undefined) {
-    tellOfHandshake(session, authority, options.servername);
+    reportHandshake(session, authority, options.servername);
   }
+  const state: SessionState = {
+    streams: new Set(),
+    socket: socketOf(session),
+    hasRequested: false,
+    isClosing: false,
+    unusedTimer: undefined,
+  };
+  patchEmit(session, state);
+  patchRequest(session, state);
+  patchClose(session, state);
+  return session;
+}) as typeof http2.connect;
+
+/** What the patches of one session share. */
+interface SessionState {
+  /** The open streams. */
+  readonly streams: Set<http2.ClientHttp2Stream>;
+  readonly socket: net.Socket | undefined;
+  hasRequested: boolean;
+  isClosing: boolean;
+  /** Ends the session if nothing is requested. */
+  unusedTimer: ReturnType<typeof setTimeout> | undefined;
+}
+
+function patchEmit(session: http2.ClientHttp2Session, state: SessionState): void {
   const emit = session.emit as (event: string | symbol, ...rest: unknown[]) => boolean;
-  let failed = false;
-  let asked = false;
-  let unused: ReturnType<typeof setTimeout> | undefined;
+  let hasFailed = false;
   session.emit = (event: string | symbol, ...rest: unknown[]): boolean => {
     switch (event) {
       case "goaway":
-        // Any polite restart of etcd sends one. To close the session from within the callback that tells of it,
-        // as grpc-js does, ends the process with SIGSEGV in Deno 2.9.6. So it is told a moment later.
+        // etcd sends one whenever it shuts down. grpc-js closes the session inside the callback, which ends the process
+        // with SIGSEGV in Deno 2.9.6. So the event is emitted a moment later.
         setImmediate(() => emit.call(session, event, ...rest));
         return true;
       case "connect":
         if (!endWithConnection(session)) return true;
-        if (!asked) unused = endUnused(session);
-        // A server that refuses us right after the handshake may be gone before we are told that it is there.
-        // grpc-js takes the socket for granted then; told of the end instead, it tries again.
+        if (!state.hasRequested) state.unusedTimer = endUnused(session);
+        // If the server closes the connection right after the handshake, the socket may be gone before this event.
+        // grpc-js relies on the socket here; after "close" instead, it connects again.
         return emit.call(session, session.socket === undefined ? "close" : event, ...rest);
       case "error":
-        // Told twice, by Deno and by a handshake of ours, the second one would find nobody who listens.
-        if (failed) return true;
-        failed = true;
+        // Deno and `reportHandshake` may both emit it, and the second one would find no listener.
+        if (hasFailed) return true;
+        hasFailed = true;
         return emit.call(session, event, ...rest);
       default:
         return emit.call(session, event, ...rest);
     }
   };
-  const streams = new Set<http2.ClientHttp2Stream>();
-  let closing = false;
-  const socket = socketOf(session);
-  const endWhenIdle = (): void => {
-    if (!closing || streams.size > 0) return;
-    setImmediate(() => {
-      session.destroy();
-      // Once it was closed, Deno waits for the other side to end the connection too, which one that is cut off never does.
-      setTimeout(() => socket?.destroy(), longestGoodbye).unref();
-    });
-  };
+}
+
+function patchRequest(session: http2.ClientHttp2Session, state: SessionState): void {
   const request = session.request;
   session.request = (headers, ...rest): http2.ClientHttp2Stream => {
-    asked = true;
-    clearTimeout(unused);
-    const tellOf = takeTraffic(headers);
+    state.hasRequested = true;
+    clearTimeout(state.unusedTimer);
+    const observe = takeTraffic(headers);
     const stream = request.call(session, uncompressed(headers), ...rest);
-    tellOf?.(stream);
+    observe?.(stream);
     refuseCompressed(stream);
     endOnce(stream);
-    streams.add(stream);
-    // Whichever comes: Deno 2.4.2 tells of no "close".
+    state.streams.add(stream);
+    // Whichever comes first: Deno 2.4.2 emits no "close".
     for (const event of ["end", "aborted", "close"]) {
       stream.once(event, () => {
-        streams.delete(stream);
+        state.streams.delete(stream);
         forget(session, stream);
-        endWhenIdle();
+        endWhenIdle(session, state);
       });
     }
     return stream;
   };
-  // Deno closes it when it goes away too, by itself. And once it is closed, Deno 2.4.2 does not end it when its last
-  // stream has ended, for which a process that has nothing else to do would wait 10 s.
+}
+
+/**
+ * Deno itself closes a session after GOAWAY as well. Deno 2.4.2 does not end a closed session after its last stream, so
+ * that a process with nothing else to do would wait 10 s.
+ */
+function patchClose(session: http2.ClientHttp2Session, state: SessionState): void {
   const close = session.close;
   session.close = (callback?: () => void): void => {
     setImmediate(() => {
       close.call(session, callback);
-      closing = true;
-      endWhenIdle();
+      state.isClosing = true;
+      endWhenIdle(session, state);
     });
   };
-  return session;
-}) as typeof http2.connect;
+}
 
-/** How long the other side may take to end a connection that we have ended, in milliseconds. */
-const longestGoodbye = 1000;
+function endWhenIdle(session: http2.ClientHttp2Session, { streams, socket, isClosing }: SessionState): void {
+  if (!isClosing || streams.size > 0) return;
+  setImmediate(() => {
+    session.destroy();
+    // Deno then waits until the peer ends the connection too, which a peer that is cut off never does.
+    setTimeout(() => socket?.destroy(), closeTimeout).unref();
+  });
+}
 
-/** The socket itself: what a session shows as its socket cannot be destroyed. */
+/** Milliseconds that the peer may take to end a connection after empusa has ended it. */
+const closeTimeout = 1000;
+
+/** The real socket of a session: its `socket` property is a proxy that cannot be destroyed. */
 function socketOf(session: http2.ClientHttp2Session): net.Socket | undefined {
   const socket = hidden(session, "socket");
   return socket instanceof net.Socket ? socket : undefined;
 }
 
-/** Deno 2.4.2 keeps each stream as long as its connection, which is about 13 KB for each call. */
+/** Deno 2.4.2 keeps each stream as long as its session: about 13 KB for each call. */
 function forget(session: http2.ClientHttp2Session, stream: http2.ClientHttp2Stream): void {
   if (stream.id === undefined || !keepsItsEnd(session)) return;
   const state = hidden(session, "state") as { readonly streams?: Map<number, unknown> } | undefined;
   state?.streams?.delete(stream.id);
 }
 
-/** Whether it is a session of Deno 2.4.2: it has a promise of its end that nobody else is told of. */
+/** Whether it is a session of Deno 2.4.2, which reports the end of the connection in an internal promise only. */
 function keepsItsEnd(session: http2.ClientHttp2Session): boolean {
   return hidden(session, "kPollConnPromise") !== undefined;
 }
 
-/** What a session keeps under a symbol of its own. */
+/** A property of a session whose key is an internal symbol. */
 function hidden(session: http2.ClientHttp2Session, description: string): unknown {
   const symbol = Object.getOwnPropertySymbols(session).find((symbol) => symbol.description === description);
   return symbol === undefined ? undefined : (session as unknown as Record<symbol, unknown>)[symbol];
 }
 
 /**
- * Deno 2.4.2 keeps the end of a connection to itself: in a promise that nobody else is told of, so that the socket stays
- * and its streams wait for ever. Other versions have no such promise, and emit "close".
- * @returns false if the session was closed while it was being connected, which that version does not heed either
+ * Ends a session with its connection. Deno 2.4.2 reports the end of the connection in an internal promise only, so that
+ * the socket stays and its streams wait forever. Other versions have no such promise, and emit "close".
+ * @returns false if the session was closed while it was connecting, which Deno 2.4.2 ignores too
  */
 function endWithConnection(session: http2.ClientHttp2Session): boolean {
   if (!keepsItsEnd(session)) return true;
   if (session.closed) {
-    // All that it does there is to close the connection.
+    // In that version, this closes the connection and does nothing else.
     session.goaway();
     return false;
   }
   const end = (): void => {
     if (session.destroyed) return;
-    // grpc-js has to know first that its calls have lost their connection.
+    // grpc-js must learn first that its calls have lost their connection.
     session.emit("close");
     session.destroy();
   };
@@ -146,32 +174,31 @@ function endWithConnection(session: http2.ClientHttp2Session): boolean {
 }
 
 /**
- * Deno 2.4.2 makes a URL of an IPv6 address without its brackets, which is none. Where the connection is made by
- * grpc-js, which also says what each request is for, any other name will do.
+ * Deno 2.4.2 builds an invalid URL from an IPv6 address, without its brackets. If grpc-js makes the connection, it also
+ * sets the authority of each request, so any other name works here.
  */
 function withoutAddress(authority: string, options: Options | undefined): string {
   return options?.createConnection === undefined ? authority : authority.replace(/\[.*\]/, "localhost");
 }
 
-/** How long a new connection may be without a stream, in milliseconds: as a rule one waits for it. */
-const longestUnused = 2000;
+/** Milliseconds that a new connection may have no stream. Usually a call waits for the connection. */
+const unusedTimeout = 2000;
 
 /**
- * Ends a session over which nothing is asked. If a channel is closed while grpc-js pauses between two attempts to connect,
- * it makes the next one all the same (1.12.6), and keeps a connection that nobody knows of. A channel that is still open
- * connects again when it needs to.
+ * Ends a session without requests. If a channel is closed while grpc-js (1.12.6) pauses between two attempts to connect,
+ * grpc-js connects all the same and leaks the connection. A channel that is still open connects again on demand.
  */
 function endUnused(session: http2.ClientHttp2Session): ReturnType<typeof setTimeout> {
   const timer = setTimeout(() => {
     if (session.destroyed) return;
     session.emit("close");
     session.destroy();
-  }, longestUnused);
+  }, unusedTimeout);
   return timer.unref();
 }
 
 /**
- * grpc-js ends each stream twice. Deno makes an error of the second time, which nobody sees: to record where that was takes
+ * grpc-js ends each stream twice. For the second time, Deno creates an error that nothing reads, and its stack trace takes
  * a fifth of the whole call.
  */
 function endOnce(stream: http2.ClientHttp2Stream): void {
@@ -181,7 +208,7 @@ function endOnce(stream: http2.ClientHttp2Stream): void {
       args.length === 0 && stream.writableEnded ? stream : end.apply(stream, args)) as typeof stream.end;
 }
 
-/** Small messages are sent at once. Deno 2.4.2 does not do that by itself, and each would wait 40 ms for more. */
+/** Sets TCP_NODELAY, which Deno 2.4.2 does not: without it, each small message waits 40 ms. */
 function withoutDelay(options: Options | undefined): Options | undefined {
   const create = options?.createConnection;
   if (create === undefined) return options;
@@ -195,40 +222,40 @@ function withoutDelay(options: Options | undefined): Options | undefined {
   };
 }
 
-/** Whether a server is who it should be is checked by these rules, whatever the environment or the runtime says. */
+/** Verifies the server by these rules, whatever the environment or the runtime says. */
 function verified(options: Options | undefined): Options | undefined {
   const name = options?.servername;
   return name === undefined ? options : { ...options, ...identityRules(name) };
 }
 
-/** Options of a TLS connection that accept a server with a certificate for that name or IP address, and no other. */
+/** TLS options that accept only a certificate for this name or IP address. */
 function identityRules(name: string): Options {
   return {
-    // NODE_TLS_REJECT_UNAUTHORIZED=0 would decide otherwise.
+    // Overrides NODE_TLS_REJECT_UNAUTHORIZED=0.
     rejectUnauthorized: true,
-    // An IP address is no server name (RFC 6066, section 3), and Deno refuses one where grpc-js gives it. Present
-    // and undefined: where it is missing, grpc-js's own options show through.
+    // An IP address is no server name (RFC 6066, section 3), and Deno rejects the one that grpc-js sets. The property is
+    // present and undefined, as grpc-js's own option would apply if it were missing.
     servername: net.isIP(name) ? undefined : name,
     checkServerIdentity: (_: string, certificate: tls.PeerCertificate): Error | undefined =>
       certificate.subjectaltname
         ? tls.checkServerIdentity(name, certificate)
-        // The common name alone has not counted for long (RFC 9525, section 2).
+        // The common name alone no longer counts (RFC 9525, section 2).
         : new Error(noAltNames),
   } as unknown as Options;
 }
 
 /**
- * Tells a session of a TLS handshake that fails, with a connection of its own: Deno 2.4.2 tells nobody until something
- * is asked over the session, which grpc-js never does before it is connected.
+ * Reports a failed TLS handshake to a session, by a connection of its own: Deno 2.4.2 reports it only once something is
+ * requested over the session, which grpc-js never does before the session is connected.
  */
-function tellOfHandshake(session: http2.ClientHttp2Session, authority: string, name: string): void {
+function reportHandshake(session: http2.ClientHttp2Session, authority: string, name: string): void {
   const { hostname, port } = new URL(authority);
   const host = hostname.replace(/^\[|\]$/g, "");
   const servername = net.isIP(name) ? undefined : name;
   const socket = tls.connect(
     { host, port: Number(port), servername, ALPNProtocols: ["h2"] } as unknown as tls.ConnectionOptions,
   );
-  // It says that it is secure before it knows, so the session has to tell how it went.
+  // The socket reports success before it knows, so only the session tells that the handshake succeeded.
   for (const event of ["connect", "close"]) session.once(event, () => socket.destroy());
   socket.on("error", (error) => {
     session.emit("error", error);
@@ -236,14 +263,14 @@ function tellOfHandshake(session: http2.ClientHttp2Session, authority: string, n
   });
 }
 
-// Deno 2.4.2 would warn on standard error of what it uses itself when a name is looked up.
+// Deno 2.4.2 would warn on standard error about its own code when it looks up a name.
 process.noDeprecation = true;
 
-// grpc-js reads variables of its own, and reading one whose value is no UTF-8 would throw. Here it is as if it were not set.
+// grpc-js reads environment variables, and reading one that is not UTF-8 throws. In this copy, such a variable is not set.
 process.env = Deno.env.toObject();
 
-// When a connection breaks while a stream is open, Deno 2.4.2 rejects promises that nobody can reach, which would end
-// the process; the stream, or its deadline, tells of it as well.
+// If a connection breaks while a stream is open, Deno 2.4.2 rejects promises that no caller can handle, which would end
+// the process. The stream, or its deadline, reports the failure as well.
 expectRejections((reason) => {
   const [innermost = ""] = /^\s+at .*$/m.exec(reason instanceof Error ? reason.stack ?? "" : "") ?? [];
   return innermost.includes("node:http2:");

@@ -1,17 +1,17 @@
-/** Answers that are compressed are refused before a byte of them is inflated: a few of them can fill the memory. */
+/** Rejects compressed answers before a byte of them is inflated: a few of them can fill the memory. */
 import type http2 from "node:http2";
 
-/** gRPC's status for what must not be. */
+/** The status INTERNAL of gRPC. */
 const statusInternal = "13";
 
-/** Asks for answers that are not compressed. grpc-js would ask for others too, if it is let. */
+/** Requests uncompressed answers. grpc-js itself would accept compressed ones as well. */
 export function uncompressed(headers: RequestHeaders): RequestHeaders {
   return { ...headers as http2.OutgoingHttpHeaders, "grpc-accept-encoding": "identity" };
 }
 
 type RequestHeaders = Parameters<http2.ClientHttp2Session["request"]>[0];
 
-/** Has a stream fail, as if its answer had been that, where the answer is compressed all the same. */
+/** Makes a stream fail if its answer is compressed all the same, as if the server had answered with that status. */
 export function refuseCompressed(stream: http2.ClientHttp2Stream): void {
   const emit = stream.emit as (event: string | symbol, ...rest: unknown[]) => boolean;
   let refused = false;
@@ -26,10 +26,10 @@ export function refuseCompressed(stream: http2.ClientHttp2Stream): void {
       "grpc-status": statusInternal,
       "grpc-message": "the answer is compressed",
     };
-    // With this flag the headers are all of the answer.
-    const told = emit.call(stream, event, instead, endOfStream);
+    // The flag says that the answer ends with its headers.
+    const handled = emit.call(stream, event, instead, endOfStream);
     setImmediate(() => stream.close());
-    return told;
+    return handled;
   };
 }
 
