@@ -1,30 +1,30 @@
-/** What the exit codes of empusa mean. They are part of its interface: scripts rely on them. */
+/** The exit codes of empusa. They are part of its interface: scripts rely on them. */
 export const ExitCode = {
-  /** What was asked for is done. */
+  /** The command is done. */
   done: 0,
-  /** `switch test`: the switch is off. Nothing else ends with this code, so that no failure is taken for an answer. */
+  /** `switch test`: the switch is off. Nothing else exits with this code, so that no failure looks like an answer. */
   off: 1,
-  /** The command line or the environment is wrong; nothing was tried. */
+  /** The command line or the environment is invalid. Nothing was tried. */
   usage: 2,
-  /** No etcd could be reached, or none answered in time. */
+  /** No etcd is reachable, or none answered in time. */
   unreachable: 3,
-  /** etcd refused: authentication or permission. */
+  /** etcd rejected the authentication or the permission. */
   refused: 4,
-  /** Somebody else holds the name. */
+  /** Another process holds the name, or changed the switch first. */
   conflict: 5,
-  /** What was asked for is not there. */
+  /** The instance or switch does not exist. */
   absent: 6,
-  /** What was waited for did not come in time. */
+  /** The condition of `wait` was not met in time. */
   timeout: 7,
-  /** A question that is answered by 0 or 1 has no answer. */
+  /** `switch test`: the value is neither on nor off. */
   undecided: 8,
-  /** It failed for a reason that no other code names. */
+  /** Any other failure. */
   failed: 9,
 } as const;
 
 export type ExitCode = typeof ExitCode[keyof typeof ExitCode];
 
-/** What the user should check. The command line turns each item into words with the names of its options. */
+/** A thing that the user should check. `src/settings/advice.ts` turns it into words with the names of options. */
 export type Advice =
   | "endpoint"
   | "health"
@@ -37,13 +37,13 @@ export type Advice =
   | "credentials";
 
 interface Details extends ErrorOptions {
-  /** What the user should check. The command line appends it to the message. */
+  /** The things that the user should check. The command line appends them to the message. */
   readonly advice?: readonly Advice[];
 }
 
 /**
- * A failure that a person is told about in one line, and that ends the command with `exitCode`.
- * The line says what failed, on what and why.
+ * A failure that ends the command with `exitCode` and one line on standard error. The message says what failed, on what
+ * and why.
  */
 export class EmpusaError extends Error {
   readonly exitCode: ExitCode;
@@ -57,9 +57,9 @@ export class EmpusaError extends Error {
   }
 }
 
-/** What was typed, or found in the environment, cannot be used. */
+/** The command line or the environment is invalid. */
 export class UsageError extends EmpusaError {
-  /** Where to read on. */
+  /** A second line that says where to read on. */
   hint: string | undefined;
 
   constructor(message: string, details: Details = {}) {
@@ -67,14 +67,14 @@ export class UsageError extends EmpusaError {
   }
 }
 
-/** No etcd could be reached, or none answered before the deadline. A write may have happened all the same. */
+/** No etcd is reachable, or none answered before the deadline. A write may have happened all the same. */
 export class UnreachableError extends EmpusaError {
   constructor(message: string, details: Details = {}) {
     super(message, { ...details, exitCode: ExitCode.unreachable });
   }
 }
 
-/** etcd answered, and refused: who we are, or what we may do. */
+/** etcd answered, and rejected the authentication or the permission. */
 export class RefusedError extends EmpusaError {
   constructor(message: string, details: Details = {}) {
     super(message, { ...details, exitCode: ExitCode.refused });
@@ -82,19 +82,19 @@ export class RefusedError extends EmpusaError {
 }
 
 /**
- * A value breaks a rule. The message is the rule, so that it completes "X must …": the one who knows where
- * the value came from puts that in front.
+ * A value breaks a rule. The message is the rule, so that it completes "X must …". The caller that knows the source of
+ * the value adds it.
  */
 export class RuleViolation extends Error {
   override readonly name = "RuleViolation";
-  /** The value that breaks it, where that is one of several. */
+  /** The invalid value, if it is one of several. */
   value: string | undefined;
 }
 
-/** A command could not be started, for a reason that shells have an exit code for. The message is the reason. */
+/** A command could not be started. The message is the reason, and the exit code is that of shells. */
 export class NotStarted extends Error {
   override readonly name = "NotStarted";
-  /** 127 where there is no such command, 126 where there is one that cannot be started. */
+  /** 127 if the command does not exist, 126 if it cannot be started. */
   readonly code: 126 | 127;
 
   constructor(code: 126 | 127, reason: string, cause: unknown) {

@@ -9,7 +9,7 @@ export const standardOutput = "-";
 export class StandardOutput implements OutputFile {
   readonly #stdout: Output;
   #text: string | undefined;
-  #owed = false;
+  #pending = false;
 
   constructor(stdout: Output) {
     this.#stdout = stdout;
@@ -26,12 +26,12 @@ export class StandardOutput implements OutputFile {
     return "replaced";
   }
 
-  isOwed(): Promise<boolean> {
-    return Promise.resolve(this.#owed);
+  isPending(): Promise<boolean> {
+    return Promise.resolve(this.#pending);
   }
 
-  setOwed(owed: boolean): Promise<void> {
-    this.#owed = owed;
+  setPending(pending: boolean): Promise<void> {
+    this.#pending = pending;
     return Promise.resolve();
   }
 }

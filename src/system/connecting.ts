@@ -1,11 +1,11 @@
-/** Trying whether a TCP connection can be made, and giving that up. */
+/** Tests whether an endpoint accepts a TCP connection, and can give up. */
 import { lookup } from "node:dns/promises";
 import net from "node:net";
 import { libc, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM } from "./libc.ts";
 import { givesUpConnecting } from "./runtime.ts";
 import { AF_INET, AF_INET6, socketAddress } from "./socket_address.ts";
 
-/** How often is looked what has become of a connection, in milliseconds. */
+/** Milliseconds between two looks at a connection that is being made. */
 const every = 40;
 
 const POLLOUT = 4;
@@ -13,9 +13,9 @@ const POLLERR = 8;
 const POLLHUP = 16;
 
 /**
- * Tries to make a connection, which is of no further use, until it is disposed of.
+ * Tries to connect until it is disposed of. The connection itself is closed again.
  * @param host a name, or an address without brackets
- * @param onEnd is told later whether it was made or failed; never after it was disposed of
+ * @param onEnd called once, later, with the outcome; never after disposal
  */
 export function tryToConnect(host: string, port: number, onEnd: (isMade: boolean) => void): Disposable {
   if (givesUpConnecting || Deno.build.os !== "linux") return byDeno(host, port, onEnd);
@@ -40,7 +40,7 @@ function byDeno(host: string, port: number, onEnd: (isMade: boolean) => void): D
   };
 }
 
-/** Deno 2.4.2 would keep each connection that is given up, while it is made and for ever after that. */
+/** Deno 2.4.2 never closes a connection that is given up while it is being made, so libc makes it. */
 class ByLibc implements Disposable {
   readonly #onEnd: (isMade: boolean) => void;
   #descriptor: number | undefined;
@@ -68,13 +68,13 @@ class ByLibc implements Disposable {
     if (descriptor < 0) return this.#end(false);
     this.#descriptor = descriptor;
     const there = socketAddress(address, kind, port);
-    // It is under way then, or failed: either is seen by looking.
+    // It returns at once. #look sees the outcome.
     connect(descriptor, there, there.length);
     this.#look(descriptor);
   }
 
   #look(descriptor: number): void {
-    // struct pollfd: the descriptor, what is asked for, what there is.
+    // struct pollfd: descriptor, requested events, returned events.
     const about = new DataView(new ArrayBuffer(8));
     about.setInt32(0, descriptor, true);
     about.setInt16(4, POLLOUT, true);

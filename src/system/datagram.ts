@@ -1,6 +1,6 @@
 /**
- * Datagrams to a Unix socket. Deno can only send them from a socket that is bound to a path of its own, behind a
- * flag, and not to an abstract address (denoland/deno#14214); so this asks libc, on Linux, where all of this lives.
+ * Sends datagrams to a Unix socket through libc, on Linux. Deno sends them only behind a flag, from a socket that is
+ * bound to a path of its own, and never to an abstract address (denoland/deno#14214).
  */
 import { libc, SOCK_CLOEXEC, SOCK_DGRAM } from "./libc.ts";
 
@@ -8,13 +8,13 @@ const AF_UNIX = 1;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 
-/** The room for a path in `struct sockaddr_un`. */
+/** Bytes for the path in `struct sockaddr_un`. */
 const maxPath = 108;
 
 /**
- * Sends one datagram, and waits for nothing.
+ * Sends one datagram without blocking.
  * @param socket a path, or an abstract address that begins with `@`
- * @throws {Error} where it cannot be sent
+ * @throws {Error} if it cannot be sent
  */
 export function sendDatagram(socket: string, message: string): void {
   const address = addressOf(socket);
@@ -30,11 +30,11 @@ export function sendDatagram(socket: string, message: string): void {
   }
 }
 
-/** A `struct sockaddr_un`: the family in the order of this machine, then the path. */
+/** Builds a `struct sockaddr_un`: the family in native byte order, then the path. */
 function addressOf(socket: string): Uint8Array<ArrayBuffer> {
   const abstract = socket.startsWith("@");
   const path = new TextEncoder().encode(abstract ? `\0${socket.slice(1)}` : `${socket}\0`);
-  if (path.length > maxPath) throw new Error(`${socket} is too long for a socket`);
+  if (path.length > maxPath) throw new Error(`the path ${socket} is too long for a socket`);
   const address = new Uint8Array(2 + path.length);
   new Uint16Array(address.buffer, 0, 1)[0] = AF_UNIX;
   address.set(path, 2);

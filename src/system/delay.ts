@@ -1,4 +1,4 @@
-/** Waits `ms` milliseconds, or less when `signal` is aborted: it never rejects. */
+/** Waits `ms` milliseconds, or until `signal` is aborted. Never rejects. */
 export function delay(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted) return resolve();
@@ -12,21 +12,21 @@ export function delay(ms: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
-/** The first pause after a failure, in milliseconds. It doubles with each. */
+/** Milliseconds to wait after the first failure. Each further failure doubles them. */
 const firstPause = 100;
 
-/** The longest pause between two attempts at an etcd that may be back any time, in milliseconds. */
+/** The longest pause between two attempts to reach etcd, in milliseconds. */
 export const longestPause = 500;
 
 /**
- * How long to wait after so many failures in a row: longer each time, but at most `longest` milliseconds. Up to
- * half of it is left to chance, so that many who failed together do not come back together.
+ * Returns the milliseconds to wait after so many consecutive failures: exponential, at most `longest`. Up to half of
+ * it is jitter, so that clients that fail together do not retry together.
  */
 export function backOff(failures: number, longest: number): number {
   return Math.min(firstPause * 2 ** (failures - 1), longest) * (1 - Math.random() / 2);
 }
 
-/** A signal that is aborted `ms` milliseconds after the other one, unless it is disposed of before. */
+/** Makes a signal that is aborted `ms` milliseconds after the other one, unless it is disposed of before. */
 export function abortedLater(
   signal: AbortSignal | undefined,
   ms: number,

@@ -1,18 +1,18 @@
-/** What a process has started, as far as it still has its parent. */
+/** Finds the descendants of a process that still have their parents. */
 import { libc } from "./libc.ts";
 
-/** Where `struct dirent` has the name, on 64-bit Linux. */
+/** Offset of the name in `struct dirent`, on 64-bit Linux. */
 const nameAt = 19;
 
 const O_RDONLY = 0;
 const O_CLOEXEC = 0o2000000;
 
-/** How much is read of a list of processes, in bytes. */
+/** The most bytes to read of a list of processes. */
 const longest = 65_536;
 
 /**
- * The IDs of all processes that descend from a process, the nearest first; none where the kernel does not tell. Deno reads
- * nothing in /proc unless it may do everything, so libc does.
+ * Returns the IDs of all descendants of a process, children first; an empty list if the kernel does not list them. Deno
+ * reads /proc only with --allow-all, so libc does it.
  */
 export function descendantsOf(pid: number): number[] {
   if (Deno.build.os !== "linux") return [];
@@ -24,12 +24,12 @@ export function descendantsOf(pid: number): number[] {
       parents.push(...children);
     }
   } catch {
-    // There is no glibc, or we may not call it.
+    // There is no glibc, or no permission to call it.
   }
   return found;
 }
 
-/** Each thread has a list of its own. */
+/** The kernel keeps one list per thread. */
 function childrenOf(pid: number): number[] {
   return entriesOf(`/proc/${pid}/task`).flatMap((thread) =>
     read(`/proc/${pid}/task/${thread}/children`).split(" ").map(Number).filter((child) => child > 0)

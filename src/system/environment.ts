@@ -1,13 +1,13 @@
-/** What the programs that we start find in their environment. */
+/** The environment of the programs that empusa starts. */
 import type { ChildEnvironment, System } from "./mod.ts";
 
-/** Variables that are nobody's business. */
+/** Variables that no child gets. */
 const secrets = ["EMPUSA_ETCD_PASSWORD"];
 
-/** Of no use without the password, which a child that runs empusa can read only from a file. */
+/** The user name is useless without the password, which a child can read only from a file. */
 const withoutPassword = ["EMPUSA_ETCD_USERNAME"];
 
-/** Ours, but for what is secret or `hidden`, and with what is added. */
+/** Returns the own environment without secrets and `hidden` variables, and with `added` ones. */
 export function environment(
   { env }: Pick<System, "env">,
   added: Readonly<Record<string, string>>,

@@ -1,26 +1,26 @@
-/** The folder of a file that is written: what can be done with its entries, none of which is ever reached through a link. */
+/** The folder of an output file, and operations on its entries. None of them follows a link. */
 
-/** What is known of a file or a folder. The owner and the mode are null where the system has none. */
+/** Metadata of a file or a folder. Owner and mode are null if the system has none. */
 export interface Facts {
   readonly kind: "file" | "folder" | "link" | "other";
   readonly uid: number | null;
   readonly gid: number | null;
-  /** What the owner, the group and others may do. */
+  /** The permission bits. */
   readonly mode: number | null;
   /** In bytes. */
   readonly size: number;
-  /** When it was written last, in milliseconds since the epoch. */
+  /** Time of the last modification, in milliseconds since the epoch. */
   readonly written: number;
 }
 
 type Later<T> = T | Promise<T>;
 
-/** A file that is open. */
+/** An open file. */
 export interface OpenFile extends Disposable {
   facts(): Later<Facts>;
-  /** All that is in it. */
+  /** Reads the whole content. */
   read(): Later<Uint8Array>;
-  /** Writes all of it where the file is now. */
+  /** Writes all bytes at the current position. */
   write(bytes: Uint8Array<ArrayBuffer>): Later<void>;
   truncate(size: number): Later<void>;
   /** @param uid undefined to leave it as it is, likewise `gid` */
@@ -29,49 +29,49 @@ export interface OpenFile extends Disposable {
   sync(): Promise<void>;
 }
 
-/** Every method throws an error with a `code`, such as `EACCES`, where the system refuses. */
+/** If the system rejects an operation, it throws an error with a `code` such as `EACCES`. */
 export interface Folder extends Disposable {
-  /** The user that we are, as far as that is known. */
-  readonly us: number | undefined;
-  /** What is at `name` itself, or undefined where nothing is. */
+  /** The own user ID, if it is known. */
+  readonly ownUid: number | undefined;
+  /** Returns the metadata of `name` itself, or undefined if it does not exist. */
   look(name: string): Later<Facts | undefined>;
-  /** Creates a file that is not there. */
+  /** Creates a file that does not exist. */
   create(name: string, mode: number): Later<OpenFile>;
-  /** Opens a file that is there. It does not wait for whoever is at the other end of a pipe, as far as the system can do that. */
+  /** Opens an existing file, without waiting for the other end of a pipe if the system can do that. */
   open(name: string, how: "read" | "write"): Later<OpenFile>;
   rename(from: string, to: string): Later<void>;
   remove(name: string): Later<void>;
-  /** The names in it, which others may have changed by now. */
+  /** Lists the names in the folder. Other processes may change them at any time. */
   names(): Promise<string[]>;
-  /** Makes new names safe from a power cut, where the system lets us do that. */
+  /** Makes new names survive a power cut, if the system supports that. */
   sync(): Promise<void>;
 }
 
-/** Where a file lies, behind all links. */
+/** The real place of a file, with all links resolved. */
 export interface Place {
   readonly folder: Folder;
   readonly name: string;
 }
 
-/** How many links may lead on to others. */
+/** The longest chain of links. */
 export const mostLinks = 40;
 
-/** What is wrong with all that is no file and no folder. */
+/** The error for anything but a file or a folder. */
 export const notRegular = "it is not a regular file; - is standard output";
 
-/** Where Linux has what processes have open: to replace one of these would replace a file that somebody is writing to. */
+/** Linux lists the open files of processes here. Replacing one would replace a file that a process is writing to. */
 export const processes = "/proc";
 
-/** The way to a file is somebody's who is neither root nor we, and could lead it elsewhere at any moment. */
+/** Another user than root and our own controls the path to a file, and could redirect it at any moment. */
 export class UntrustedPlace extends Error {
   override readonly name = "UntrustedPlace";
 }
 
 /**
- * Finds the folder of a file behind all links, also those that lead to where nothing is yet. On Linux, where libc may be
- * asked, it is held by descriptor from then on. Elsewhere root uses only what nobody else can exchange.
- * @throws {Error} where there is no way to it
- * @throws {UntrustedPlace} where somebody else decides where it leads
+ * Finds the folder of a file and resolves all links, also those without a target. On Linux with libc it holds the folder
+ * by descriptor. Elsewhere root uses only folders that no other user can replace.
+ * @throws {Error} if the path leads nowhere
+ * @throws {UntrustedPlace} if another user controls the path
  */
 export async function findPlace(path: string): Promise<Place> {
   if (/(^|\/)\.{0,2}$/.test(path)) throw new Error("it is a folder");

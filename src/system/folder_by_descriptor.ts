@@ -1,4 +1,4 @@
-/** A folder by descriptor, on Linux: whatever its names lead to by now, it stays the same folder. */
+/** A folder by descriptor, on Linux: it stays the same folder, whatever happens to its path. */
 import {
   type Facts,
   type Folder,
@@ -23,22 +23,22 @@ import {
   O_WRONLY,
 } from "./libc_files.ts";
 
-/** See `findPlace`; undefined where libc may not be asked. */
+/** See `findPlace`. Returns undefined without permission to call libc. */
 export function placeByDescriptor(path: string): Place | undefined {
   const libc = libcFiles();
   return libc && new Walk(libc, path).toTheEnd();
 }
 
-/** A way through folders and links, step by step: nobody can exchange what lies behind us. */
+/** Walks through folders and links step by step, so that nobody can replace a part that is already passed. */
 class Walk {
   readonly #libc: LibcFiles;
-  /** The folder that we are in; and where that was found, to read its names. */
+  /** The current folder, and its path, to list its names. */
   #folder: number;
   #way: string;
-  /** The parts of the path that are left. */
+  /** The remaining parts of the path. */
   readonly #rest: string[];
   #links = 0;
-  /** Whose links were followed, of those who are neither root nor we. */
+  /** The owners of links on the path, except root and our own user. */
   readonly #leaders = new Set<number>();
 
   constructor(libc: LibcFiles, path: string) {
@@ -63,16 +63,16 @@ class Walk {
     }
   }
 
-  /** One part further: into a folder, or to where a link leads. */
+  /** Enters the next part: a folder, or the target of a link. */
   #step(part: string): void {
     const next = this.#libc.open(this.#folder, part, O_PATH | O_NOFOLLOW);
-    // Of what is open, as there may be something else at the name by now.
+    // Looks at the open descriptor, because the name may lead elsewhere by now.
     const { kind, uid } = this.#libc.factsOf(next);
     if (kind !== "link") return this.#enter(next, this.#way === "/" ? `/${part}` : `${this.#way}/${part}`);
     try {
       const leads = this.#libc.linkOf(next);
-      if (++this.#links > mostLinks) throw new Error("its links lead to each other");
-      if (uid !== null && uid !== 0 && uid !== this.#libc.us) this.#leaders.add(uid);
+      if (++this.#links > mostLinks) throw new Error("it has too many symbolic links, or they form a loop");
+      if (uid !== null && uid !== 0 && uid !== this.#libc.ownUid) this.#leaders.add(uid);
       this.#rest.unshift(...partsOf(leads));
       if (leads.startsWith("/")) this.#enter(this.#libc.open(AT_FDCWD, "/", O_PATH | O_DIRECTORY), "/");
     } finally {
@@ -90,10 +90,10 @@ class Walk {
   #arrive(name: string): Place {
     const { uid } = this.#libc.factsOf(this.#folder);
     for (const leader of this.#leaders) {
-      // Where they may do everything anyway, they gain nothing.
+      // If the folder belongs to the owner of the link, the owner gains nothing.
       if (leader !== uid) {
         throw new UntrustedPlace(
-          `a link on the way belongs to uid ${leader}, and leads to a folder of somebody else; name that file itself`,
+          `a link in its path belongs to uid ${leader} and leads to another user's folder; name the target itself`,
         );
       }
     }
@@ -116,8 +116,8 @@ class HeldFolder implements Folder {
     this.#way = way;
   }
 
-  get us(): number {
-    return this.#libc.us;
+  get ownUid(): number {
+    return this.#libc.ownUid;
   }
 
   look(name: string): Facts | undefined {
@@ -149,7 +149,7 @@ class HeldFolder implements Folder {
       using opened = this.#open(".", O_DIRECTORY);
       await opened.sync();
     } catch {
-      // The file itself is whole in any case.
+      // The file itself is complete in any case.
     }
   }
 
@@ -202,7 +202,7 @@ class HeldFile implements OpenFile {
   }
 
   async sync(): Promise<void> {
-    if (!await this.#libc.sync(this.#descriptor)) throw new Error("the disk does not store it");
+    if (!await this.#libc.sync(this.#descriptor)) throw new Error("it cannot be synced to disk");
   }
 
   [Symbol.dispose](): void {

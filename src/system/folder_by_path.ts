@@ -1,4 +1,4 @@
-/** A folder by path, where libc may not be asked: root stays out of what others could exchange under its hands. */
+/** A folder by path, for systems without libc: root rejects folders that other users could replace. */
 import { basename, dirname, join, resolve } from "node:path";
 import {
   type Facts,
@@ -15,7 +15,7 @@ import {
 export async function placeByPath(path: string): Promise<Place> {
   const passed = [resolve(path)];
   for (let link = await linkAt(passed[0] as string); link !== undefined;) {
-    if (passed.length > mostLinks) throw new Error("its links lead to each other");
+    if (passed.length > mostLinks) throw new Error("it has too many symbolic links, or they form a loop");
     const target = resolve(dirname(passed.at(-1) as string), link);
     passed.push(target);
     link = await linkAt(target);
@@ -56,7 +56,7 @@ function factsOf({ isFile, isDirectory, isSymlink, uid, gid, mode, size, mtime }
 const sticky = 0o1000;
 const writableByOthers = 0o022;
 
-/** Whether only root can exchange something on the way to those folders. */
+/** Whether only root can replace a part of the paths to those folders. */
 async function areSafe(folders: readonly string[]): Promise<boolean> {
   const all = new Set(folders.flatMap((folder) => {
     const above = [folder];
@@ -64,7 +64,7 @@ async function areSafe(folders: readonly string[]): Promise<boolean> {
     return above;
   }));
   for (const folder of all) {
-    // What we may not even look at is no better.
+    // A folder without permission to look at counts as unsafe.
     const info = await Deno.lstat(folder).catch(() => undefined);
     if (info === undefined || info.uid !== 0) return false;
     const isShared = info.mode !== null && (info.mode & writableByOthers) !== 0 && (info.mode & sticky) === 0;
@@ -76,15 +76,15 @@ async function areSafe(folders: readonly string[]): Promise<boolean> {
 class PathFolder implements Folder {
   readonly #path: string;
   readonly #isSafe: boolean;
-  #us: number | undefined;
+  #ownUid: number | undefined;
 
   constructor(path: string, isSafe: boolean) {
     this.#path = path;
     this.#isSafe = isSafe;
   }
 
-  get us(): number | undefined {
-    return this.#us;
+  get ownUid(): number | undefined {
+    return this.#ownUid;
   }
 
   look(name: string): Promise<Facts | undefined> {
@@ -94,12 +94,12 @@ class PathFolder implements Folder {
   async create(name: string, mode: number): Promise<OpenFile> {
     const path = this.#at(name);
     const file = await Deno.open(path, { write: true, createNew: true, mode });
-    this.#us = (await file.stat()).uid ?? undefined;
-    if (this.#us !== 0 || this.#isSafe) return new PathFile(file, path);
+    this.#ownUid = (await file.stat()).uid ?? undefined;
+    if (this.#ownUid !== 0 || this.#isSafe) return new PathFile(file, path);
     file.close();
     await Deno.remove(path).catch(() => {});
     throw new UntrustedPlace(
-      "others than root may change its folder or one above, and without --allow-ffi that is not safe for root; " +
+      "users other than root may change its folder or a parent, which is unsafe for root without --allow-ffi; " +
         "run empusa as the folder's owner",
     );
   }
@@ -126,12 +126,12 @@ class PathFolder implements Folder {
       using opened = await Deno.open(this.#path);
       await opened.sync();
     } catch {
-      // The file itself is whole in any case.
+      // The file itself is complete in any case.
     }
   }
 
   [Symbol.dispose](): void {
-    // There is nothing that it holds.
+    // It holds no resources.
   }
 
   #at(name: string): string {
@@ -164,7 +164,7 @@ class PathFile implements OpenFile {
     return this.#file.truncate(size);
   }
 
-  /** By path: for root, in a folder that nobody else may change; for others, of what is theirs. */
+  /** By path, which is safe: root works only in folders that only root may change, and other users own the file. */
   chown(uid: number | undefined, gid: number | undefined): Promise<void> {
     return Deno.chown(this.#path, uid ?? null, gid ?? null);
   }
@@ -181,7 +181,7 @@ class PathFile implements OpenFile {
     try {
       this.#file.close();
     } catch {
-      // Whoever has read all of it has closed it.
+      // Reading to the end has closed it.
     }
   }
 }

@@ -1,20 +1,20 @@
-/** Ends a connection that the runtime would keep. */
+/** Ends a connection that the runtime would keep open. */
 import { libc } from "./libc.ts";
 
 const AF_INET = 2;
 const SHUT_RDWR = 2;
 
-/** The size of `struct sockaddr_storage`, and where an address of the Internet has its port. */
+/** The size of `struct sockaddr_storage`, and the offset of the port in an internet address. */
 const addressSize = 128;
 const portAt = 2;
 
-/** How many descriptors are looked at: empusa has some tens. */
+/** The most descriptors to look at. empusa has a few dozen. */
 const mostDescriptors = 4096;
 
 /**
- * Cuts a connection off, in both directions and at once, whatever is under way on it; it still has to be closed. Deno keeps
- * the descriptor of a TLS connection that is closed during its handshake until the other side hangs up (2.4.2 and 2.9.6),
- * and tells no descriptors: the one that has both addresses is the one. On other systems than Linux, it does nothing.
+ * Shuts a connection down in both directions, whatever is in transit. The caller still has to close it. If a TLS
+ * connection is closed during its handshake, Deno 2.4.2 and 2.9.6 keep the descriptor until the other side hangs up. Deno
+ * exposes no descriptors, so this function looks for the one with both addresses. It does nothing except on Linux.
  */
 export function hangUp({ localAddr, remoteAddr }: Pick<Deno.TcpConn, "localAddr" | "remoteAddr">): void {
   if (Deno.build.os !== "linux") return;
@@ -34,6 +34,6 @@ export function hangUp({ localAddr, remoteAddr }: Pick<Deno.TcpConn, "localAddr"
       return;
     }
   } catch {
-    // There is no glibc, or we may not call it: the other side has to hang up.
+    // There is no glibc, or no permission to call it: the other side has to hang up.
   }
 }

@@ -1,28 +1,28 @@
-/** Running a command of somebody's after something has happened. */
+/** Runs a user's command after an event. */
 import { NotStarted } from "../errors.ts";
 import type { Child, System } from "./mod.ts";
 import { environment } from "./environment.ts";
 
-/** How long a command that is told to stop gets before it is killed, in milliseconds. */
+/** Milliseconds between SIGTERM and SIGKILL. */
 const grace = 5000;
 
-/** The command that runs a line as the shell of this system does. */
+/** Returns the command that runs a line in this system's shell. */
 export function shellCommand(line: string): string[] {
   return Deno.build.os === "windows" ? ["cmd", "/c", line] : ["sh", "-c", line];
 }
 
 export interface HookOptions {
-  /** What it reads on standard input. */
+  /** Its standard input. */
   readonly input: string;
-  /** What it finds in its environment, besides ours. */
+  /** Variables to add to empusa's own. */
   readonly env: Readonly<Record<string, string>>;
-  /** Tells it to stop. */
+  /** Stops the command. */
   readonly signal: AbortSignal;
 }
 
 /**
  * Runs a command to its end.
- * @returns its exit code; 127 where there is no such command, 126 where it may not be run, as shells have it
+ * @returns its exit code; as in shells, 127 if the command does not exist, 126 if it cannot be started
  */
 export async function runHook(
   command: readonly string[],

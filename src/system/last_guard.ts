@@ -1,9 +1,9 @@
-/** What nobody has caught, from anywhere in the program or its libraries: it must not end the process. */
+/** Keeps uncaught errors, from the program or its libraries, from ending the process. */
 
-/** Rejections that mean nothing. */
+/** Rejections without a meaning. */
 const expected = new WeakSet<Event>();
 
-/** From now on nobody is told of rejections of that kind, as something else tells of what they are about. */
+/** Silences unhandled rejections of a kind from now on, because another error reports their cause. */
 export function expectRejections(isExpected: (reason: unknown) => boolean): void {
   globalThis.addEventListener("unhandledrejection", (event) => {
     if (!isExpected(event.reason)) return;
@@ -13,13 +13,13 @@ export function expectRejections(isExpected: (reason: unknown) => boolean): void
 }
 
 /**
- * From now on, the listener is told of each error that nobody caught and each rejection that nobody handled, instead of
- * the process ending with exit code 1.
+ * From now on, calls the listener for each uncaught error and each unhandled rejection. Otherwise they would end the
+ * process with exit code 1.
  */
 export function onUncaught(listener: (error: unknown) => void): void {
   globalThis.addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
-    // Those who expect it may listen later than we do.
+    // Listeners of expectRejections may run after this one.
     queueMicrotask(() => {
       if (!expected.has(event)) listener(event.reason);
     });

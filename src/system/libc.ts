@@ -1,4 +1,4 @@
-/** The C library, on Linux: what Deno has no words for. */
+/** Functions of the C library, on Linux, for what Deno has no API. */
 
 const functions = {
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
@@ -22,7 +22,7 @@ const functions = {
 
 let library: Deno.DynamicLibrary<typeof functions> | undefined;
 
-/** Opened once it is needed, and kept: to open it each time would cost a little memory each time. */
+/** Opens the library at the first call and keeps it: each opening would cost a little memory. */
 export function libc(): Deno.DynamicLibrary<typeof functions>["symbols"] {
   library ??= Deno.dlopen("libc.so.6", functions);
   return library.symbols;

@@ -1,4 +1,4 @@
-/** Files and folders by descriptor, as the C library of Linux has them: Deno knows them by path alone. */
+/** Files and folders by descriptor, through the C library of Linux. Deno has them only by path. */
 import type { Facts } from "./folder.ts";
 
 const functions = {
@@ -14,7 +14,7 @@ const functions = {
   unlinkat: { parameters: ["i32", "buffer", "i32"], result: "i32" },
   readlinkat: { parameters: ["i32", "buffer", "buffer", "usize"], result: "isize" },
   geteuid: { parameters: [], result: "u32" },
-  // For statx(2), which only newer libraries have a function for.
+  // For statx(2). Only newer libraries have a function for it.
   syscall: { parameters: ["i64", "i32", "buffer", "i32", "u32", "buffer"], result: "i64" },
   strerror: { parameters: ["i32"], result: "pointer" },
   __errno_location: { parameters: [], result: "pointer" },
@@ -24,7 +24,7 @@ export const AT_FDCWD = -100;
 const AT_EMPTY_PATH = 0x1000;
 const AT_SYMLINK_NOFOLLOW = 0x100;
 
-/** The flags of open(2); some differ from machine to machine. */
+/** The flags of open(2). Some differ between architectures. */
 const isArm = Deno.build.arch === "aarch64";
 export const O_WRONLY = 1;
 export const O_CREAT = 0o100;
@@ -36,17 +36,17 @@ export const O_NOFOLLOW = isArm ? 0o100000 : 0o400000;
 export const O_PATH = 0o10000000;
 const O_CLOEXEC = 0o2000000;
 
-/** The number of statx(2), what is asked of it, and the size of its answer, which is laid out alike everywhere. */
+/** The number of statx(2), its mask, and the size of its answer, whose layout is the same everywhere. */
 const statxNumber = isArm ? 291n : 332n;
 const STATX_BASIC_STATS = 0x7ff;
 const statxSize = 256;
 
-/** The kinds of files by the upper bits of their mode. */
+/** File kinds by the upper bits of the mode. */
 const kinds: Readonly<Record<number, Facts["kind"]>> = { 0o10: "file", 0o04: "folder", 0o12: "link" };
 
 const ENOENT = 2;
 
-/** What tells one failure from another to those who act on it. */
+/** The codes of errors that callers distinguish. */
 const codes: Readonly<Record<number, string>> = {
   1: "EPERM",
   [ENOENT]: "ENOENT",
@@ -58,12 +58,12 @@ const codes: Readonly<Record<number, string>> = {
 
 let known: LibcFiles | undefined;
 
-/** The library, or undefined where we may not ask it. */
+/** Returns the library, or undefined without permission to call it. */
 export function libcFiles(): LibcFiles | undefined {
   if (known !== undefined) return known;
   try {
     const libc = new LibcFiles();
-    // Containers of old may forbid statx(2).
+    // Old container runtimes may forbid statx(2).
     libc.look(AT_FDCWD, "/");
     return known = libc;
   } catch {
@@ -71,14 +71,14 @@ export function libcFiles(): LibcFiles | undefined {
   }
 }
 
-/** Every method throws an error in the system's words, with a `code`, where the system refuses. */
+/** If the system rejects a call, it throws an error with the system's message and a `code`. */
 export class LibcFiles {
   readonly #libc = Deno.dlopen("libc.so.6", functions).symbols;
-  /** Found beforehand, so that nothing comes between a failure and its reason. */
+  /** Located in advance, so that no other call comes between a failure and its errno. */
   readonly #errno = new Deno.UnsafePointerView(this.#libc.__errno_location() as Deno.PointerObject);
-  readonly us = this.#libc.geteuid();
+  readonly ownUid = this.#libc.geteuid();
 
-  /** A descriptor for what is at a name in a folder. */
+  /** Opens a name in a folder, and returns the descriptor. */
   open(folder: number, name: string, flags: number, mode = 0): number {
     return this.#check(this.#libc.openat(folder, bytesOf(name), flags | O_CLOEXEC, mode));
   }
@@ -87,7 +87,7 @@ export class LibcFiles {
     this.#libc.close(descriptor);
   }
 
-  /** What is at a name itself, or undefined where nothing is. */
+  /** Returns the metadata of a name itself, or undefined if it does not exist. */
   look(folder: number, name: string): Facts | undefined {
     return this.#statx(folder, name, AT_SYMLINK_NOFOLLOW);
   }
@@ -96,19 +96,19 @@ export class LibcFiles {
     return this.#statx(descriptor, "", AT_EMPTY_PATH) as Facts;
   }
 
-  /** Where a link leads that was opened as a path. */
+  /** Returns the target of a link that was opened as a path. */
   linkOf(descriptor: number): string {
     const room = new Uint8Array(4096);
     const length = this.#check(this.#libc.readlinkat(descriptor, bytesOf(""), room, BigInt(room.length)));
     return new TextDecoder().decode(room.subarray(0, Number(length)));
   }
 
-  /** Reads what fits into `room`, and returns how many bytes that were. */
+  /** Reads at most as many bytes as `room` has, and returns their number. */
   read(descriptor: number, room: Uint8Array<ArrayBuffer>): number {
     return Number(this.#check(this.#libc.read(descriptor, room, BigInt(room.length))));
   }
 
-  /** Writes some of the bytes, and returns how many. */
+  /** Writes some of the bytes, and returns their number. */
   write(descriptor: number, bytes: Uint8Array<ArrayBuffer>): number {
     return Number(this.#check(this.#libc.write(descriptor, bytes, BigInt(bytes.length))));
   }
@@ -125,7 +125,7 @@ export class LibcFiles {
     this.#check(this.#libc.fchmod(descriptor, mode));
   }
 
-  /** False where it is not stored, for a reason that is not known: that came up on another thread. */
+  /** Returns false if the sync failed. The reason is unknown, because errno belongs to another thread. */
   async sync(descriptor: number): Promise<boolean> {
     return await this.#libc.fsync(descriptor) === 0;
   }
@@ -169,7 +169,7 @@ export class LibcFiles {
   }
 }
 
-/** What leaves an owner as it is: -1. */
+/** -1 keeps the owner. */
 const unchanged = 0xffff_ffff;
 
 function bytesOf(name: string): Uint8Array<ArrayBuffer> {

@@ -1,7 +1,7 @@
 import { escapeControls, shorten } from "./escape.ts";
 import type { Output } from "./mod.ts";
 
-/** From the least talkative to the most. */
+/** From the least to the most verbose. */
 export const logLevels = ["error", "warn", "info", "debug"] as const;
 
 export type LogLevel = typeof logLevels[number];
@@ -13,21 +13,21 @@ export interface LogOptions {
   readonly format: typeof logFormats[number];
 }
 
-/** How long a line is waited for that nobody reads, in milliseconds, and how many such lines are kept. */
-const patience = 1000;
+/** Milliseconds to wait for a line that nobody reads, and the most lines to keep. */
+const writeTimeout = 1000;
 const maxWaiting = 100;
 
-/** How much of a message is told, in UTF-16 code units: others may write what it is about. */
+/** The most UTF-16 code units of a message, because it may contain foreign text. */
 const longestMessage = 8000;
 
 /**
- * Lines for the person who runs the program, on stderr: results never go through here. Whoever does not read
- * them, or cannot store them, does not keep the program from its work.
+ * Writes lines for the operator to standard error; results never go through here. If nobody reads the lines, or the disk
+ * is full, the program keeps working.
  */
 export class Log {
   readonly #output: Output;
   readonly #options: LogOptions;
-  /** Lines that are being written, in order. */
+  /** Resolves when all lines so far are written, in order. */
   #last: Promise<void> = Promise.resolve();
   #waiting = 0;
 
@@ -36,7 +36,7 @@ export class Log {
     this.#options = options;
   }
 
-  /** What ends the command, and what to do about it. */
+  /** Logs the error that ends the command, and a hint what to do. */
   async error(message: string, hint?: string): Promise<void> {
     await Promise.all(
       [message, ...hint === undefined ? [] : [hint]].map((line) => this.#write("error", line)),
@@ -66,7 +66,10 @@ export class Log {
       this.#waiting--
     );
     let late: ReturnType<typeof setTimeout> | undefined;
-    await Promise.race([this.#last, new Promise<void>((resolve) => late = setTimeout(resolve, patience))]);
+    await Promise.race([
+      this.#last,
+      new Promise<void>((resolve) => late = setTimeout(resolve, writeTimeout)),
+    ]);
     clearTimeout(late);
   }
 }
@@ -78,13 +81,13 @@ const prefixes: Readonly<Record<LogLevel, string>> = {
   debug: "debug: ",
 };
 
-/** Each message is one line, but for what helps with debugging: the lines of that are ours, and set in. */
+/** Each message is one line. Debug messages may have several, which are empusa's own and indented. */
 function textLine(level: LogLevel, message: string): string {
   const lines = level === "debug" ? message.split("\n") : [message];
   return `empusa: ${prefixes[level]}${lines.map(escapeControls).join("\n  ")}\n`;
 }
 
-/** The message as it is: whoever reads JSON gets what was written, whoever looks at the line sees escapes. */
+/** A JSON parser gets the message unchanged; a person who reads the line sees escapes. */
 function jsonLine(level: LogLevel, message: string): string {
   return `${escapeControls(JSON.stringify({ time: new Date().toISOString(), level, message }))}\n`;
 }

@@ -12,93 +12,93 @@ import { type ChildEnvironment, dropUnreadable, variable } from "./variables.ts"
 
 export type { Child, ChildEnvironment, OutputFile, Signal, SpawnOptions };
 
-/** A stream that text is written to. */
+/** An output stream for text. */
 export interface Output {
-  /** Whether a person is looking at it. */
+  /** Whether it is a terminal. */
   readonly isTerminal: boolean;
-  /** False once its reader has gone away. */
+  /** False after its reader has closed it. */
   readonly open: boolean;
   /**
-   * Writes all of `text`. A reader that has gone away is no failure: what is left is dropped.
-   * @throws {EmpusaError} where it cannot be written, such as to a disk that is full
+   * Writes all of `text`. If the reader has closed the stream, the rest is dropped without an error.
+   * @throws {EmpusaError} if it cannot be written, such as to a full disk
    */
   write(text: string): Promise<void>;
 }
 
-/** One AbortSignal for every way in which somebody asks the process to stop. */
+/** One AbortSignal for all signals that ask the process to stop. */
 export interface Interruption extends Disposable {
   readonly signal: AbortSignal;
-  /** What to exit with where the signal cut off what was to be done: 128 and the signal's number. */
+  /** The exit code if the signal interrupted the command: 128 plus the signal's number. */
   readonly code: number;
 }
 
-/** All that the program touches of the process around it. */
+/** The machine and the process, as far as the program uses them. Tests replace it. */
 export interface System {
   readonly stdout: Output;
   readonly stderr: Output;
-  /** Whether colours are wanted on `output`: a terminal, and `NO_COLOR` (no-color.org) is not set. */
+  /** Whether `output` gets colors: it is a terminal, and `NO_COLOR` (no-color.org) is not set. */
   wantsColor(output: Output): boolean;
-  /** @throws {Deno.errors} where it cannot be read */
+  /** @throws {Deno.errors} if it cannot be read */
   readFile(path: string): Promise<Uint8Array>;
   /** Whether every user of this machine may read the file. */
   isReadableByAll(path: string): boolean;
   /**
-   * Calls the listener when nobody can read standard output any longer, within about a second, until it is disposed of; never
-   * where the system does not tell.
+   * Calls the listener within about a second after the reader of standard output has closed it, until it is disposed of.
+   * Never calls it if the system does not tell.
    */
   onReaderGone(listener: () => void): Disposable;
-  /** A file that another program reads. */
+  /** Returns a file that another program reads. */
   outputFile(path: string): OutputFile;
-  /** What stands on standard input, at most about so many bytes. */
+  /** Reads standard input, at most about `most` bytes. */
   readStdin(most: number): Promise<Uint8Array>;
-  /** Whether a person may type what is read. */
+  /** Whether standard input is a terminal. */
   readonly stdinIsTerminal: boolean;
   /**
-   * An environment variable, or undefined where it is not set.
-   * @throws {UsageError} naming it where its value is no UTF-8
+   * Returns an environment variable, or undefined if it is not set.
+   * @throws {UsageError} naming it if its value is not UTF-8
    */
   env(name: string): string | undefined;
-  /** Cuts a connection off at once, whatever is under way on it. It still has to be closed. */
+  /** Shuts a connection down immediately, whatever is in transit. The caller still has to close it. */
   hangUp(connection: Pick<Deno.TcpConn, "localAddr" | "remoteAddr">): void;
-  /** From now on, tells of what nobody has caught, instead of ending the process with exit code 1. */
+  /** From now on, passes uncaught errors to the listener, instead of ending the process with exit code 1. */
   onUncaught(listener: (error: unknown) => void): void;
-  /** Starts a program. Throws what `spawn` in `spawn.ts` throws. */
+  /** Starts a program. Throws the errors of `spawn` in `spawn.ts`. */
   spawn(command: readonly string[], options: SpawnOptions): Child;
   readonly pid: number;
   hostname(): string;
-  /** The IP addresses of each network interface that has one, IPv4 first; those that need a zone are left out. */
+  /** Returns the IP addresses by network interface, IPv4 first, without link-local IPv6 addresses. */
   networkInterfaces(): ReadonlyMap<string, readonly string[]>;
   /**
-   * The IP address that packets to a host leave from.
-   * @throws {Error} where the host has no address, or there is no way to it
+   * Returns the source IP address of packets to a host.
+   * @throws {Error} if the host has no address, or there is no route to it
    */
   sourceAddress(host: string): Promise<string>;
   /**
    * Sends a datagram to a Unix socket: a path, or an abstract address that begins with `@`.
-   * @throws {Error} where it cannot be sent
+   * @throws {Error} if it cannot be sent
    */
   sendDatagram(socket: string, message: string): void;
   /**
-   * From now until it is disposed of, SIGINT, SIGTERM and SIGHUP abort the signal instead of ending the process.
-   * A second one leaves at once, with 128 and the number of the signal. A signal that is ignored from the start, as
-   * nohup(1) has it with SIGHUP, stays ignored.
+   * From now until it is disposed of, SIGINT, SIGTERM and SIGHUP abort the signal instead of ending the process. A
+   * second one exits immediately with 128 plus its number. If a signal was ignored at the start, such as SIGHUP under
+   * nohup(1), it stays ignored.
    */
   interruption(): Interruption;
   /**
-   * As process 1 we become the parent of every process that loses its own: from now until it is disposed of, those
-   * that end are buried, so that they do not fill the table of processes. Only Linux has to do with that.
+   * As PID 1, empusa becomes the parent of every orphan. From now until it is disposed of, it reaps orphans that exit,
+   * so that zombies do not fill the process table. It does nothing except on Linux.
    */
   adoptOrphans(): Disposable;
   /**
-   * From now until it is disposed of, the listener hears of each of those signals instead of what they would do to
-   * the process. What this system does not know, and what is ignored from the start, is left out.
+   * From now until it is disposed of, calls the listener for each of those signals, in place of their default action.
+   * Signals that the system does not know, or that were ignored at the start, are skipped.
    */
   onSignals(signals: readonly Signal[], listener: (signal: Signal) => void): Disposable;
 }
 
-/** The real one. */
+/** Returns the real machine. */
 export function system(): System {
-  // Deno reads it when a module of Node's is loaded, and fails.
+  // Deno reads it when it loads a Node module, and fails if it is not UTF-8.
   dropUnreadable("NODE_OPTIONS");
   endAsProcess1();
   return {
@@ -142,7 +142,7 @@ function output(stream: typeof Deno.stdout, name: "output" | "error"): Output {
           if (error instanceof Deno.errors.BrokenPipe) {
             open = false;
           } else if (error instanceof Deno.errors.WouldBlock) {
-            // Whoever shares the stream with us has made it non-blocking, and its reader is slow.
+            // Another process that shares the stream has made it non-blocking, and the reader is slow.
             await new Promise((go) => setTimeout(go, 5));
           } else {
             const { message } = error as Error;
@@ -205,10 +205,10 @@ function codeOf(signal: Signal): number {
   return 128 + signalNumbers[signal];
 }
 
-/** How many listen to each signal. */
+/** The number of listeners by signal. */
 const listening = new Map<Signal, number>();
 
-/** The kernel lets process 1 ignore each signal that it does not listen to, so what nobody else listens to ends it here. */
+/** The kernel ignores signals to PID 1 that it has no handler for, so empusa exits here if nothing else listens. */
 function endAsProcess1(): void {
   if (Deno.pid !== 1 || Deno.build.os === "windows") return;
   for (const signal of ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM"] as const) {
@@ -221,7 +221,7 @@ function endAsProcess1(): void {
 }
 
 function onSignals(signals: readonly Signal[], listener: (signal: Signal) => void): Disposable {
-  const listeners = signals.filter(isHeeded).map((signal) => {
+  const listeners = signals.filter(canListen).map((signal) => {
     const hear = (): void => listener(signal);
     Deno.addSignalListener(signal, hear);
     listening.set(signal, (listening.get(signal) ?? 0) + 1);
@@ -238,7 +238,7 @@ function onSignals(signals: readonly Signal[], listener: (signal: Signal) => voi
   };
 }
 
-function isHeeded(signal: Signal): boolean {
+function canListen(signal: Signal): boolean {
   if (Deno.build.os === "windows") return signal === "SIGINT";
   return !isIgnored(signal);
 }

@@ -1,12 +1,12 @@
-/** Why a program could not be started, as far as the file that it would have been tells. */
+/** Explains why a program could not be started, from its file. */
 import { NotStarted } from "../errors.ts";
 
-/** How much of a script is looked at for its interpreter, in bytes: the kernel reads 256. */
+/** The most bytes of a script to search for its interpreter. The kernel reads 256. */
 const head = 256;
 
 /**
- * What an error of Deno's means: 127 where there is no such command, 126 where there is one that cannot be started, as
- * shells have it.
+ * Explains an error of Deno. As in shells, the code is 127 if the command does not exist, and 126 if it cannot be
+ * started.
  */
 export function explainNotStarted(program: string, error: unknown): NotStarted {
   const { code, message } = error as Error & { code?: string };
@@ -17,11 +17,11 @@ export function explainNotStarted(program: string, error: unknown): NotStarted {
     if (error instanceof Deno.errors.NotFound && interpreter !== undefined) {
       return `its interpreter ${JSON.stringify(interpreter)} does not exist`;
     }
-    // A name that is looked up on PATH is passed over where it may not be run.
+    // A look-up on PATH skips files that are not executable.
     if (error instanceof Deno.errors.PermissionDenied || !program.includes("/")) return "it may not be run";
     if (error instanceof Deno.errors.NotFound) return "its dynamic loader does not exist";
     if (/\(os error 8\)/.test(message)) {
-      return 'it is no program of this machine, and does not begin with "#!"';
+      return 'it is not an executable for this machine, and has no "#!" line';
     }
     // "Failed to spawn 'x': Argument list too long (os error 7)"
     return /: ([^:]+?) \(os error \d+\)$/.exec(message)?.[1]?.toLowerCase() ?? code ?? message;
@@ -29,7 +29,7 @@ export function explainNotStarted(program: string, error: unknown): NotStarted {
   return new NotStarted(126, reason(), error);
 }
 
-/** The file that a command names, by a path or as the first of that name on PATH. */
+/** Finds the file of a command, by its path or as the first of that name on PATH. */
 function locate(program: string): { readonly path: string; readonly isFile: boolean } | undefined {
   const paths = program.includes("/") || program === ""
     ? [program]
@@ -44,7 +44,7 @@ function locate(program: string): { readonly path: string; readonly isFile: bool
   }
 }
 
-/** What stands behind `#!`, without its argument. */
+/** Reads the interpreter after `#!`, without its argument. */
 function interpreterOf(path: string): string | undefined {
   try {
     using file = Deno.openSync(path);
@@ -54,7 +54,7 @@ function interpreterOf(path: string): string | undefined {
       [];
     return interpreter;
   } catch {
-    // It can be run, maybe, but not read.
+    // It may be executable, but it is not readable.
     return undefined;
   }
 }

@@ -1,7 +1,7 @@
-/** Noticing that nobody can read standard output any more, before there is something to write. */
+/** Detects that the reader of standard output is gone, before the next write. */
 import { libc } from "./libc.ts";
 
-/** How often is looked, in milliseconds. */
+/** Milliseconds between two looks. */
 const every = 1000;
 
 const STDOUT = 1;
@@ -9,8 +9,8 @@ const POLLERR = 8;
 const POLLHUP = 16;
 
 /**
- * Calls the listener once the other end of standard output has gone away, until it is disposed of. Only Linux is asked,
- * where libc may be; elsewhere that is noticed with the next write.
+ * Calls the listener once when the reader of standard output has closed it, until it is disposed of. This needs Linux and
+ * libc; elsewhere the next write detects it.
  */
 export function onReaderGone(listener: () => void): Disposable {
   if (Deno.build.os !== "linux") return { [Symbol.dispose]: () => {} };
@@ -20,16 +20,16 @@ export function onReaderGone(listener: () => void): Disposable {
       if (!isGone()) return;
       listener();
     } catch {
-      // We may not ask.
+      // There is no permission to call libc.
     }
     stop();
   }, every);
   return { [Symbol.dispose]: stop };
 }
 
-/** Asks poll(2), which tells of errors without being asked for them, and does not wait. */
+/** Calls poll(2) without waiting. It reports errors even if no events are requested. */
 function isGone(): boolean {
-  // struct pollfd: the descriptor, what is asked for, what there is.
+  // struct pollfd: descriptor, requested events, returned events.
   const about = new DataView(new ArrayBuffer(8));
   about.setInt32(0, STDOUT, true);
   return libc().poll(about, 1n, 0) > 0 && (about.getInt16(6, true) & (POLLERR | POLLHUP)) !== 0;

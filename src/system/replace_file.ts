@@ -1,38 +1,38 @@
-/** Writing a file so that no reader ever sees half of it, and nobody who may change its folder gains by that. */
+/** Replaces a file atomically, without giving anything away to users who may change its folder. */
 import { type Facts, findPlace, type Folder, notRegular, type OpenFile, type Place } from "./folder.ts";
 
-/** A file that another program reads. Every method throws an `Error` that says why it cannot be used. */
+/** A file that another program reads. Every method throws an `Error` with the reason if it fails. */
 export interface OutputFile {
-  /** What is in it, or undefined where there is none. */
+  /** Reads the content. Returns undefined if the file does not exist. */
   read(): Promise<string | undefined>;
   /**
-   * Puts the text in its place in one step: whoever reads it finds either the old one or the new one, whole, even if we
-   * are killed meanwhile. It keeps its mode and owner.
-   * @returns what was done; `overwritten` where it cannot be replaced, such as what is mounted by itself, so that a reader
-   * may find half of it for a moment
+   * Replaces the content in one step: a reader sees the whole old or the whole new text, even if empusa is killed
+   * meanwhile. The file keeps its mode and owner.
+   * @returns `kept` if the content was the same; `overwritten` if the file cannot be replaced, such as a mount point, so
+   * that a reader may see half of it for a moment
    */
   write(text: string): Promise<"kept" | "replaced" | "overwritten">;
-  /** Whether somebody is owed word of what is in it, which outlives us in a hidden file beside it. */
-  isOwed(): Promise<boolean>;
-  setOwed(owed: boolean): Promise<void>;
+  /** Whether the hook for the current content is pending. A hidden marker file beside it keeps that across restarts. */
+  isPending(): Promise<boolean>;
+  setPending(pending: boolean): Promise<void>;
 }
 
-/** No pattern by which somebody gathers configuration matches that: neither a visible name nor a known ending. */
+/** A hidden name with an unknown extension, which no pattern for configuration files matches. */
 const temporary = (name: string): string => `.${name}.${crypto.randomUUID().slice(0, 8)}.empusa-tmp`;
 
-/** What somebody who was killed has left behind is removed when it is older than this, in milliseconds. */
+/** Milliseconds after which a temporary file of a killed process is removed. */
 const abandoned = 60_000;
 
-/** Nothing that empusa writes is larger, in bytes: what is was put there to exhaust us. */
+/** The largest file that empusa writes, in bytes. A larger one was put there to exhaust memory. */
 const largest = 1 << 29;
 
-/** What a file may be that is not there yet, less what the umask takes away. */
+/** The mode of a new file, before the umask. */
 const newMode = 0o644;
 
-/** The file at a path. */
+/** Returns the file at a path. */
 export function outputFile(path: string): OutputFile {
-  /** What could not be noted beside the file. */
-  let owedHere = false;
+  /** Whether the hook is pending without a marker file. */
+  let pendingHere = false;
   return {
     read: () =>
       at(path, async (place) => {
@@ -40,16 +40,16 @@ export function outputFile(path: string): OutputFile {
         return before && new TextDecoder().decode(before.bytes);
       }),
     write: (text) => at(path, (place) => write(place, new TextEncoder().encode(text))),
-    isOwed: () => at(path, async (place) => owedHere || await isOwed(place)),
-    setOwed: (owed) =>
+    isPending: () => at(path, async (place) => pendingHere || await isPending(place)),
+    setPending: (pending) =>
       at(path, async (place) => {
-        owedHere = false;
+        pendingHere = false;
         try {
-          await setOwed(place, owed);
+          await setPending(place, pending);
         } catch (error) {
-          // There is no room for a note where only the file may be written.
+          // On a read-only mount only the file itself is writable, so there is no place for a marker.
           if (codeOf(error) !== "EROFS") throw error;
-          owedHere = owed;
+          pendingHere = pending;
         }
       }),
   };
@@ -66,7 +66,7 @@ interface Before {
   readonly bytes: Uint8Array;
 }
 
-/** What is at the place, or undefined where nothing is. */
+/** Reads the current file. Returns undefined if it does not exist. */
 async function look({ folder, name }: Place): Promise<Before | undefined> {
   if (await folder.look(name) === undefined) return undefined;
   using file = await open(folder, name, "read");
@@ -75,7 +75,7 @@ async function look({ folder, name }: Place): Promise<Before | undefined> {
   return { facts, bytes: await file.read() };
 }
 
-/** Opens a plain file. Something else may have an effect, or wait, when it is opened. */
+/** Opens a regular file. Opening anything else may have effects, or block. */
 async function open(folder: Folder, name: string, how: "read" | "write"): Promise<OpenFile> {
   const wrong = (facts: Facts | undefined): Error | undefined =>
     facts?.kind === "file" ? undefined : new Error(notRegular);
@@ -101,7 +101,7 @@ async function write(
     await folder.sync();
     return "replaced";
   } catch (error) {
-    // It is mounted by itself, or only it may be written.
+    // The file is a mount point, or its folder is read-only.
     const isFixed = codeOf(error) === "EBUSY" || codeOf(error) === "EROFS";
     if (before === undefined || !isFixed) throw error;
     using file = await open(folder, name, "write");
@@ -130,7 +130,7 @@ async function replace(
   }
 }
 
-/** A new file that nobody may read who may not read the one before. */
+/** Creates a file that only users with access to the previous one may read. */
 async function create(folder: Folder, name: string, before: Facts | undefined): Promise<OpenFile> {
   try {
     return await folder.create(
@@ -139,13 +139,13 @@ async function create(folder: Folder, name: string, before: Facts | undefined): 
     );
   } catch (error) {
     if (codeOf(error) !== "EACCES") throw error;
-    throw new Error("its folder may not be written, where the file that replaces it is made", {
+    throw new Error("its folder is not writable, and empusa creates the new file there", {
       cause: error,
     });
   }
 }
 
-/** Gives a new file the owner and mode of the one before. */
+/** Gives a new file the owner and mode of the previous one. */
 async function resemble(file: OpenFile, before: Facts): Promise<void> {
   const made = await file.facts();
   const uid = before.uid === null || before.uid === made.uid ? undefined : before.uid;
@@ -169,17 +169,17 @@ function isEqual(a: Uint8Array, b: Uint8Array): boolean {
   return true;
 }
 
-/** Removes a file of ours that nobody needs; it stays where that cannot be done. */
+/** Removes a temporary file, if possible. */
 async function discard(folder: Folder, name: string): Promise<void> {
   try {
     await folder.remove(name);
   } catch {
-    // The next run tries it again.
+    // The next run tries again.
   }
 }
 
 async function removeAbandoned({ folder, name }: Place): Promise<void> {
-  // Where the names cannot be read, nothing is tidied up.
+  // If the names are not readable, old files stay.
   for (const left of await folder.names().catch(() => [])) {
     if (!left.startsWith(`.${name}.`) || !left.endsWith(".empusa-tmp")) continue;
     const facts = await folder.look(left);
@@ -188,30 +188,30 @@ async function removeAbandoned({ folder, name }: Place): Promise<void> {
   }
 }
 
-/** Whether it is a plain file that we or root have made. */
-function isOurs(facts: Facts | undefined, { us }: Folder): facts is Facts {
+/** Whether it is a regular file of root or our own user. */
+function isOurs(facts: Facts | undefined, { ownUid }: Folder): facts is Facts {
   return facts?.kind === "file" &&
-    (us === undefined || facts.uid === null || facts.uid === 0 || facts.uid === us);
+    (ownUid === undefined || facts.uid === null || facts.uid === 0 || facts.uid === ownUid);
 }
 
-const owedMark = (name: string): string => `.${name}.empusa-owed`;
+const pendingMarker = (name: string): string => `.${name}.empusa-owed`;
 
-async function isOwed({ folder, name }: Place): Promise<boolean> {
-  return isOurs(await folder.look(owedMark(name)), folder);
+async function isPending({ folder, name }: Place): Promise<boolean> {
+  return isOurs(await folder.look(pendingMarker(name)), folder);
 }
 
-async function setOwed({ folder, name }: Place, owed: boolean): Promise<void> {
-  const mark = owedMark(name);
-  if (!owed) {
-    if (isOurs(await folder.look(mark), folder)) await folder.remove(mark);
+async function setPending({ folder, name }: Place, pending: boolean): Promise<void> {
+  const marker = pendingMarker(name);
+  if (!pending) {
+    if (isOurs(await folder.look(marker), folder)) await folder.remove(marker);
     return;
   }
   try {
-    using _ = await folder.create(mark, 0o600);
+    using _ = await folder.create(marker, 0o600);
   } catch (error) {
     if (codeOf(error) !== "EEXIST") throw error;
-    if (isOurs(await folder.look(mark), folder)) return;
-    throw new Error(`${mark} beside it is no plain file of ours; remove it`, { cause: error });
+    if (isOurs(await folder.look(marker), folder)) return;
+    throw new Error(`${marker} beside it is not a regular file of this user; remove it`, { cause: error });
   }
 }
 

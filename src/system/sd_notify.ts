@@ -1,15 +1,15 @@
-/** Tells the service manager how we are, in the words of systemd's sd_notify(3). */
+/** Notifies the service manager, by systemd's sd_notify(3). */
 import { escapeControls, shorten } from "./escape.ts";
 import type { System } from "./mod.ts";
 
-/** When a message is tried again that the manager had no room for, in milliseconds, and how many are kept. */
+/** Milliseconds before a message that the manager did not accept is sent again, and the most messages to keep. */
 const retryAfter = 500;
-const maxOwed = 10;
+const maxPending = 10;
 
-/** How much of a status is sent, in UTF-16 code units: systemd drops messages of more than 4096 bytes. */
+/** The most UTF-16 code units of a status. systemd drops messages over 4096 bytes. */
 const longestStatus = 1000;
 
-/** Each line of a message is an assignment, so what others wrote must not begin one. */
+/** Each line of a message is an assignment, so foreign text must not begin a line. */
 function statusLine(status: string): string {
   return `STATUS=${shorten(escapeControls(status), longestStatus)}`;
 }
@@ -18,34 +18,34 @@ export class ServiceManager implements Disposable {
   readonly #system: Pick<System, "env" | "pid" | "sendDatagram">;
   readonly #socket: string | undefined;
   readonly #onFailure: (error: Error) => void;
-  /** What could not be sent yet, in order. */
-  readonly #owed: string[] = [];
+  /** Messages that are not sent yet, in order. */
+  readonly #pending: string[] = [];
   #failing = false;
   #retry: ReturnType<typeof setTimeout> | undefined;
 
-  /** @param onFailure is told when messages cannot be sent, once until they can; they are tried again */
+  /** @param onFailure called when messages cannot be sent, once until one succeeds; empusa retries them */
   constructor(system: Pick<System, "env" | "pid" | "sendDatagram">, onFailure: (error: Error) => void) {
     this.#system = system;
     this.#socket = system.env("NOTIFY_SOCKET") || undefined;
     this.#onFailure = onFailure;
   }
 
-  /** We do what we were started for. */
+  /** Reports that empusa is ready. */
   ready(status: string): void {
     this.#send(`READY=1\n${statusLine(status)}`);
   }
 
-  /** How we are, in one line. */
+  /** Reports a status, in one line. */
   status(status: string): void {
     this.#send(statusLine(status));
   }
 
-  /** We are about to end. */
+  /** Reports that empusa is stopping. */
   stopping(): void {
     this.#send("STOPPING=1");
   }
 
-  /** Says that we are alive, at half the time that the manager waits for that, where it asks for it. */
+  /** If the manager asks for it, sends a keep-alive message at half of its watchdog interval. */
   watchdog(): Disposable {
     const microseconds = Number(this.#system.env("WATCHDOG_USEC"));
     const meant = this.#system.env("WATCHDOG_PID") || `${this.#system.pid}`;
@@ -58,17 +58,17 @@ export class ServiceManager implements Disposable {
     clearTimeout(this.#retry);
   }
 
-  /** Sends the message, if need be later. */
+  /** Sends the message now or, if the manager does not accept it, later. */
   #send(message: string): void {
-    this.#owed.push(message);
-    if (this.#owed.length > maxOwed) this.#owed.shift();
-    this.#sendOwed();
+    this.#pending.push(message);
+    if (this.#pending.length > maxPending) this.#pending.shift();
+    this.#sendPending();
   }
 
-  #sendOwed(): void {
+  #sendPending(): void {
     clearTimeout(this.#retry);
-    while (this.#owed[0] !== undefined && this.#try(this.#owed[0])) this.#owed.shift();
-    if (this.#owed.length > 0) this.#retry = setTimeout(() => this.#sendOwed(), retryAfter);
+    while (this.#pending[0] !== undefined && this.#try(this.#pending[0])) this.#pending.shift();
+    if (this.#pending.length > 0) this.#retry = setTimeout(() => this.#sendPending(), retryAfter);
   }
 
   #try(message: string): boolean {

@@ -1,4 +1,4 @@
-/** The signals that concern us, by their numbers. */
+/** The signals that empusa handles, with their numbers. */
 export const signalNumbers = {
   SIGHUP: 1,
   SIGINT: 2,

@@ -1,9 +1,9 @@
-/** Addresses as libc's functions take them. */
+/** Socket addresses for libc. */
 
 export const AF_INET = 2;
 export const AF_INET6 = 10;
 
-/** Where the address lies in `struct sockaddr_in` and `struct sockaddr_in6`, and how long each is. */
+/** The offset of the address in `struct sockaddr_in` and `struct sockaddr_in6`, and the size of each. */
 export const layouts = {
   [AF_INET]: { address: 4, bytes: 4, size: 16 },
   [AF_INET6]: { address: 8, bytes: 16, size: 28 },
@@ -12,7 +12,7 @@ export const layouts = {
 export type Family = keyof typeof layouts;
 
 /**
- * `struct sockaddr_in`, or `struct sockaddr_in6`.
+ * Builds a `struct sockaddr_in` or a `struct sockaddr_in6`.
  * @param address of IPv4 or IPv6, without brackets
  */
 export function socketAddress(address: string, family: Family, port: number): Uint8Array<ArrayBuffer> {
@@ -28,7 +28,7 @@ function bytesOfV4(address: string): number[] {
   return address.split(".").map(Number);
 }
 
-/** URL writes an IPv6 address in one form, without IPv4 in it and with at most one gap. */
+/** URL normalizes an IPv6 address: without an IPv4 part, and with at most one gap. */
 function bytesOfV6(address: string): number[] {
   const [head = "", tail] = normalV6(address).split("::");
   const groups = (half = ""): number[] =>
@@ -38,7 +38,7 @@ function bytesOfV6(address: string): number[] {
   return [...before, ...gap, ...after].flatMap((group) => [group >> 8, group & 0xff]);
 }
 
-/** As URL writes an IPv6 address. */
+/** Normalizes an IPv6 address as URL does. */
 export function normalV6(address: string): string {
   return new URL(`http://[${address}]/`).hostname.slice(1, -1);
 }

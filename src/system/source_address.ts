@@ -1,19 +1,19 @@
-/** The address that this machine uses towards another one. */
+/** Finds the source address towards another machine. */
 import { lookup } from "node:dns/promises";
 import process from "node:process";
 import { libc, SOCK_CLOEXEC, SOCK_DGRAM } from "./libc.ts";
 import { AF_INET, AF_INET6, type Family, layouts, normalV6, socketAddress } from "./socket_address.ts";
 
-// As in `registry/etcd_patch.ts`: Deno 2.4.2 would warn on standard error when it looks up a name.
+// As in `registry/etcd/compat/http2.ts`: Deno 2.4.2 would warn on standard error when it looks up a name.
 process.noDeprecation = true;
 
-/** Any will do, but 0. */
+/** Any port except 0 works. */
 const port = 9;
 
 /**
- * The IP address that packets to a host leave from. It asks the kernel for the route, on Linux, and sends nothing:
- * a datagram socket that is connected has an address and no conversation.
- * @throws {Error} where the host has no address, or there is no way to it
+ * Returns the source IP address of packets to a host. It asks the kernel for the route, on Linux, and sends nothing:
+ * connecting a datagram socket assigns an address without any packet.
+ * @throws {Error} if the host has no address, or there is no route to it
  */
 export async function sourceAddress(host: string): Promise<string> {
   const { address, family } = await lookup(host).catch((cause) => {
@@ -33,7 +33,7 @@ function sourceTowards(address: string, family: Family): string {
       connect(descriptor, there, there.length) !== 0 ||
       getsockname(descriptor, here, new Uint8Array(new Uint32Array([here.length]).buffer)) !== 0
     ) {
-      throw new Error(`there is no route to ${address}`);
+      throw new Error(`no route to ${address}`);
     }
   } finally {
     close(descriptor);

@@ -1,43 +1,43 @@
-/** Programs that are started. */
+/** Starts programs. */
 import { descendantsOf } from "./descendants.ts";
 import { ExitCode } from "../errors.ts";
 import { explainNotStarted } from "./not_started.ts";
 import { withLimitOfParent } from "./open_files.ts";
 import { type ChildEnvironment, withhold } from "./variables.ts";
 
-/** What a program is started with. */
+/** How to start a program. */
 export interface SpawnOptions {
   readonly env: ChildEnvironment;
-  /** What it reads: a text, what we would, or a pipe that stays empty and ends when we do. */
+  /** Its standard input: a text, empusa's own, or a pipe that stays empty and closes when empusa exits. */
   readonly input: { readonly text: string } | "ours" | "nothing";
-  /** Where its output goes: to ours, or nowhere but into `said`. */
+  /** Its output: empusa's own, or only kept for `said`. */
   readonly output: "ours" | "kept";
-  /** Whether it leads a process group and a session of its own, and so has no terminal. */
+  /** Whether it leads its own process group and session, and so has no terminal. */
   readonly ownGroup: boolean;
 }
 
-/** A program that runs. */
+/** A running program. */
 export interface Child {
   readonly pid: number;
-  /** Resolves to its exit code: 128 and the number of the signal where one ended it. */
+  /** Resolves to its exit code, or to 128 plus the number of the signal that ended it. */
   readonly ended: Promise<number>;
-  /** The end of what it has written so far, where that is kept. */
+  /** Returns the end of its output so far, if it is kept. */
   said(): string;
-  /** Sends it a signal. No failure where it has ended already. */
+  /** Sends it a signal. Does nothing if it has ended already. */
   kill(signal: Deno.Signal): void;
-  /** Sends the signal to all of its process group or, where it shares ours, to it and to what descends from it. */
+  /** Sends a signal to its process group or, if it shares empusa's, to it and its descendants. */
   killGroup(signal: Deno.Signal): void;
 }
 
-/** The processes that we have started and that have not been waited for, by their IDs. */
+/** The IDs of started processes that have not been waited for. */
 export const running = new Set<number>();
 
-/** How much is kept of what a program says, in characters. */
+/** The most characters to keep of a program's output. */
 const kept = 500;
 
 /**
  * Starts a program.
- * @throws {NotStarted} where that cannot be done
+ * @throws {NotStarted} if it cannot be started
  */
 export function spawn([program = "", ...args]: readonly string[], options: SpawnOptions): Child {
   const { env, input, output, ownGroup } = options;
@@ -56,7 +56,7 @@ export function spawn([program = "", ...args]: readonly string[], options: Spawn
   } catch (error) {
     throw explainNotStarted(program, error);
   }
-  // It need not read what it is given.
+  // The program need not read its input.
   if (typeof input === "object") void new Response(input.text).body?.pipeTo(process.stdin).catch(() => {});
   running.add(process.pid);
   let over = false;
@@ -66,7 +66,7 @@ export function spawn([program = "", ...args]: readonly string[], options: Spawn
   };
   if (output === "kept") { for (const stream of [process.stdout, process.stderr]) void listen(stream, hear); }
   const send = (pid: number, signal: Deno.Signal): void => {
-    // Its ID may be that of somebody else by now.
+    // Its ID may belong to another process by now.
     if (over) return;
     try {
       Deno.kill(pid, signal);
@@ -89,7 +89,7 @@ export function spawn([program = "", ...args]: readonly string[], options: Spawn
   };
 }
 
-/** Deno fails to tell of a process that a real-time signal has ended: "Invalid signal: 34". */
+/** If a real-time signal ended a process, Deno throws "Invalid signal: 34" in place of its status. */
 function codeOfSignal(error: unknown): number {
   const [, signal] = /signal: (\d+)/.exec((error as Error).message) ?? [];
   return signal === undefined ? ExitCode.failed : 128 + Number(signal);

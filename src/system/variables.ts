@@ -1,12 +1,12 @@
-/** The environment of this process, and what the programs that it starts find of it. */
+/** The environment of this process and of its children. */
 import { UsageError } from "../errors.ts";
 
-/** What was kept from children, and so is no longer in the environment of this process. */
+/** Variables that are withheld from children, and so are no longer in the environment of this process. */
 const withheld = new Map<string, string>();
 
 /**
- * An environment variable, or undefined where it is not set, or Deno was not given --allow-env.
- * @throws {UsageError} naming it where its value is no UTF-8
+ * Returns an environment variable, or undefined if it is not set or --allow-env is missing.
+ * @throws {UsageError} naming it if its value is not UTF-8
  */
 export function variable(name: string): string | undefined {
   try {
@@ -18,21 +18,21 @@ export function variable(name: string): string | undefined {
   }
 }
 
-/** What a child finds in its environment, next to the variables of this process, which it gets byte for byte. */
+/** Changes to the environment of a child, which otherwise inherits that of this process byte for byte. */
 export interface ChildEnvironment {
   readonly added: Readonly<Record<string, string>>;
-  /** The names of variables that it does not get, unless they are added. */
+  /** The names of variables that the child does not get, unless they are added. */
   readonly withheld: readonly string[];
 }
 
-/** Removes a variable whose value is no UTF-8 from the environment, for this process and its children. */
+/** Removes a variable if its value is not UTF-8, for this process and its children. */
 export function dropUnreadable(name: string): void {
   if (isUnreadable(name)) Deno.env.delete(name);
 }
 
 /**
- * Keeps variables from every child from now on; this process can still read them.
- * A child whose whole environment is made anew would lose every value that is no UTF-8, as Deno cannot tell it.
+ * Withholds variables from every child from now on; this process can still read them. A new environment for the child
+ * would lose every value that is not UTF-8, because Deno cannot read it.
  */
 export function withhold(names: readonly string[]): void {
   for (const name of names) {

@@ -120,7 +120,7 @@ testUnless(notRoot, "a folder that becomes a link and a folder again leads nowhe
   for (let i = 0; i < 500; i++) {
     const file = outputFile(`${theirs.path}/now/hosts`);
     outcomes.add(await file.write(`${i}`).catch(({ name }) => name));
-    outcomes.add(await file.setOwed(i % 2 === 0).then(() => "noted", ({ name }) => name));
+    outcomes.add(await file.setPending(i % 2 === 0).then(() => "noted", ({ name }) => name));
   }
   assert((await attack.over()).length > 0);
   assertEquals(namesIn(ours.path), []);
@@ -172,7 +172,7 @@ testUnless(notRoot, "a folder whose names cannot be read is written all the same
   assertEquals([new TextDecoder().decode(stdout), namesIn(theirs.path)], ["replaced\n", ["out.txt"]]);
 });
 
-Deno.test("a mark that is no plain file of ours is refused", async (t) => {
+Deno.test("setPending rejects a marker that is not a regular file of this user", async (t) => {
   using ours = folder();
   const path = `${ours.path}/out.txt`;
   const mark = `${ours.path}/.out.txt.empusa-owed`;
@@ -180,15 +180,15 @@ Deno.test("a mark that is no plain file of ours is refused", async (t) => {
   await Deno.writeTextFile(`${ours.path}/victim`, "secret");
   await t.step("a link", async () => {
     await Deno.symlink("victim", mark);
-    await assertRejects(() => file.setOwed(true), Error, "no plain file of ours");
-    assertEquals([await file.isOwed(), read(`${ours.path}/victim`)], [false, "secret"]);
-    await file.setOwed(false);
+    await assertRejects(() => file.setPending(true), Error, "not a regular file of this user");
+    assertEquals([await file.isPending(), read(`${ours.path}/victim`)], [false, "secret"]);
+    await file.setPending(false);
     assert(isLink(mark));
     await Deno.remove(mark);
   });
   await t.step("a folder", async () => {
     await Deno.mkdir(mark);
-    await assertRejects(() => file.setOwed(true), Error, "no plain file of ours");
+    await assertRejects(() => file.setPending(true), Error, "not a regular file of this user");
     await Deno.remove(mark);
   });
   await t.step({
@@ -196,15 +196,15 @@ Deno.test("a mark that is no plain file of ours is refused", async (t) => {
     fn: async () => {
       await Deno.writeTextFile(mark, "");
       await Deno.chown(mark, somebody, somebody);
-      await assertRejects(() => file.setOwed(true), Error, "no plain file of ours");
-      assertEquals(await file.isOwed(), false);
+      await assertRejects(() => file.setPending(true), Error, "not a regular file of this user");
+      assertEquals(await file.isPending(), false);
       await Deno.remove(mark);
     },
   });
   await t.step("one of ours", async () => {
-    for (const owed of [true, true, false, false]) {
-      await file.setOwed(owed);
-      assertEquals(await file.isOwed(), owed);
+    for (const pending of [true, true, false, false]) {
+      await file.setPending(pending);
+      assertEquals(await file.isPending(), pending);
     }
   });
 });
@@ -247,7 +247,7 @@ Deno.test("a link stays one, also where several lead on, and where they lead to 
   }
   assert(isLink(`${ours.path}/first`) && isLink(`${ours.path}/second`));
   await Deno.symlink("circle", `${ours.path}/circle`);
-  await assertRejects(() => outputFile(`${ours.path}/circle`).write("new"), Error, "lead to each other");
+  await assertRejects(() => outputFile(`${ours.path}/circle`).write("new"), Error, "too many symbolic links");
   await assertRejects(() => outputFile(`${ours.path}/no/such/file`).write("new"), Error, "no such file");
 });
 
@@ -267,7 +267,7 @@ testUnless(notRoot, "a link of somebody else's leads to nothing but what is thei
     await new Deno.Command("chown", { args: ["-h", `${somebody}`, `${theirs.path}/${name}`] }).output();
   }
   for (const path of [`${theirs.path}/file`, `${theirs.path}/folder/hosts`, `${theirs.path}/folder/new`]) {
-    for (const find of [() => outputFile(path).write("new"), () => outputFile(path).setOwed(true)]) {
+    for (const find of [() => outputFile(path).write("new"), () => outputFile(path).setPending(true)]) {
       await assertRejects(find, UntrustedPlace, "uid 1234");
     }
   }

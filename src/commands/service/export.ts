@@ -236,7 +236,7 @@ class Exporter {
         return doubt;
       }
       // Before, in case we are killed in between.
-      if (this.#command !== undefined && before !== printed.text) await this.#file.setOwed(true);
+      if (this.#command !== undefined && before !== printed.text) await this.#file.setPending(true);
       await this.#tellWritten(await this.#file.write(printed.text), count);
     } catch (error) {
       const why = error instanceof Error ? error.message : `${error}`;
@@ -245,7 +245,7 @@ class Exporter {
       return "failed";
     }
     this.#warned = "";
-    if (this.#command === undefined || !await this.#file.isOwed()) return 0;
+    if (this.#command === undefined || !await this.#file.isPending()) return 0;
     const told = {
       input: json(instances).text,
       revision: state.revision,
@@ -253,7 +253,7 @@ class Exporter {
       countedIn: "EMPUSA_SERVICE_COUNT",
     };
     const code = await runFor(this.#command, told, this.#signal, this.#context);
-    if (code === 0) await this.#file.setOwed(false);
+    if (code === 0) await this.#file.setPending(false);
     return code;
   }
 
