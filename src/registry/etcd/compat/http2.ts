@@ -11,6 +11,7 @@ import { clearTimeout, setTimeout } from "node:timers";
 import tls from "node:tls";
 import { expectRejections } from "../../../system/last_guard.ts";
 import { honorsTlsOptions } from "../../../system/runtime.ts";
+import { endWithHeaders, forget, hidden, isOfDeno2_4, onceOver } from "./deno_2_4_streams.ts";
 import { takeTraffic } from "./traffic.ts";
 import { refuseCompressed, uncompressed } from "./uncompressed.ts";
 
@@ -88,14 +89,12 @@ function patchRequest(session: http2.ClientHttp2Session, state: SessionState): v
     refuseCompressed(stream);
     endOnce(stream);
     state.streams.add(stream);
-    // Whichever comes first: Deno 2.4.2 emits no "close".
-    for (const event of ["end", "aborted", "close"]) {
-      stream.once(event, () => {
-        state.streams.delete(stream);
-        forget(session, stream);
-        endWhenIdle(session, state);
-      });
-    }
+    if (isOfDeno2_4(session)) endWithHeaders(stream);
+    onceOver(stream, () => {
+      state.streams.delete(stream);
+      forget(session, stream);
+      endWhenIdle(session, state);
+    });
     return stream;
   };
 }
@@ -133,31 +132,13 @@ function socketOf(session: http2.ClientHttp2Session): net.Socket | undefined {
   return socket instanceof net.Socket ? socket : undefined;
 }
 
-/** Deno 2.4.2 keeps each stream as long as its session: about 13 KB for each call. */
-function forget(session: http2.ClientHttp2Session, stream: http2.ClientHttp2Stream): void {
-  if (stream.id === undefined || !keepsItsEnd(session)) return;
-  const state = hidden(session, "state") as { readonly streams?: Map<number, unknown> } | undefined;
-  state?.streams?.delete(stream.id);
-}
-
-/** Whether it is a session of Deno 2.4.2, which reports the end of the connection in an internal promise only. */
-function keepsItsEnd(session: http2.ClientHttp2Session): boolean {
-  return hidden(session, "kPollConnPromise") !== undefined;
-}
-
-/** A property of a session whose key is an internal symbol. */
-function hidden(session: http2.ClientHttp2Session, description: string): unknown {
-  const symbol = Object.getOwnPropertySymbols(session).find((symbol) => symbol.description === description);
-  return symbol === undefined ? undefined : (session as unknown as Record<symbol, unknown>)[symbol];
-}
-
 /**
  * Ends a session with its connection. Deno 2.4.2 reports the end of the connection in an internal promise only, so that
  * the socket stays and its streams wait forever. Other versions have no such promise, and emit "close".
  * @returns false if the session was closed while it was connecting, which Deno 2.4.2 ignores too
  */
 function endWithConnection(session: http2.ClientHttp2Session): boolean {
-  if (!keepsItsEnd(session)) return true;
+  if (!isOfDeno2_4(session)) return true;
   if (session.closed) {
     // In that version, this closes the connection and does nothing else.
     session.goaway();
