@@ -1,5 +1,6 @@
-# A slim image with the executable alone: scripts/compile x86_64-unknown-linux-gnu && docker build --tag empusa .
+# Builds a slim image with only the executable, for an unprivileged user and a read-only root:
 #
+#   scripts/compile x86_64-unknown-linux-gnu && docker build --tag empusa .
 #   docker run --read-only --rm empusa --help
 ARG TARGET=x86_64-unknown-linux-gnu
 
