@@ -9,7 +9,7 @@ import { print, suffer } from "./suffer.ts";
 /** What is asked for. */
 export interface Order {
   readonly seed: number;
-  /** Whether the table of the README is asked for, instead of random faults. */
+  /** Whether to print the table of docs/staying-registered.md, instead of random faults. */
   readonly table: boolean;
   /** How many faults, or for how many seconds. */
   readonly faults: number | undefined;

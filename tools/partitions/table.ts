@@ -1,4 +1,4 @@
-/** The table of the README: what becomes of registrations and watches under each fault of the network. */
+/** Prints the table of network faults in docs/staying-registered.md: registrations and watches under each of them. */
 import { makeBed } from "./bed.ts";
 import { ttl } from "./client.ts";
 import { type Fault, nodeNames } from "./fault.ts";
