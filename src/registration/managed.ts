@@ -1,8 +1,8 @@
-/** An instance that is registered while it is healthy, under `service register --refresh-every` and `service run`. */
+/** One instance that is registered while it is healthy: for `service register --refresh-every` and `service run`. */
 import { EmpusaError, ExitCode, UnreachableError } from "../errors.ts";
 import {
   ConflictError,
-  type conflictRules,
+  type ConflictRule,
   type Instance,
   type Session,
   type SessionEvent,
@@ -14,34 +14,35 @@ import { type Check, healthOf, type HealthOptions } from "./health.ts";
 import {
   formatKept,
   formatRegistered,
+  formatUnregistered,
   formatUnregisterFailed,
   label,
   type StatusReporter,
 } from "./reporter.ts";
 
 export interface ManagedOptions {
-  /** Seconds that it is found without a refresh; undefined: it stays. */
+  /** Seconds until the registration expires without a refresh; undefined if it has no TTL. */
   readonly ttl: number | undefined;
   /** Milliseconds from one refresh to the next, or a third of the TTL. */
   readonly every: number | "auto";
   readonly exclusive: boolean;
-  readonly onConflict: typeof conflictRules[number];
-  /** Whether it ends when another process has taken the name over. */
+  readonly onConflict: ConflictRule;
+  /** Whether to end if another process takes over the name. */
   readonly onLost: "continue" | "stop";
   /**
    * Whether the first registration and the removal have to succeed. If not, both are tried as long as there is time,
    * and failures are only reported.
    */
   readonly strict: boolean;
-  /** Whether it fails unless it is registered within the timeout from when it is healthy. */
+  /** Whether to fail unless the instance is registered within the timeout, counted from its first passing check. */
   readonly requireRegistration: boolean;
   readonly keepOnExit: boolean;
-  /** Milliseconds that etcd gets to remove it, unless the timeout of all operations is shorter. */
+  /** Milliseconds for the removal, at most the timeout of all operations. */
   readonly removalTimeout: number;
   readonly health: Omit<HealthOptions, "signal">;
 }
 
-/** Why it ended by itself. */
+/** Why the registration ended by itself. */
 export interface Failure {
   readonly error?: EmpusaError;
   readonly code: ExitCode;
@@ -53,7 +54,7 @@ interface Context {
   readonly timeout: number;
 }
 
-/** How long the removal may take if etcd was unreachable when it began, in milliseconds. */
+/** If the removal has to succeed only when there is time, it gets this time during an outage, in milliseconds. */
 const removalTimeoutInOutage = 1000;
 
 export class ManagedRegistration {
@@ -66,12 +67,12 @@ export class ManagedRegistration {
   readonly #failed = Promise.withResolvers<Failure>();
   #working: Promise<unknown> = Promise.resolve();
   #healthy = false;
-  /** Whether others find it, as far as is known; and whether they ever did. */
+  /** Whether others find the instance, as far as is known; and whether they ever did. */
   #registered = false;
   #hasBeenRegistered = false;
-  /** When it was found for the last time, as of `performance.now()`. */
+  /** When others found the instance for the last time, as of `performance.now()`. */
   #removedAt = -Infinity;
-  /** Why etcd cannot be used, and who holds the name. */
+  /** Why etcd cannot be used, and which process holds the name. */
   #outage: EmpusaError | undefined;
   #conflict: EmpusaError | undefined;
 
@@ -89,15 +90,15 @@ export class ManagedRegistration {
     this.#context = context;
   }
 
-  /** Whether others have ever found it. */
+  /** Whether others have ever found the instance. */
   get hasBeenRegistered(): boolean {
     return this.#hasBeenRegistered;
   }
 
   /**
-   * Keeps it registered while the checks pass, until the signal is aborted.
+   * Keeps the instance registered while its checks pass, until the signal is aborted.
    * @returns why it ended before that; undefined if the signal ended it
-   * @throws {EmpusaError} if it is strict, and the first registration failed
+   * @throws {EmpusaError} if `strict` is set, and the first registration failed
    */
   async run(checks: readonly Check[], signal?: AbortSignal): Promise<Failure | undefined> {
     const stop = (): void => this.#over.abort();
@@ -113,18 +114,18 @@ export class ManagedRegistration {
   }
 
   /**
-   * Ends it, and removes what has a TTL unless it is to be kept. If `hurry` is aborted first, the TTL removes it.
-   * @returns when others could find it for the last time, as of `performance.now()`
-   * @throws {EmpusaError} if it is strict, and etcd refused the removal
+   * Ends the run, and unregisters what has a TTL unless it is to be kept. If `escalate` is aborted first, the TTL removes
+   * the key.
+   * @returns when others could find the instance for the last time, as of `performance.now()`
+   * @throws {EmpusaError} if `strict` is set, and etcd refused the removal
    */
-  async close(hurry?: AbortSignal): Promise<number> {
+  async close(escalate?: AbortSignal): Promise<number> {
     this.#over.abort();
     await this.#working.catch(() => {});
-    const { log } = this.#context;
     const kept = this.#options.keepOnExit && this.#registered && this.#healthy;
     if (kept || this.#session.permanent) {
-      if (this.#registered) await log.info(formatKept(this.#instance, this.#session.ttl));
-    } else if (this.#session.hasLease) await this.#reportRemoval(await this.#removeUnless(hurry));
+      if (this.#registered) await this.#context.log.info(formatKept(this.#instance, this.#session.ttl));
+    } else if (this.#session.hasLease) await this.#reportRemoval(await this.#removeUnless(escalate));
     return this.#registered ? performance.now() : this.#removedAt;
   }
 
@@ -134,16 +135,19 @@ export class ManagedRegistration {
     const health = this.#reportHealth(checks, signal);
     if (strict && !await this.#registerFirst(health, signal)) return;
     const onEvent = (event: SessionEvent): void => this.#onEvent(event);
-    const following = this.#followHealth(health);
-    try {
-      await this.#session.keep({ every, onConflict, insist: !strict, signal, onEvent });
-    } finally {
-      this.#over.abort();
-      await following;
-    }
+    const stop = (): void => this.#over.abort();
+    // If either fails, the other one ends too.
+    const [session, watching] = await Promise.allSettled([
+      this.#session.run({ every, onConflict, retryRefused: !strict, signal, onEvent }).finally(stop),
+      this.#watchHealth(health).catch((error) => {
+        stop();
+        throw error;
+      }),
+    ]);
+    for (const result of [session, watching]) if (result.status === "rejected") throw result.reason;
   }
 
-  /** Registers it as soon as it is healthy. False if it was told to end before. */
+  /** Registers the instance as soon as it is healthy. False if the run ended before. */
   async #registerFirst(health: AsyncGenerator<boolean, void, void>, signal: AbortSignal): Promise<boolean> {
     const { exclusive } = this.#options;
     do {
@@ -157,27 +161,28 @@ export class ManagedRegistration {
       if (signal.aborted && error === signal.reason) return false;
       throw error;
     }
-    this.#reportRegistered();
+    this.#onRegistered();
     return true;
   }
 
-  async #followHealth(health: AsyncGenerator<boolean, void, void>): Promise<void> {
+  /** Adds the instance to the session when it becomes healthy, and removes it when it becomes unhealthy. */
+  async #watchHealth(health: AsyncGenerator<boolean, void, void>): Promise<void> {
     const { exclusive, requireRegistration, strict } = this.#options;
     let isFirst = !strict;
     for await (const healthy of health) {
       this.#healthy = healthy;
       if (!healthy) {
-        this.#session.withdraw(this.#instance);
+        this.#session.remove(this.#instance);
         continue;
       }
       if (isFirst && requireRegistration) void this.#failUnlessRegistered();
       else if (isFirst) this.#reporter.ready();
       isFirst = false;
-      this.#session.want(this.#instance, { exclusive });
+      this.#session.add(this.#instance, { exclusive });
     }
   }
 
-  /** Whether it is healthy, each time that this changes, which is reported on the way. */
+  /** Yields whether the instance is healthy, whenever that changes or its reason does, and reports it. */
   async *#reportHealth(checks: readonly Check[], signal: AbortSignal): AsyncGenerator<boolean, void, void> {
     let hasBeen = false;
     for await (const health of healthOf(checks, { ...this.#options.health, signal })) {
@@ -209,58 +214,58 @@ export class ManagedRegistration {
     switch (event.kind) {
       case "registered":
         this.#conflict = undefined;
-        return this.#reportRegistered();
-      case "taken-back":
+        return this.#onRegistered();
+      case "reclaimed":
         this.#registered = this.#hasBeenRegistered = true;
         break;
-      case "withdrawn":
-        this.#gone();
+      case "unregistered":
+        this.#onGone();
         break;
-      case "cut-off":
+      case "disconnected":
         this.#outage = event.error;
         break;
-      case "back":
+      case "reconnected":
         this.#outage = undefined;
         break;
-      case "held":
+      case "blocked":
         this.#conflict = new ConflictError(`it is held by ${showHolder(event.holder)}`);
         break;
       case "lost":
-        this.#gone();
+        this.#onGone();
         if (this.#options.onLost === "stop") this.#failed.resolve({ code: ExitCode.conflict });
         break;
     }
     this.#reporter.event(event);
   }
 
-  #reportRegistered(): void {
+  #onRegistered(): void {
     const { strict, requireRegistration } = this.#options;
     this.#reporter.report("info", formatRegistered(this.#session, this.#instance, this.#options));
     if (!this.#hasBeenRegistered && (strict || requireRegistration)) this.#reporter.ready();
     this.#registered = this.#hasBeenRegistered = true;
   }
 
-  #gone(): void {
+  #onGone(): void {
     if (this.#registered) this.#removedAt = performance.now();
     this.#registered = false;
   }
 
-  /** Why it could not be removed; undefined if it was. */
-  async #removeUnless(hurry: AbortSignal | undefined): Promise<EmpusaError | undefined> {
-    const { promise: noTime, resolve } = Promise.withResolvers<void>();
-    if (hurry?.aborted) resolve();
-    hurry?.addEventListener("abort", () => resolve());
+  /** Unregisters the instance, unless `escalate` is aborted first. Returns the failure; undefined if it succeeded. */
+  async #removeUnless(escalate: AbortSignal | undefined): Promise<EmpusaError | undefined> {
+    const { promise: aborted, resolve } = Promise.withResolvers<void>();
+    if (escalate?.aborted) resolve();
+    escalate?.addEventListener("abort", () => resolve());
     return await Promise.race([
       this.#remove(),
-      noTime.then(() => new UnreachableError("there was no time for it")),
+      aborted.then(() => new UnreachableError("there was no time for it")),
     ]);
   }
 
   async #remove(): Promise<EmpusaError | undefined> {
     const timeout = Math.min(this.#context.timeout, this.#options.removalTimeout);
-    const hope = this.#hasBeenRegistered && this.#outage === undefined;
+    const mayWait = this.#options.strict || (this.#hasBeenRegistered && this.#outage === undefined);
     try {
-      await this.#session.leave(hope ? timeout : Math.min(timeout, removalTimeoutInOutage));
+      await this.#session.close(mayWait ? timeout : Math.min(timeout, removalTimeoutInOutage));
     } catch (error) {
       if (error instanceof EmpusaError) return error;
       throw error;
@@ -268,10 +273,10 @@ export class ManagedRegistration {
   }
 
   async #reportRemoval(failure: EmpusaError | undefined): Promise<void> {
-    // What is left otherwise is an empty lease.
+    // Otherwise only an empty lease is left.
     if (!this.#registered) return;
     const { log } = this.#context;
-    if (failure === undefined) return await log.info(`unregistered: ${label(this.#instance)}`);
+    if (failure === undefined) return await log.info(formatUnregistered(this.#instance));
     const message = formatUnregisterFailed(this.#instance, this.#session.ttl, failure);
     if (!this.#options.strict || failure instanceof UnreachableError) return await log.warn(message);
     const { advice, exitCode } = failure;

@@ -5,12 +5,15 @@ import { type Instance, type Session, type SessionEvent, showHolder } from "../r
 import type { System } from "../system/mod.ts";
 import { describeOutage, type Line } from "./outages.ts";
 
+/** A registration is reported with its terms, by `formatRegistered`. */
+type ReportedEvent = Exclude<SessionEvent, { readonly kind: "registered" }>;
+
 export class StatusReporter implements Disposable {
   readonly #log: Log;
   readonly #manager: ServiceManager;
   readonly #watchdog: Disposable;
-  /** The status while all is well. */
-  #settledStatus = "";
+  /** The status while there is no outage. */
+  #steadyStatus = "";
 
   constructor(log: Log, system: System) {
     this.#log = log;
@@ -22,28 +25,27 @@ export class StatusReporter implements Disposable {
 
   /** Tells the service manager that the start is complete. */
   ready(): void {
-    this.#manager.ready(this.#settledStatus);
+    this.#manager.ready(this.#steadyStatus);
   }
 
-  /** Logs the message, which is the status until something else happens. */
+  /** Logs the message, which is the status from now on. */
   report(level: "info" | "warn", message: string): void {
-    this.#settledStatus = message;
-    // Not awaited: a reader of the log that is slow must not hold up the registration.
+    this.#steadyStatus = message;
+    // Not awaited: a slow reader of the log must not hold up the registration.
     void this.#log[level](message);
     this.#manager.status(message);
   }
 
-  /** Logs what happened to the session, which may be the status. */
-  event(event: SessionEvent): void {
+  /** Logs the event, which may become the status. */
+  event(event: ReportedEvent): void {
     const [level, message] = describe(event);
     void this.#log[level](message);
-    if (
-      event.kind === "registered" || event.kind === "withdrawn" || event.kind === "held" ||
-      event.kind === "lost"
-    ) {
-      this.#settledStatus = message;
+    if (event.kind === "unregistered" || event.kind === "blocked" || event.kind === "lost") {
+      this.#steadyStatus = message;
     }
-    this.#manager.status(event.kind === "cut-off" || event.kind === "lapsed" ? message : this.#settledStatus);
+    this.#manager.status(
+      event.kind === "disconnected" || event.kind === "ttl-exceeded" ? message : this.#steadyStatus,
+    );
   }
 
   stopping(): void {
@@ -56,18 +58,16 @@ export class StatusReporter implements Disposable {
   }
 }
 
-function describe(event: SessionEvent): Line {
+function describe(event: ReportedEvent): Line {
   switch (event.kind) {
-    case "cut-off":
-    case "back":
+    case "disconnected":
+    case "reconnected":
       return describeOutage(event);
-    case "lapsed":
+    case "ttl-exceeded":
       return ["warn", "cut off for longer than the TTL: what was registered is gone, or about to go"];
-    case "registered":
-      return ["info", `registered ${label(event.instance)} at ${event.instance.location}`];
-    case "withdrawn":
-      return ["info", `unregistered: ${label(event.instance)}, until it is healthy`];
-    case "held":
+    case "unregistered":
+      return ["info", `${formatUnregistered(event.instance)}, until it is healthy`];
+    case "blocked":
       return [
         "warn",
         `${label(event.instance)} is held by ${showHolder(event.holder)}: waiting until it is free`,
@@ -79,7 +79,7 @@ function describe(event: SessionEvent): Line {
           event.because === "removed" ? "somebody had removed it" : "its lease had ended"
         }`,
       ];
-    case "taken-back":
+    case "reclaimed":
       return ["warn", `took ${label(event.instance)} back from ${showHolder(event.holder)}`];
     case "lost":
       return [
@@ -89,17 +89,17 @@ function describe(event: SessionEvent): Line {
   }
 }
 
-/** The longest interval that is told, in seconds: no timer counts further. */
+/** The longest interval that is reported, in seconds: no timer counts further. */
 const longestInterval = 1_000_000;
 
-/** Says that it is registered, with its TTL and the time between two refreshes. */
+/** Says that the instance is registered, with its TTL and the time between two refreshes. */
 export function formatRegistered(
   { ttl: granted }: Session,
   instance: Instance,
   { ttl, every }: {
     /** The TTL that was asked for, in seconds. */
     readonly ttl: number | undefined;
-    /** Milliseconds between two refreshes; undefined if nobody refreshes it. */
+    /** Milliseconds between two refreshes; undefined if nothing refreshes it. */
     readonly every?: number | "auto";
   },
 ): string {
@@ -116,12 +116,16 @@ export function formatRegistered(
   return `registered ${label(instance)} at ${instance.location}, ${terms.join(", ")}`;
 }
 
-/** Says that it stays registered when we exit: for the TTL, in seconds, or for good. */
+export function formatUnregistered(instance: Instance): string {
+  return `unregistered: ${label(instance)}`;
+}
+
+/** Says that the instance stays registered when empusa exits: for the TTL, in seconds, or without one. */
 export function formatKept(instance: Instance, ttl: number | undefined): string {
   return `left registered: ${label(instance)}${ttl === undefined ? "" : `, for ${ttl} s at most`}`;
 }
 
-/** Says that it could not be unregistered, and how long others find it therefore; `ttl` in seconds. */
+/** Says that the instance could not be unregistered, and when it expires; `ttl` in seconds. */
 export function formatUnregisterFailed(
   instance: Instance,
   ttl: number | undefined,

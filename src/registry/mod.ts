@@ -64,7 +64,9 @@ export {
 } from "./switches.ts";
 export type { EndpointStatus } from "./store.ts";
 export { ConflictError, type Holder, showHolder } from "./session/holder.ts";
-export { conflictRules, type Session, type SessionEvent } from "./session/session.ts";
+export type { SessionEvent } from "./session/events.ts";
+export { type ConflictRule, conflictRules } from "./session/reconcile.ts";
+export type { Session } from "./session/session.ts";
 
 /** Where the registry lies, and how long one operation on it may take. */
 export interface Connection extends AccessSource {

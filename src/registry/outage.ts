@@ -1,15 +1,15 @@
-/** Time in which the store cannot be used: told once when it begins, and once when it is over. */
+/** An outage: the time in which etcd cannot be used. It is reported when it begins, and when it is over. */
 import type { EmpusaError } from "../errors.ts";
 
 export type OutageEvent =
-  /** The store cannot be used; `since` is when that was noticed, in milliseconds since the epoch. */
-  | { readonly kind: "cut-off"; readonly since: number; readonly error: EmpusaError }
-  /** It can be used again, after so many milliseconds. */
-  | { readonly kind: "back"; readonly after: number };
+  /** etcd cannot be used; `since` is when the first failed attempt began, in milliseconds since the epoch. */
+  | { readonly kind: "disconnected"; readonly since: number; readonly error: EmpusaError }
+  /** etcd can be used again, after so many milliseconds. */
+  | { readonly kind: "reconnected"; readonly after: number };
 
 export class Outage {
   readonly #onEvent: (event: OutageEvent) => void;
-  /** As of `performance.now()`. */
+  /** When it began, as of `performance.now()`; undefined while there is no outage. */
   #since: number | undefined;
   /** How many attempts have failed. */
   failures = 0;
@@ -18,16 +18,21 @@ export class Outage {
     this.#onEvent = onEvent;
   }
 
-  /** @param began when the attempt that failed began, as of `performance.now()` */
+  /**
+   * Counts a failed attempt.
+   * @param began when the attempt began, as of `performance.now()`
+   */
   goesOn(began: number, error: EmpusaError): void {
     this.failures++;
     if (this.#since !== undefined) return;
     this.#since = began;
-    this.#onEvent({ kind: "cut-off", since: Date.now() + began - performance.now(), error });
+    this.#onEvent({ kind: "disconnected", since: Date.now() + began - performance.now(), error });
   }
 
   isOver(): void {
-    if (this.#since !== undefined) this.#onEvent({ kind: "back", after: performance.now() - this.#since });
+    if (this.#since !== undefined) {
+      this.#onEvent({ kind: "reconnected", after: performance.now() - this.#since });
+    }
     this.#since = undefined;
     this.failures = 0;
   }

@@ -5,7 +5,6 @@ import { shorten } from "../system/escape.ts";
 import { ConflictError } from "./session/holder.ts";
 import { isNameSized, maxNameBytes, parseLocation, parseName, type Selection } from "./instance.ts";
 import { decode, type Kind, readAll, type Stored, type Stray } from "./collection.ts";
-import { timeToLeave } from "./session/session.ts";
 import {
   type Deadline,
   deadlineAfter,
@@ -14,7 +13,7 @@ import {
   type PutRequest,
   type Store,
 } from "./store.ts";
-import { leaseIdFor, remove, retire } from "./session/own_lease.ts";
+import { cleanupTimeout, leaseIdFor, remove, retire } from "./session/own_lease.ts";
 import { watchAll, type WatchEvent, type WatchOptions } from "./watch.ts";
 
 /** A named value. */
@@ -182,7 +181,7 @@ export class Switches {
     } catch (error) {
       // Where it is not known what etcd has done, the TTL sees to it.
       if (lease !== undefined && !(error instanceof UnreachableError)) {
-        await this.#store.revoke(lease, deadlineAfter(timeToLeave)).catch(() => {});
+        await this.#store.revoke(lease, deadlineAfter(cleanupTimeout)).catch(() => {});
       }
       throw error;
     }
@@ -192,7 +191,7 @@ export class Switches {
   /** Has a lease end that nothing is tied to any longer. Where that fails, its TTL sees to it. */
   async #retire(lease: LeaseId | undefined, record: PutRequest): Promise<void> {
     if (lease !== undefined) {
-      await retire(this.#store, lease, record, deadlineAfter(timeToLeave)).catch(() => {});
+      await retire(this.#store, lease, record, deadlineAfter(cleanupTimeout)).catch(() => {});
     }
   }
 

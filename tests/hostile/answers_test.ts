@@ -252,7 +252,7 @@ test("what is kept registered outlives each of these, and is back when etcd is w
   const session = await registry.register(web, 3);
   const over = new AbortController();
   const told: string[] = [];
-  const keeping = session.keep({
+  const keeping = session.run({
     every: 50,
     onConflict: "yield",
     signal: over.signal,
@@ -277,11 +277,11 @@ test("what is kept registered outlives each of these, and is back when etcd is w
     const began = performance.now();
     // A watch that breaks is not worth a word.
     if ("Watch" in scripts) await pause(700);
-    else await until("the outage is told", () => told.slice(before).includes("cut-off"));
+    else await until("the outage is told", () => told.slice(before).includes("disconnected"));
     const most = 40 * (1 + (performance.now() - began) / 1000);
     for (const [method, times] of etcd.calls) assert(times < most, `${method} was called ${times} times`);
     etcd.play({});
-    await until("it is well again", () => "Watch" in scripts || told.slice(before).includes("back"));
+    await until("it is well again", () => "Watch" in scripts || told.slice(before).includes("reconnected"));
   }
   over.abort();
   await keeping;

@@ -36,7 +36,7 @@ test("one endpoint far away answers", async (t) => {
       using registry = await open(proxy);
       const session = await registry.register(web, 30);
       assert(session.hasLease);
-      await session.leave(5000);
+      await session.close(5000);
     });
     await t.step(`watch, with a round trip of ${roundTrip} ms`, async () => {
       using registry = await open(proxy);
@@ -65,7 +65,7 @@ test("nothing is lost where the round trip is less than a third of the TTL", asy
   const stop = new AbortController();
   const events: SessionEvent[] = [];
   const onEvent = (event: SessionEvent): void => void events.push(event);
-  const over = session.keep({ every: "auto", onConflict: "yield", signal: stop.signal, onEvent });
+  const over = session.run({ every: "auto", onConflict: "yield", signal: stop.signal, onEvent });
   let missing = 0;
   for (const end = performance.now() + 12_000; performance.now() < end;) {
     if (await etcd.etcdctl("get", "--keys-only", "/foo/service/web/a") === "") missing++;

@@ -80,7 +80,7 @@ testUnless(
     const stop = new AbortController();
     const events: SessionEvent[] = [];
     const onEvent = (event: SessionEvent): void => void events.push(event);
-    const over = session.keep({ every: "auto", onConflict: "yield", signal: stop.signal, onEvent });
+    const over = session.run({ every: "auto", onConflict: "yield", signal: stop.signal, onEvent });
     await pause(1000);
     await mounted.freeze();
     const began = performance.now();

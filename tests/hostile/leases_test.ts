@@ -27,16 +27,16 @@ test("a session that is told to end while its lease is being granted leaves none
   await registry.list();
   for (let i = 0; i < 20; i++) {
     const session = registry.session(600);
-    session.want(web);
+    session.add(web);
     const over = new AbortController();
     const options = { every: "auto", onConflict: "yield", signal: over.signal, onEvent: () => {} } as const;
-    const keeping = session.keep(options);
+    const keeping = session.run(options);
     await pause(i % 4);
     over.abort();
     const began = performance.now();
     await keeping;
     assert(performance.now() - began < 1000, "it took its time");
-    if (session.hasLease) await session.leave(1000);
+    if (session.hasLease) await session.close(1000);
   }
   assertEquals(await leases(etcd), []);
 });
@@ -47,7 +47,7 @@ test("what somebody removes again and again is put back slower and slower, but a
   const session = await registry.register(web, 600);
   const over = new AbortController();
   let restored = 0;
-  const keeping = session.keep({
+  const keeping = session.run({
     every: "auto",
     onConflict: "yield",
     signal: over.signal,
@@ -73,10 +73,10 @@ test("a grant that is not answered keeps nobody for longer than a moment", async
   await registry.list();
   await etcd.signal("SIGSTOP");
   const session = registry.session(600);
-  session.want(web);
+  session.add(web);
   const over = new AbortController();
   const options = { every: "auto", onConflict: "yield", signal: over.signal, onEvent: () => {} } as const;
-  const keeping = session.keep(options);
+  const keeping = session.run(options);
   await pause(50);
   over.abort();
   const began = performance.now();

@@ -49,7 +49,7 @@ test("a member that cannot serve is passed over, by one-shots, sessions and watc
     const session = await another.register(web, 30);
     const over = new AbortController();
     const told: string[] = [];
-    const keeping = session.keep({
+    const keeping = session.run({
       every: 50,
       onConflict: "yield",
       signal: over.signal,

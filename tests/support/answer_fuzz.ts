@@ -130,10 +130,10 @@ function operations(registry: Registry): readonly (readonly [string, () => Promi
     ["register", () => registry.register(web, 30, { exclusive: true })],
     ["keep", async () => {
       const session = registry.session(30);
-      session.want(web);
-      const options = { every: 50, onConflict: "takeover", insist: true, onEvent: () => {} } as const;
-      await session.keep({ ...options, signal: briefly() });
-      if (session.hasLease) await session.leave(timeout);
+      session.add(web);
+      const options = { every: 50, onConflict: "takeover", retryRefused: true, onEvent: () => {} } as const;
+      await session.run({ ...options, signal: briefly() });
+      if (session.hasLease) await session.close(timeout);
     }],
     ["watch", async () => {
       let last = 0;

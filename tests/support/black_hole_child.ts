@@ -40,7 +40,7 @@ using registry = await openRegistry({
 });
 const session = await registry.register({ type: "web", name: "a", location: "h:1" }, ttl);
 const stop = new AbortController();
-const over = session.keep({ every: "auto", onConflict: "yield", signal: stop.signal, onEvent: () => {} });
+const over = session.run({ every: "auto", onConflict: "yield", signal: stop.signal, onEvent: () => {} });
 const took: number[] = [];
 for (let i = 0; i < times; i++) {
   await pause(500);

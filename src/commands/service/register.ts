@@ -135,7 +135,10 @@ export async function runRegister(options: RegisterOptions, context: Context): P
   const managed = new ManagedRegistration(registry.session(ttl), instance, stay, reporter, context);
   // If the first registration fails, there is nothing to remove.
   const failure = await managed.run(checks, interruption.signal).catch(async (error) => {
-    if (managed.hasBeenRegistered) await managed.close();
+    if (managed.hasBeenRegistered) {
+      reporter.stopping();
+      await managed.close();
+    }
     throw error;
   });
   if (!managed.hasBeenRegistered) {

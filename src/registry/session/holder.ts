@@ -1,17 +1,17 @@
-/** Who holds a name, as far as the store tells. */
+/** The holder of a name, as far as the store knows. */
 import { EmpusaError, ExitCode } from "../../errors.ts";
 import { shorten } from "../../system/escape.ts";
 import type { Instance } from "../instance.ts";
 import type { Entry } from "../store.ts";
 
 export interface Holder {
-  /** What is stored: where the holder can be reached, if it is an instance. */
+  /** The stored value: the location of the holder, if it is an instance. */
   readonly location: string;
-  /** The ID of its lease, in hexadecimal as `etcdctl lease list` prints it; undefined where it has none. */
+  /** The ID of its lease, in hexadecimal as `etcdctl lease list` prints it; undefined if it has none. */
   readonly lease: string | undefined;
 }
 
-/** Somebody else holds the name. */
+/** Another process holds the name. */
 export class ConflictError extends EmpusaError {
   constructor(message: string) {
     super(message, { exitCode: ExitCode.conflict });
@@ -25,7 +25,7 @@ export function holderOf({ value, lease }: Entry): Holder {
   };
 }
 
-/** The conflict over an instance's name with the one who holds it. */
+/** Returns the error for an instance whose name another process holds. */
 export function conflict({ type, name }: Instance, holder: Holder, more: string): ConflictError {
   return new ConflictError(`${type}/${name} is held by ${showHolder(holder)}, ${more}`);
 }

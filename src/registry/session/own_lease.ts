@@ -1,23 +1,23 @@
 /**
- * Leases that are made for one key alone: of a switch, or of an instance that is registered by itself. The ID of each says
- * so, so that what is left of it can go without harm to others.
+ * Leases that serve one key alone: that of a switch, or of an instance that no session keeps registered. Their IDs say so:
+ * a command that removes or replaces the key can revoke the lease without harm to other keys.
  */
 import { RefusedError } from "../../errors.ts";
 import { type Deadline, deadlineAfter, type LeaseId, type PutRequest, type Store } from "../store.ts";
 
-/** What it may take to clean up, in milliseconds. */
-const patience = 1000;
+/** The time to clean up what is of no more use, such as the lease of a key that was not stored, in milliseconds. */
+export const cleanupTimeout = 1000;
 
-/** How much of an ID the key decides; the rest is random. */
+/** How many bits of an ID follow from the key. The others are random. */
 const keyBits = 32n;
 
-/** An ID for a new lease that only this key is ever tied to. */
+/** Returns an ID for a new lease that serves this key alone. */
 export async function leaseIdFor(key: string): Promise<LeaseId> {
   const random = (BigInt(newLeaseId()) >> keyBits) || 1n;
   return String((random << keyBits) | await mark(key));
 }
 
-/** Whether a lease was made for that key, by its ID. */
+/** Whether a lease serves this key alone, by its ID. */
 export async function isLeaseFor(key: string, lease: LeaseId): Promise<boolean> {
   return BigInt.asUintN(Number(keyBits), BigInt(lease)) === await mark(key);
 }
@@ -28,48 +28,53 @@ async function mark(key: string): Promise<bigint> {
 }
 
 /**
- * Revokes the lease that a key had before the record was stored, unless something is tied to it, or it was made for
- * something else. A command that is still trying to set the key with that lease, as it lost an answer, may do so just
- * before the revocation, which would take the key away: then the record is stored once more.
+ * Revokes the lease that the key had before the put, if it served that key alone and no key is on it. Another command may
+ * be retrying its own put on that lease. If that succeeds just before the revocation, the revocation removes the key: then
+ * this puts the key again.
  * @throws what `Store` throws
  */
 export async function retire(
   store: Store,
   before: LeaseId,
-  record: PutRequest,
-  limit: Deadline,
+  request: PutRequest,
+  deadline: Deadline,
 ): Promise<void> {
-  if (before === record.lease || !await revokeIfSpent(store, record.key, before, limit)) return;
-  if (await store.get(record.key, limit) === undefined) await store.claim(record, () => false, limit);
+  if (before === request.lease || !await revokeIfSpent(store, request.key, before, deadline)) return;
+  if (await store.get(request.key, deadline) === undefined) await store.claim(request, () => false, deadline);
 }
 
 /**
- * Removes a key, and the lease that was made for it; what else is tied to that keeps it. Where the lease cannot be
- * revoked, its TTL ends it.
- * @returns whether the key was there
+ * Removes a key, and the lease that served it alone, unless another key is on it. If the lease cannot be revoked, its TTL
+ * ends it.
+ * @returns whether the key existed
  * @throws what `Store` throws
  */
-export async function remove(store: Store, key: string, limit: Deadline): Promise<boolean> {
-  const before = await store.get(key, limit).catch((error) => {
-    // Who may write only can remove it all the same.
+export async function remove(store: Store, key: string, deadline: Deadline): Promise<boolean> {
+  const before = await store.get(key, deadline).catch((error) => {
+    // A user who may only write can remove the key all the same.
     if (error instanceof RefusedError) return undefined;
     throw error;
   });
-  const removed = await store.delete(key, limit);
+  const removed = await store.delete(key, deadline);
   if (removed && before?.lease !== undefined) {
-    await revokeIfSpent(store, key, before.lease, deadlineAfter(patience)).catch(() => false);
+    await revokeIfSpent(store, key, before.lease, deadlineAfter(cleanupTimeout)).catch(() => false);
   }
   return removed;
 }
 
-/** Revokes a lease that was made for that key, if nothing is tied to it. Whether it did. */
-async function revokeIfSpent(store: Store, key: string, lease: LeaseId, limit: Deadline): Promise<boolean> {
-  if (!await isLeaseFor(key, lease) || await store.keysOn(lease, limit) !== 0) return false;
-  await store.revoke(lease, limit);
+/** Revokes a lease that serves this key alone, if no key is on it. Returns whether it did. */
+async function revokeIfSpent(
+  store: Store,
+  key: string,
+  lease: LeaseId,
+  deadline: Deadline,
+): Promise<boolean> {
+  if (!await isLeaseFor(key, lease) || await store.keysOn(lease, deadline) !== 0) return false;
+  await store.revoke(lease, deadline);
   return true;
 }
 
-/** 63 random bits, not all zero. */
+/** Returns a random ID for a lease: 63 bits, not all zero. */
 export function newLeaseId(): LeaseId {
   const [bits = 0n] = crypto.getRandomValues(new BigUint64Array(1));
   return String((bits >> 1n) || 1n);

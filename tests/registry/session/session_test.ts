@@ -26,7 +26,7 @@ function keep(
   const stop = new AbortController();
   const events: SessionEvent[] = [];
   const onEvent = (event: SessionEvent): void => void events.push(event);
-  const over = session.keep({ every, onConflict, signal: stop.signal, onEvent });
+  const over = session.run({ every, onConflict, signal: stop.signal, onEvent });
   return {
     events,
     over,
@@ -71,7 +71,7 @@ test("many registrations under one lease are all put back, and all removed", asy
     await pause(7000);
     assertEquals(await count(), 201);
   }
-  await session.leave(5000);
+  await session.close(5000);
   assertEquals(await count(), 0);
 });
 
@@ -144,7 +144,7 @@ test("a session that gave way takes nothing of its successor's along, even on it
   await etcd.etcdctl("put", "--ignore-lease", key, "other:1");
   await lost(kept);
   assertEquals(kept.events.map(({ kind }) => kind), ["lost"]);
-  await session.leave(5000);
+  await session.close(5000);
   assertEquals(await etcd.etcdctl("get", key), `${key}\nother:1\n`);
 });
 
@@ -164,9 +164,9 @@ test("of two that register the same name the later one has it, and the earlier o
     instance: web,
     holder: { location: "h:2", lease: BigInt(lease).toString(16) },
   });
-  await first.leave(5000);
+  await first.close(5000);
   assertEquals(await etcd.etcdctl("get", key), `${key}\nh:2\n`);
-  await second.leave(5000);
+  await second.close(5000);
   assertEquals(await etcd.etcdctl("get", key), "");
 });
 
@@ -180,7 +180,7 @@ test("two that will not give way do not wear out etcd", async () => {
   const writes = await revisionOf(etcd) - before;
   assert(writes >= 4 && writes <= 40, `${writes} writes in 8 s`);
   assert(one.events.length > 1 && two.events.length > 1);
-  assert([...one.events, ...two.events].every(({ kind }) => kind === "taken-back"));
+  assert([...one.events, ...two.events].every(({ kind }) => kind === "reclaimed"));
 });
 
 test("a key is put back at once even while a truce holds", async () => {
@@ -217,7 +217,7 @@ test("an exclusive registration refuses a name that is held, and tells by whom",
   // Nobody refreshes it any longer, so it is waited for.
   const session = await registry.register(other, 2, { exclusive: true });
   assertEquals(await etcd.etcdctl("get", key), `${key}\nh:2\n`);
-  await session.leave(5000);
+  await session.close(5000);
   await etcd.etcdctl("put", key, "by hand");
   await assertRejects(
     () => registry.register(other, 2, { exclusive: true }),
@@ -276,12 +276,12 @@ test("a permission that is taken away and given back is no end", async () => {
   await until("it is told", () => kept.events.length === 1);
   const [event] = kept.events;
   assert(
-    event?.kind === "cut-off" && event.error.message.includes('user "web" may not'),
+    event?.kind === "disconnected" && event.error.message.includes('user "web" may not'),
     JSON.stringify(event),
   );
   await etcd.etcdctl(as, "role", "grant-permission", "web", "--prefix=true", "readwrite", "/foo/");
   await until("it is over", () => kept.events.length === 3);
-  assertEquals(kept.events.map(({ kind }) => kind), ["cut-off", "restored", "back"]);
+  assertEquals(kept.events.map(({ kind }) => kind), ["disconnected", "restored", "reconnected"]);
   assertEquals(await etcd.etcdctl(as, "get", key), `${key}\nh:1\n`);
 });
 

@@ -1,0 +1,67 @@
+/** Puts the key of an instance: whatever is there, or only if no other process holds the name. */
+import { delay } from "../../system/delay.ts";
+import { conflict, holderOf } from "./holder.ts";
+import type { Instance } from "../instance.ts";
+import { type Deadline, deadlineAfter, type LeaseId, type PutRequest, type Store } from "../store.ts";
+import { cleanupTimeout, retire } from "./own_lease.ts";
+
+/** The pause between two looks at the holder, in milliseconds. */
+const pollInterval = 200;
+
+/**
+ * Puts the key whatever is there, and ends the lease of the replaced value if it served that key alone.
+ * @throws what `Store.claim` throws
+ */
+export async function claimAnyway(store: Store, request: PutRequest, deadline: Deadline): Promise<void> {
+  let before: LeaseId | undefined;
+  await store.claim(request, (holder) => {
+    before = holder.lease;
+    return true;
+  }, deadline);
+  if (before === undefined) return;
+  // If that fails, the TTL ends the lease.
+  await retire(store, before, request, deadlineAfter(cleanupTimeout)).catch(() => {});
+}
+
+/**
+ * Puts the key if it is free, in one transaction. If the holder's lease is no longer refreshed, this waits for the lease to
+ * expire: the holder may have died.
+ * @throws {ConflictError} if the holder is alive, or its lease does not expire by the deadline
+ */
+export async function claimAlone(
+  store: Store,
+  request: PutRequest,
+  instance: Instance,
+  deadline: Deadline,
+): Promise<void> {
+  /** The holder's lease, and when it expires at the latest unless it is refreshed, as of `performance.now()`. */
+  let seen: { readonly lease: string; readonly end: number } | undefined;
+  for (;;) {
+    const claim = await store.claim(request, () => false, deadline);
+    if (claim.outcome !== "taken") return;
+    const { lease } = claim.holder;
+    const holder = holderOf(claim.holder);
+    if (lease === undefined) throw conflict(instance, holder, "for good");
+    // etcd reports whole seconds, rounded down.
+    const left = (await store.remaining(lease, deadline))?.left ?? 0;
+    const now = performance.now();
+    // An overdue lease may stay for a while before etcd ends it.
+    if (lease === seen?.lease && left > 0 && now + left * 1000 > seen.end) {
+      throw conflict(instance, holder, "which is alive");
+    }
+    const end = now + (left + 1) * 1000;
+    seen = { lease, end: lease === seen?.lease ? Math.min(seen.end, end) : end };
+    const time = deadline.at - performance.now();
+    if (time <= 2 * pollInterval) {
+      throw conflict(
+        instance,
+        holder,
+        `whose TTL was not over within ${deadline.timeout / 1000} s: ${left} s are left`,
+      );
+    }
+    await delay(pollInterval, deadline.signal);
+    deadline.signal?.throwIfAborted();
+    // Our own lease must not expire during the wait.
+    if (request.lease !== undefined) await store.keepAlive(request.lease, deadline);
+  }
+}

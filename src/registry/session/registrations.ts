@@ -1,0 +1,154 @@
+/** The registrations of a session, by key, and what is left to do about them. */
+import { backOff } from "../../system/delay.ts";
+import type { Instance } from "../instance.ts";
+import type { Dirty, Registration } from "./reconcile.ts";
+
+/** The longest time between two reclaims of a name that two processes fight for, in milliseconds. */
+const longestReclaimPause = 5000;
+
+/** How often in a row a key is restored at once, the longest pause after that, and when that is forgotten, in milliseconds. */
+const promptRestores = 10;
+const longestRestorePause = 1000;
+const restoresForgotten = 3000;
+
+export class Registrations {
+  readonly #wanted = new Map<string, Registration>();
+  /** Instances that were added once, and removed since. */
+  readonly #removed = new Map<string, Registration>();
+  /** Keys to look at. */
+  readonly #dirty = new Map<string, Dirty>();
+  /** Keys that may be on the lease of the session and must not be. */
+  readonly #unwanted = new Set<string>();
+
+  get size(): number {
+    return this.#wanted.size;
+  }
+
+  get(key: string): Registration | undefined {
+    return this.#wanted.get(key);
+  }
+
+  /** The keys of the registered instances. */
+  registeredKeys(): string[] {
+    return this.#wanted.entries().filter(([, { registered }]) => registered).map(([key]) => key).toArray();
+  }
+
+  /** Whether any instance is registered, or not yet unregistered. */
+  get hasRegistered(): boolean {
+    return [this.#wanted, this.#removed].some((all) => all.values().some(({ registered }) => registered));
+  }
+
+  /** Adds an instance that has been registered already. */
+  addRegistered(key: string, instance: Instance): void {
+    this.#add(key, { ...newRegistration(instance, undefined), registered: true });
+    this.markClean(key);
+  }
+
+  /** Adds an instance that is to be registered. An instance that was removed goes on from what was known of it. */
+  add(key: string, instance: Instance, first: "replace" | "wait"): void {
+    this.#add(key, this.#removed.get(key) ?? newRegistration(instance, first));
+    this.#dirty.set(key, "new");
+  }
+
+  #add(key: string, registration: Registration): void {
+    this.#unwanted.delete(key);
+    this.#removed.delete(key);
+    this.#wanted.set(key, registration);
+  }
+
+  /** False if no instance was added under the key. */
+  remove(key: string): boolean {
+    const registration = this.#wanted.get(key);
+    if (registration === undefined) return false;
+    this.#wanted.delete(key);
+    this.#dirty.delete(key);
+    this.#removed.set(key, registration);
+    this.#unwanted.add(key);
+    return true;
+  }
+
+  /** Has the key removed if it is on the lease of the session. */
+  markUnwanted(key: string): void {
+    this.#unwanted.add(key);
+  }
+
+  unwantedKeys(): string[] {
+    return [...this.#unwanted];
+  }
+
+  /** The instance that was registered under an unwanted key until now. */
+  settleUnwanted(key: string): Instance | undefined {
+    this.#unwanted.delete(key);
+    const removed = this.#removed.get(key);
+    if (removed?.registered !== true) return undefined;
+    removed.registered = false;
+    return removed.instance;
+  }
+
+  /** Has the key looked at. What is known of it already is not replaced, except by the end of the lease. */
+  markDirty(key: string, dirty: Dirty): void {
+    if (!this.#wanted.has(key)) return;
+    const before = this.#dirty.get(key);
+    const saysMore = before === undefined || dirty === "new" || (dirty === "lease-ended" && before !== "new");
+    if (saysMore) this.#dirty.set(key, dirty);
+  }
+
+  markAllDirty(dirty: Dirty): void {
+    for (const key of this.#wanted.keys()) this.markDirty(key, dirty);
+  }
+
+  /** Why the key has to be looked at; undefined if it does not. */
+  dirtyAt(key: string): Dirty | undefined {
+    return this.#dirty.get(key);
+  }
+
+  markClean(key: string): void {
+    this.#dirty.delete(key);
+  }
+
+  dirtyKeys(): string[] {
+    return [...this.#dirty.keys()];
+  }
+
+  /** When the first of the dirty keys may be tried again, as of `performance.now()`; Infinity if there is none. */
+  nextAttempt(now: number): number {
+    let next = Infinity;
+    for (const key of this.#dirty.keys()) {
+      const { restoreAfter = 0, reclaimAfter = 0 } = this.#wanted.get(key) ?? {};
+      next = Math.min(next, restoreAfter > now ? restoreAfter : reclaimAfter);
+    }
+    return next;
+  }
+}
+
+function newRegistration(instance: Instance, first: Registration["first"]): Registration {
+  return {
+    instance,
+    first,
+    heldByOther: false,
+    registered: false,
+    restores: 0,
+    restoreAfter: 0,
+    reclaims: 0,
+    reclaimAfter: 0,
+  };
+}
+
+export function markRegistered(registration: Registration): void {
+  registration.first = undefined;
+  registration.heldByOther = false;
+  registration.registered = true;
+}
+
+/** If something removes a key again and again, restoring it takes longer and longer: that would wear out etcd. */
+export function backOffRestores(registration: Registration, now: number): void {
+  if (now > registration.restoreAfter + restoresForgotten) registration.restores = 0;
+  const many = ++registration.restores - promptRestores;
+  registration.restoreAfter = many > 0 ? now + backOff(many, longestRestorePause) : now;
+}
+
+/** If two processes take a name from each other, both back off exponentially. */
+export function backOffReclaims(registration: Registration, now: number): void {
+  if (now > registration.reclaimAfter + 2 * longestReclaimPause) registration.reclaims = 0;
+  registration.reclaimAfter = now + backOff(++registration.reclaims, longestReclaimPause);
+}
