@@ -47,34 +47,6 @@ function test(name: string, fn: () => Promise<void>): void {
   Deno.test({ name, fn, sanitizeOps: false, sanitizeResources: false });
 }
 
-test("many registrations under one lease are all put back, and all removed", async () => {
-  await using etcd = await Etcd.start();
-  using registry = await open(etcd);
-  const session = await registry.register(web, 6);
-  const names = Array.from({ length: 200 }, (_, i) => `n${i}`);
-  for (const name of names) await session.register({ ...web, name });
-  assertEquals((await etcd.etcdctl("lease", "list")).match(/^found (\d+) leases/)?.[1], "1");
-  const count = async (): Promise<number> => (await registry.list()).instances.length;
-  {
-    await using kept = keep(session);
-    await pause(300);
-    const restored = (because: string): number =>
-      kept.events.filter((event) => event.kind === "restored" && event.because === because).length;
-    await etcd.etcdctl("del", "--prefix", "/foo/service/web/n1");
-    const deleted = names.filter((name) => name.startsWith("n1")).length;
-    await until("those are back", () => restored("removed") === deleted);
-    assertEquals(await count(), 201);
-    const [, lease = ""] = (await etcd.etcdctl("lease", "list")).split("\n");
-    await etcd.etcdctl("lease", "revoke", lease);
-    await until("all are back", () => restored("lease-ended") === 201);
-    assertEquals(await count(), 201);
-    await pause(7000);
-    assertEquals(await count(), 201);
-  }
-  await session.close(5000);
-  assertEquals(await count(), 0);
-});
-
 test("an idle session costs one message a refresh, on one stream, and no event", async () => {
   await using etcd = await Etcd.start();
   using registry = await open(etcd);
