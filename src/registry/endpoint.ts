@@ -1,10 +1,11 @@
+/** The endpoints of etcd: parsing and printing. */
 import { RuleViolation } from "../errors.ts";
 
 export const protocols = ["http", "https"] as const;
 
 export type Protocol = typeof protocols[number];
 
-/** Where one etcd listens for clients. */
+/** The address where one etcd serves clients. */
 export interface Endpoint {
   readonly protocol: Protocol;
   /** `host:port`, an IPv6 address in brackets. */
@@ -14,9 +15,9 @@ export interface Endpoint {
 const rule = "be HOST:PORT, such as localhost:2379, [::1]:2379 or http://etcd-1:2379";
 
 /**
- * Endpoints that are separated by commas or blanks; those without a scheme get `protocol`. One that is named
- * twice counts once.
- * @throws {RuleViolation} where there is none, or one is malformed
+ * Parses endpoints that are separated by commas or blanks. An endpoint without a scheme gets `protocol`; a duplicate
+ * counts once.
+ * @throws {RuleViolation} if there is no endpoint, or one is malformed
  */
 export function parseEndpoints(text: string, protocol: Protocol): Endpoint[] {
   const endpoints = new Map<string, Endpoint>();
@@ -29,7 +30,7 @@ export function parseEndpoints(text: string, protocol: Protocol): Endpoint[] {
   return [...endpoints.values()];
 }
 
-/** The error for endpoints that hold a user, without what may be the password. */
+/** The error for endpoints with a user name. It hides what may be a password. */
 function withoutSecrets(text: string): RuleViolation {
   const violation = new RuleViolation("hold no user name or password, which have settings of their own");
   violation.value = text.replace(/^(.*?:\/\/)?.*@/s, "$1***@");
@@ -51,18 +52,18 @@ function parseEndpoint(text: string, protocol: Protocol): Endpoint {
   };
 }
 
-/** As a person would write it. */
+/** The endpoint as a URL. */
 export function showEndpoint(endpoint: Endpoint): string {
   return `${endpoint.protocol}://${endpoint.address}`;
 }
 
-/** Its two halves; an IPv6 address without its brackets. */
+/** The host, an IPv6 address without its brackets, and the port. */
 export function hostAndPort({ address }: Endpoint): { readonly host: string; readonly port: number } {
   const colon = address.lastIndexOf(":");
   return { host: address.slice(0, colon).replace(/^\[|\]$/g, ""), port: Number(address.slice(colon + 1)) };
 }
 
-/** Whether what goes there stays on this machine. */
+/** Whether the endpoint is on this machine. */
 export function isLoopback(endpoint: Endpoint): boolean {
   const { host } = hostAndPort(endpoint);
   return /^(localhost\.?|127(\.\d+){1,3}|::1)$/i.test(host);

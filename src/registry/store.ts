@@ -1,38 +1,38 @@
-/** What the domain needs of a key-value store with leases. */
+/** The interface of a key-value store with leases, as far as the registry needs it. */
 
 import { EmpusaError, UnreachableError } from "../errors.ts";
 import type { Endpoint } from "./endpoint.ts";
 
-/** A key and what lies there. */
+/** A key and its value. */
 export interface Entry {
   readonly key: Uint8Array;
   readonly value: Uint8Array;
-  /** The lease that the key dies with, or undefined where it stays. */
+  /** The lease that deletes the key when it expires, or undefined if the key has no lease. */
   readonly lease: LeaseId | undefined;
-  /** In which revision it was made, and in which it was last written. */
+  /** The revisions in which the key was created and last written. */
   readonly createRevision: Revision;
   readonly modifyRevision: Revision;
 }
 
-/** Counts the changes of the whole store. It would take etcd ages to get beyond 2^53. */
+/** Counts the changes of the whole store. No etcd reaches 2^53 in practice. */
 export type Revision = number;
 
-/** Entries as they were at one revision. */
+/** Entries at one revision. */
 export interface Snapshot {
   readonly entries: readonly Entry[];
   readonly revision: Revision;
 }
 
-/** What is to be stored, and on which lease. */
+/** A key to write, with its value and its lease. */
 export interface PutRequest {
   readonly key: string;
   readonly value: string;
   readonly lease: LeaseId | undefined;
-  /** It is written even where just that lies there already, so that it is heard of. */
+  /** Writes the key even if it already holds this value, so that watchers see a change. */
   readonly rewrite?: boolean;
 }
 
-/** A lease's ID in decimal. IDs go beyond 2^53, so they are never numbers. */
+/** The ID of a lease, in decimal. IDs exceed 2^53, so they are never numbers. */
 export type LeaseId = string;
 
 /** When an operation must be over, with all its attempts and endpoints. */
@@ -45,21 +45,21 @@ export interface Deadline {
   readonly signal?: AbortSignal;
 }
 
-/** What an endpoint tells of itself. What it tells only to others is undefined. */
+/** What an endpoint reports about itself. A fact that it withholds from this user is undefined. */
 export interface EndpointFacts {
   readonly version?: string;
-  /** Milliseconds that a small question takes, once connected. */
+  /** Milliseconds from a small request to its answer, once connected. */
   readonly latency: number;
-  /** What it is in its cluster; `follower` also where nobody leads, which `hasLeader` tells. */
+  /** The role in the cluster; also `follower` if the cluster has no leader. */
   readonly role?: "leader" | "follower" | "learner";
   readonly hasLeader?: boolean;
-  /** Bytes on disk. */
+  /** The size of the database on disk, in bytes. */
   readonly databaseSize?: number;
-  /** Its own alarms, such as `NOSPACE`. */
+  /** The alarms of this member, such as `NOSPACE`. */
   readonly alarms: readonly string[] | undefined;
 }
 
-/** An endpoint's answer, or why there was none. */
+/** The facts of an endpoint, or the error that prevented the answer. */
 export type EndpointStatus =
   & { readonly endpoint: Endpoint }
   & (
@@ -67,48 +67,48 @@ export type EndpointStatus =
     | { readonly facts?: never; readonly error: EmpusaError }
   );
 
-/** Whether a key could be had. */
+/** The outcome of a claim. */
 export type Claim =
-  /** It was free, or could be taken, and is stored now. */
+  /** The key was free, or its holder could be overwritten, and it is written now. */
   | { readonly outcome: "stored" }
-  /** It was ours already, so nothing was written. */
+  /** The key already had this value and lease, so nothing was written. */
   | { readonly outcome: "held" }
-  /** Somebody else has it. */
+  /** Another holder has the key. */
   | { readonly outcome: "taken"; readonly holder: Entry };
 
-/** A lease, in seconds. */
+/** The time of a lease, in seconds. */
 export interface LeaseTime {
-  /** Until it ends unless it is refreshed. */
+  /** The time until it expires, unless it is refreshed. */
   readonly left: number;
-  /** What it had in the beginning. */
+  /** The TTL that was granted. */
   readonly granted: number;
 }
 
-/** Something happened to a key. */
+/** A change of a key. */
 export interface Change {
   readonly key: Uint8Array;
   readonly revision: Revision;
-  /** What lies there now, or undefined where it was deleted. */
+  /** The new entry, or undefined if the key was deleted. */
   readonly entry: Entry | undefined;
 }
 
-/** What is followed: some keys, or all that begins with a prefix. */
+/** What a watch covers: some keys, or all keys that begin with a prefix. */
 export type Watched = { readonly keys: readonly string[] } | {
   readonly prefix: string;
-  /** The first revision that is told of; from now on where there is none. */
+  /** The first revision to report. If undefined, the watch begins now. */
   readonly from: Revision | undefined;
 };
 
-/** Keys that are followed. */
+/** A running watch. */
 export interface Watch extends Disposable {
-  /** Resolves when they are followed no longer, to the reason. It never rejects. */
+  /** Resolves to the reason when the watch ends. Never rejects. */
   readonly ended: Promise<Error>;
 }
 
-/** The lease ended before the key that it was for was stored. */
+/** The lease expired before the key was written. */
 export class LeaseEnded extends UnreachableError {}
 
-/** What was at a revision is not known: it was compacted away, or has never been. */
+/** The store does not have the revision: it was compacted, or does not exist yet. */
 export class RevisionGone extends EmpusaError {}
 
 /** The deadline `timeout` milliseconds from now. */
@@ -117,74 +117,75 @@ export function deadlineAfter(timeout: number, signal?: AbortSignal): Deadline {
 }
 
 /**
- * Every operation may be carried out more than once, by us when an answer was lost or by the store when it
- * answered too late; none does harm when it is.
+ * Every operation may be executed more than once: empusa repeats it if an answer is lost, and the store may execute it
+ * late. No repetition does harm.
  *
- * Every operation throws `UnreachableError` where no endpoint answered within the limit (and may have
- * happened all the same), `RefusedError` where the store would not have us, and the reason of
- * `Deadline.signal` where that was aborted.
+ * Every operation throws `UnreachableError` if no endpoint answers before the deadline (the operation may have been
+ * executed all the same), `RefusedError` if the store rejects the client, and the reason of `Deadline.signal` if that is
+ * aborted.
  */
 export interface Store {
-  /** Milliseconds from a question to its answer, as quick as it was lately; 0 where nothing is known. */
+  /** Milliseconds from a request to its answer: the shortest of the last few, 0 if unknown. */
   readonly roundTrip: number;
-  /** Whether several endpoints hold the same, so that one of them may be behind the others. */
+  /** Whether there are several endpoints, so that one of them may lag behind the others. */
   readonly isReplicated: boolean;
   /**
-   * All entries whose key begins with `prefix`, at that revision or the newest.
-   * @throws {RevisionGone} where the revision is not to be had
+   * All entries whose key begins with `prefix`, at `revision` or at the newest one.
+   * @throws {RevisionGone} if the store does not have the revision
    */
   list(prefix: string, deadline: Deadline, revision?: Revision): Promise<Snapshot>;
-  /** The first keys that begin with `prefix`, from the key `from` on, in order, at most `most`. */
+  /** At most `most` keys that begin with `prefix`, in order, the first one not before `from`. */
   keys(prefix: string, from: Uint8Array, most: number, deadline: Deadline): Promise<Uint8Array[]>;
-  /** One entry, or undefined where there is none. */
+  /** One entry, or undefined if the key does not exist. */
   get(key: string, deadline: Deadline): Promise<Entry | undefined>;
   /**
-   * Sets the key, and ties it to the lease if one is named, where it is free or `takes` says that its holder may be
-   * overwritten. However late a try of it is carried out, it never overwrites anybody else.
-   * @throws {LeaseEnded} where there is no such lease
+   * Writes the key, on the lease if there is one, if the key is free or `takes` returns true for its holder. However late
+   * an attempt is executed, it overwrites no other holder.
+   * @throws {LeaseEnded} if the lease does not exist
    */
   claim(request: PutRequest, takes: (holder: Entry) => boolean, deadline: Deadline): Promise<Claim>;
   /**
-   * Sets the key, and ties it to the lease if one is named, if what lies there is still what was written in revision
-   * `before`; 0 where nothing does. False if it is not.
-   * @throws {LeaseEnded} where there is no such lease
-   * @throws {UnreachableError} also where it is unknown whether that was done
+   * Writes the key, on the lease if there is one, if the key was last written in revision `before`, or does not exist and
+   * `before` is 0. Returns false otherwise.
+   * @throws {LeaseEnded} if the lease does not exist
+   * @throws {UnreachableError} also if it is unknown whether the key was written
    */
   replace(request: PutRequest, before: Revision, deadline: Deadline): Promise<boolean>;
-  /** Removes the key if it is tied to the lease. */
+  /** Deletes the key if it is on the lease. */
   release(key: string, lease: LeaseId, deadline: Deadline): Promise<void>;
-  /** Removes the key. False if it was not there, and no try of ours can have removed it. */
+  /** Deletes the key. Returns false if it did not exist, and no earlier attempt can have deleted it. */
   delete(key: string, deadline: Deadline): Promise<boolean>;
   /**
-   * Makes a lease of `ttl` seconds under an ID of the caller's; where an earlier try has made it, its time
-   * starts anew. The TTL that was granted, in seconds.
+   * Grants a lease of `ttl` seconds under the ID of the caller; if an earlier attempt has granted it, refreshes it.
+   * Returns the granted TTL in seconds.
    */
   grant(id: LeaseId, ttl: number, deadline: Deadline): Promise<number>;
-  /** Starts the lease's time anew. Its TTL in seconds, or undefined where the lease is gone. */
+  /** Refreshes the lease. Returns its TTL in seconds, or undefined if the lease is gone. */
   keepAlive(id: LeaseId, deadline: Deadline): Promise<number | undefined>;
-  /** Ends the lease, and every key that is tied to it. One that is gone already is no failure. */
+  /** Ends the lease, and deletes every key on it. A lease that is gone already is no failure. */
   revoke(id: LeaseId, deadline: Deadline): Promise<void>;
-  /** How much time the lease has, or undefined where it is gone. */
+  /** The time of the lease, or undefined if the lease is gone. */
   remaining(id: LeaseId, deadline: Deadline): Promise<LeaseTime | undefined>;
-  /** How many keys are tied to the lease, or undefined where it is gone. */
+  /** The number of keys on the lease, or undefined if the lease is gone. */
   keysOn(id: LeaseId, deadline: Deadline): Promise<number | undefined>;
-  /** Resolves if all that begins with `prefix` could be written now, without writing it. */
+  /** Resolves if the client may write all keys that begin with `prefix`. Writes nothing. */
   mayWrite(prefix: string, deadline: Deadline): Promise<void>;
   /**
-   * Tells of each change from now on, or from the revision on that is given, in order. A connection that has gone
-   * silent is found out within `silence` milliseconds, if that is given.
+   * Reports each change, in order, from now on or from the given revision on.
+   * @param maxSilence detects a dead connection within so many milliseconds; without it, a dead connection may stay
+   * undetected
    */
   watch(
-    what: Watched,
+    watched: Watched,
     onChanges: (changes: readonly Change[]) => void,
     deadline: Deadline,
-    silence?: number,
+    maxSilence?: number,
   ): Promise<Watch>;
   /**
-   * What each endpoint tells of itself; one that does not answer is no failure of the whole.
-   * @param enough resolves when those that are silent are not waited for any longer
+   * The facts of each endpoint. An endpoint that does not answer has an error instead, and fails nothing else.
+   * @param enough once it resolves, endpoints that are silent are no longer waited for
    */
   statuses(deadline: Deadline, enough?: Promise<unknown>): Promise<EndpointStatus[]>;
-  /** Ends all connections. Nothing may be asked of the store after it. */
+  /** Closes all connections. The store must not be used after it. */
   close(): void;
 }

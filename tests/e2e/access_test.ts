@@ -82,7 +82,7 @@ Deno.test("certificates that cannot be used are usage errors, before anything is
     ],
     [
       { EMPUSA_ETCD_CERT: old.cert, EMPUSA_ETCD_KEY: old.key },
-      RegExp(`^${RegExp.escape(cert)} must be valid now \\(it ended 20`),
+      RegExp(`^${RegExp.escape(cert)} must be valid now \\(it expired 20`),
     ],
     [
       { EMPUSA_ETCD_ENDPOINT: "http://a:1", EMPUSA_ETCD_CERT: good.cert },

@@ -118,7 +118,7 @@ Deno.test("servers that are not etcd", async () => {
     failed(
       await list(endpoint),
       3,
-      `cannot reach etcd within 2 s: ${endpoint}: its answer is not that of an etcd; ${endpointCheck}`,
+      `cannot reach etcd within 2 s: ${endpoint}: its answer does not come from etcd; ${endpointCheck}`,
     );
   }
   const endpoint = `https://${banner.endpoint}`;
@@ -138,7 +138,7 @@ Deno.test("what is wrong with the server's certificate", async () => {
   const reason = (etcd: Etcd, reason: string, check: string): string =>
     `cannot reach etcd: ${etcd.url}: ${reason}; check ${check}`;
 
-  const untrusted = "its certificate is not signed by a CA that is trusted here";
+  const untrusted = "its certificate is not signed by a trusted CA";
   for (const wrong of [otherCa.cert, ""]) {
     const outcome = await list(good.url, { EMPUSA_CA_BUNDLE: wrong });
     failed(
@@ -179,13 +179,13 @@ Deno.test("what is wrong with the client's certificate", async () => {
   failed(
     await list(etcd.url, env),
     4,
-    `etcd refused: ${etcd.url}: it wants a client certificate; ${certificateCheck}`,
+    `etcd refused: ${etcd.url}: it requires a client certificate; ${certificateCheck}`,
   );
   const stranger = await otherCa.sign("stranger", "DNS:stranger");
   failed(
     await list(etcd.url, { ...env, EMPUSA_ETCD_CERT: stranger.cert, EMPUSA_ETCD_KEY: stranger.key }),
     4,
-    `etcd refused: ${etcd.url}: it refuses our client certificate; ${certificateCheck}`,
+    `etcd refused: ${etcd.url}: it rejects the client certificate; ${certificateCheck}`,
   );
 });
 
@@ -194,18 +194,20 @@ Deno.test("plain text to TLS, and TLS to plain text", async () => {
   await using secure = await Etcd.start({ tls: await ca.sign("etcd", "IP:127.0.0.1") });
   await using plain = await Etcd.start();
   const toTls = `http://${secure.endpoint}`;
-  failed(await list(toTls), 3, `cannot reach etcd: ${toTls}: it speaks TLS; ${protocolCheck}`);
+  failed(await list(toTls), 3, `cannot reach etcd: ${toTls}: it requires TLS; ${protocolCheck}`);
   await using mutual = await Etcd.start({ tls: await ca.sign("mutual", "IP:127.0.0.1"), clientCa: ca.cert });
   const toMutual = `http://${mutual.endpoint}`;
-  failed(await list(toMutual), 3, `cannot reach etcd: ${toMutual}: it speaks TLS; ${protocolCheck}`);
+  failed(await list(toMutual), 3, `cannot reach etcd: ${toMutual}: it requires TLS; ${protocolCheck}`);
   const toPlain = `https://${plain.endpoint}`;
   const { code, stderr } = await list(toPlain, { EMPUSA_CA_BUNDLE: ca.cert });
   assertEquals(code, 3);
-  const [hangsUp, says] = ["it hangs up instead of speaking TLS", "it does not speak TLS"].map((reason) => {
-    return [` within 2 s`, ""].map((time) =>
-      `empusa: cannot reach etcd${time}: ${toPlain}: ${reason}; ${protocolCheck}\n`
-    );
-  });
+  const [hangsUp, says] = ["it closes the connection during the TLS handshake", "it does not speak TLS"].map(
+    (reason) => {
+      return [` within 2 s`, ""].map((time) =>
+        `empusa: cannot reach etcd${time}: ${toPlain}: ${reason}; ${protocolCheck}\n`
+      );
+    },
+  );
   // Which of the two depends on whether etcd's plain answer is quicker than its good-bye.
   assert(stderr === hangsUp?.[0] || stderr === says?.[1], stderr);
 });
@@ -229,7 +231,7 @@ Deno.test("authentication and permission", async () => {
   });
   const common = { EMPUSA_ETCD_ENDPOINT: etcd.url, EMPUSA_TREE_ROOT: "/foo" };
 
-  const nameless = `${at}: it wants a user name and a password; ${credentialsCheck}`;
+  const nameless = `${at}: it requires a user name and a password; ${credentialsCheck}`;
   failed(await list(etcd.url), 4, nameless);
   failed(await empusa(["service", "watch"], common), 4, nameless);
   failed(
@@ -245,15 +247,15 @@ Deno.test("authentication and permission", async () => {
   failed(
     await list(etcd.url, { ...as("writer"), EMPUSA_TREE_ROOT: "/bar" }),
     4,
-    `${at}: user "writer" may not read what is below /bar/service/; ` +
-      "grant it with: etcdctl role grant-permission ROLE --prefix=true read /bar/service/",
+    `${at}: user "writer" may not read keys below /bar/service/; ` +
+      "grant the permission with: etcdctl role grant-permission ROLE --prefix=true read /bar/service/",
   );
   const write = `${at}: user "reader" may not write /foo/service/web/a; ` +
-    "grant it with: etcdctl role grant-permission ROLE write /foo/service/web/a";
+    "grant the permission with: etcdctl role grant-permission ROLE write /foo/service/web/a";
   failed(await empusa(registerWeb, { ...common, ...as("reader") }), 4, write);
   failed(await empusa([...registerWeb, "--ttl", "30"], { ...common, ...as("reader") }), 4, write);
   const both = `${at}: user "writer" may not read or write /bar/service/web/a; ` +
-    "grant it with: etcdctl role grant-permission ROLE readwrite /bar/service/web/a";
+    "grant the permission with: etcdctl role grant-permission ROLE readwrite /bar/service/web/a";
   failed(await empusa(registerWeb, { ...common, ...as("writer"), EMPUSA_TREE_ROOT: "/bar" }), 4, both);
   assertEquals((await etcd.etcdctl("--user=root:rootpw", "lease", "list")).split("\n")[0], "found 0 leases");
   const unregister = ["service", "unregister", "--service-type", "web", "--service-name", "a"];

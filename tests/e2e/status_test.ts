@@ -96,7 +96,7 @@ Deno.test("status with credentials that may only read", async () => {
   assertMatch(wrong.stdout, / ok +3\.\d+\.\d+ [^]*readable +no\nwritable +no\n/);
   assertMatch(
     stderr,
-    /user "reader" may not write what is below \/foo\/service\/; .* --prefix=true write \/foo\/service\//,
+    /user "reader" may not write keys below \/foo\/service\/; .* --prefix=true write \/foo\/service\//,
   );
 });
 

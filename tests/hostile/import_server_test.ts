@@ -39,16 +39,20 @@ Deno.test("a hostile server gets nothing, and does nothing", async (t) => {
       ],
       ["another folder", () => answer({ key: "/bar/service", dir: true, nodes: [] }), "does not lie in"],
       ["a key that is no text", () => folder({ key: 7, value: "1" }), "a node has no key, or is malformed"],
-      ["a value that is no text", () => folder({ key: "/foo/service/a", value: 7 }), "a value is no text"],
+      [
+        "a value that is no text",
+        () => folder({ key: "/foo/service/a", value: 7 }),
+        "a value is not a string",
+      ],
       ["no value", () => folder({ key: "/foo/service/a" }), "has no value"],
-      ["a node that is none", () => folder(null), "a node is no object"],
+      ["a node that is none", () => folder(null), "a node is not an object"],
       ["nodes that are none", () => answer({ key: "/foo/service", dir: true, nodes: {} }), "malformed"],
       ["a nest of 50,000 folders", () => new Response(deep), "does not lie in"],
-      ["no JSON", () => new Response("<html>"), "is not the v2 API of an etcd: status 200"],
-      ["no answer of etcd's", () => Response.json([]), "is not the v2 API of an etcd: status 200"],
-      ["an error", () => new Response("no", { status: 500 }), "is not the v2 API of an etcd: status 500"],
-      ["an answer without end", endless, "more than 64 MiB, which is too much"],
-      ["a redirection", () => Response.redirect(`http://${source}/elsewhere`), "which is not followed"],
+      ["no JSON", () => new Response("<html>"), "is not from the v2 API of etcd: status 200"],
+      ["no answer of etcd's", () => Response.json([]), "is not from the v2 API of etcd: status 200"],
+      ["an error", () => new Response("no", { status: 500 }), "is not from the v2 API of etcd: status 500"],
+      ["an answer without end", endless, "more than 64 MiB, the most that empusa reads"],
+      ["a redirection", () => Response.redirect(`http://${source}/elsewhere`), "empusa follows no redirects"],
     ] as const
   ) {
     await t.step(name, async () => {

@@ -236,7 +236,7 @@ Deno.test("an etcd whose v2 API is switched off, or whose users are others, is t
     assertEquals(anonymous.code, 4);
     assertStringIncludes(
       anonymous.stderr,
-      "refused: it wants a user name and a password; check --etcd-username",
+      "refused: it requires a user name and a password; check --etcd-username",
     );
     const login = { EMPUSA_ETCD_USERNAME: "root", EMPUSA_ETCD_PASSWORD: "rootpw" };
     assertEquals((await cli(["import", "--from-etcd-v2"], { ...env, ...login })).code, 0);
@@ -259,12 +259,12 @@ Deno.test("an import over TLS trusts whom the options name, and nobody else", as
   assertEquals((await run({ EMPUSA_CA_BUNDLE: ca.cert, ...mine })).code, 0);
   for (
     const [more, message] of [
-      [{ EMPUSA_CA_BUNDLE: other.cert, ...mine }, "its certificate is not signed by a CA that is trusted"],
+      [{ EMPUSA_CA_BUNDLE: other.cert, ...mine }, "its certificate is not signed by a trusted CA"],
       [
         { EMPUSA_CA_BUNDLE: ca.cert, ...mine, EMPUSA_ETCD_SERVER_NAME: "elsewhere" },
         "its certificate is not for elsewhere",
       ],
-      [{ EMPUSA_CA_BUNDLE: ca.cert }, "it wants a client certificate"],
+      [{ EMPUSA_CA_BUNDLE: ca.cert }, "it requires a client certificate"],
     ] as const
   ) {
     const { code, stderr } = await run(more);
@@ -273,7 +273,7 @@ Deno.test("an import over TLS trusts whom the options name, and nobody else", as
   }
   // With no more permissions than empusa is shipped with.
   for (
-    const [more, message] of [[{}, "is not signed by a CA"], [
+    const [more, message] of [[{}, "is not signed by a trusted CA"], [
       { EMPUSA_CA_BUNDLE: ca.cert },
       "the v2 API holds no",
     ]] as const

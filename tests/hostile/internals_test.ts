@@ -29,7 +29,7 @@ Deno.test("no sentence of a library's internals reaches a user", async () => {
     new TypeError("Cannot read properties of undefined"),
     circumstances,
   );
-  assertEquals(message, "etcd at http://127.0.0.1:2379 failed: its answer cannot be used");
+  assertEquals(message, "etcd at http://127.0.0.1:2379 failed: its answer is invalid");
 });
 
 Deno.test({

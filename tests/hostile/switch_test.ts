@@ -196,7 +196,7 @@ Deno.test("switches", async (t) => {
         await assertRejects(
           () => registry.switches.compareAndSet("lock", "unsure", "free"),
           UnreachableError,
-          "it is not known whether an earlier try has changed /foo/switch/lock: its answer was lost",
+          "cannot tell whether an earlier attempt changed /foo/switch/lock: its answer was lost",
         );
         assertEquals(await value("lock"), "unsure");
         await run("remove", "lock");

@@ -50,7 +50,7 @@ const maxName = 64;
 
 /** The failure of an attempt whose answer cannot come from etcd. */
 export function invalidAnswer(why: string): AttemptFailure {
-  return new AttemptFailure(`its answer is not that of an etcd: ${why}`, { advice: "endpoint" });
+  return new AttemptFailure(`its answer does not come from etcd: ${why}`, { advice: "endpoint" });
 }
 
 /**
@@ -64,19 +64,19 @@ export function rangeAnswer(
   at: Revision = 0,
 ): Page {
   const revision = revisionOf(answer);
-  if (revision < at) throw invalidAnswer("it is older than what was asked for");
+  if (revision < at) throw invalidAnswer("it is older than requested");
   const { kvs = [], more = false } = answer;
-  if (kvs.length > limit) throw invalidAnswer("it holds more keys than were asked for");
+  if (kvs.length > limit) throw invalidAnswer("it holds more keys than requested");
   let before: Uint8Array | undefined;
   const entries = kvs.map((kv) => {
     const entry = entryOf(kv, asked, at === 0 ? revision : at);
     if (before !== undefined && Buffer.compare(before, entry.key) >= 0) {
-      throw invalidAnswer("its keys are not in order");
+      throw invalidAnswer("its keys are out of order");
     }
     before = entry.key;
     return entry;
   });
-  if (more && entries.length === 0) throw invalidAnswer("it promises more keys and holds none");
+  if (more && entries.length === 0) throw invalidAnswer("it announces more keys and holds none");
   return { entries, revision, more };
 }
 
@@ -95,7 +95,7 @@ export function txnAnswer(
   revisionOf({ header });
   if (succeeded || reads === undefined) return { succeeded, found: undefined };
   const range = responses[0]?.response_range;
-  if (responses.length !== 1 || !range) throw invalidAnswer("it does not hold what was read");
+  if (responses.length !== 1 || !range) throw invalidAnswer("it lacks the requested key");
   // Inside a transaction a range may have no header of its own.
   const { entries: [found] } = rangeAnswer({ ...range, header }, reads, 1);
   return { succeeded, found };
@@ -139,7 +139,7 @@ export function tokenAnswer(answer: Answer & { readonly token?: string }): strin
   revisionOf(answer);
   const { token = "" } = answer;
   if (token === "" || token.length > maxToken || /[^!-~]/.test(token)) {
-    throw invalidAnswer("its token is none");
+    throw invalidAnswer("its token is invalid");
   }
   return token;
 }
@@ -192,9 +192,9 @@ export function revisionOf({ header }: Answer): Revision {
 
 /** The entry that etcd sent, from a store whose newest revision is `newest`. */
 export function entryOf(kv: KeyValue | null | undefined, range: KeyRange, newest: Revision): Entry {
-  if (!kv) throw invalidAnswer("a key is missing in it");
+  if (!kv) throw invalidAnswer("an entry in it has no key");
   const { key, value, lease } = kv;
-  if (!isIn(key, range)) throw invalidAnswer("it holds a key that was not asked for");
+  if (!isIn(key, range)) throw invalidAnswer("it holds a key that was not requested");
   const modifyRevision = integer(kv.mod_revision, 1, "the revision of a key", newest);
   const createRevision = integer(kv.create_revision, 1, "the revision of a key", modifyRevision);
   return { key, value, lease: lease === "0" ? undefined : lease, createRevision, modifyRevision };
@@ -216,14 +216,14 @@ export function integer(text: string, least: number, what: string, most = Number
 export type LeaseAnswer = Answer & { readonly ID?: string; readonly TTL?: string };
 
 function ttlOf({ ID, TTL = "0" }: LeaseAnswer, id: LeaseId, least: number): number {
-  if (ID !== id) throw invalidAnswer("it is about another lease");
+  if (ID !== id) throw invalidAnswer("it concerns another lease");
   return integer(TTL, least, "a TTL", maxTtl);
 }
 
 /** A name from etcd that is safe to print. */
 function printable(text: string): string {
   if (text.length > maxName || /[^!-~]/.test(text)) {
-    throw invalidAnswer("what it says of itself cannot be read");
+    throw invalidAnswer("its version, or an alarm, is not printable ASCII");
   }
   return text;
 }

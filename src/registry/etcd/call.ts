@@ -74,7 +74,7 @@ export class Caller implements Disposable {
     );
     // Watches move to the member that answers: another member may be cut off and not know it.
     for (const member of this.members) {
-      if (member !== this.#failover.preferred) member.endWatches("another one answers");
+      if (member !== this.#failover.preferred) member.endWatches("another endpoint answers");
     }
     return answer;
   }

@@ -179,7 +179,7 @@ export class Channel implements Disposable {
     if (this.#keepAlive !== stream) return;
     this.#keepAlive = undefined;
     stream.then((stream) => stream[Symbol.dispose](), () => {});
-    this.endWatches("its connection is in doubt");
+    this.endWatches("its connection may be dead");
   }
 
   endWatches(reason: string): void {

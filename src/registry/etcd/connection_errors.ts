@@ -84,7 +84,7 @@ async function lostConnection(words: string, { endpoint, tls }: AttemptContext):
   if (/name resolution failed|ENOTFOUND|EAI_AGAIN/i.test(words)) {
     return [`the host name ${host} is unknown`, notConnected];
   }
-  if (/EHOSTUNREACH|ENETUNREACH/.test(words)) return ["there is no route to it", notConnected];
+  if (/EHOSTUNREACH|ENETUNREACH/.test(words)) return ["there is no route to the host", notConnected];
   const handshake = await handshakeFailure(words, tls?.serverName ?? host, endpoint);
   if (handshake !== undefined) return [handshake[0], { ...handshake[1], notSent: true }];
   const response = await responseReason(words, endpoint, tls);

@@ -52,7 +52,7 @@ export async function toRegistryError(
     await connectionFailure(code, words, cause, context) ??
     new EmpusaError(
       `${at} failed: ` +
-        (/^(Type|Range|Reference)Error$/.test(cause.name) ? "its answer cannot be used" : oneLine(words)),
+        (/^(Type|Range|Reference)Error$/.test(cause.name) ? "its answer is invalid" : oneLine(words)),
       { cause },
     );
 }
@@ -71,21 +71,21 @@ function refusal(
     return new RefusedError(`${at} refused: user "${username}" or the password is wrong`, credentials);
   }
   if (words.includes("user name is empty") || words.includes("user name not found")) {
-    return new RefusedError(`${at} refused: it wants a user name and a password`, credentials);
+    return new RefusedError(`${at} refused: it requires a user name and a password`, credentials);
   }
   if (isInvalidToken(cause)) {
-    return new AttemptFailure("it does not accept its own token", { cause, advice: "health" });
+    return new AttemptFailure("it rejects its own token", { cause, advice: "health" });
   }
   if (words.includes("permission denied")) {
-    const who = username === undefined ? "we" : `user "${username}"`;
+    const who = username === undefined ? "an anonymous client" : `user "${username}"`;
     if (right === undefined) return new RefusedError(`${at} refused: ${who} may not do this`, { cause });
     const { verb, key, prefix = false } = right;
     const flag = prefix ? " --prefix=true" : "";
     return new RefusedError(
       `${at} refused: ${who} may not ${verb.replace("dw", "d or w")} ${
-        prefix ? `what is below ${key}` : key
+        prefix ? `keys below ${key}` : key
       }; ` +
-        `grant it with: etcdctl role grant-permission ROLE${flag} ${verb} ${key}`,
+        `grant the permission with: etcdctl role grant-permission ROLE${flag} ${verb} ${key}`,
       { cause },
     );
   }

@@ -9,9 +9,9 @@ import type { Tls } from "./tls.ts";
 export type Reason = readonly [message: string, details: AttemptDetails];
 
 /** Worth a retry: an etcd that is shutting down may answer like that too. */
-export const notEtcd: Reason = ["its answer is not that of an etcd", { advice: "endpoint" }];
+export const notEtcd: Reason = ["its answer does not come from etcd", { advice: "endpoint" }];
 
-const requiresTls: Reason = ["it speaks TLS", { advice: "protocol", permanent: true }];
+const requiresTls: Reason = ["it requires TLS", { advice: "protocol", permanent: true }];
 
 /** What Deno reports if a server answers a TLS handshake with something else. */
 const notTls = /InvalidContentType|wrong version number/;
@@ -54,18 +54,18 @@ function certificateFailure(words: string, name: string): Reason | undefined {
     ];
   }
   if (/unable to verify|self.signed|unable to get|UnknownIssuer|BadSignature/i.test(words)) {
-    return ["its certificate is not signed by a CA that is trusted here", { advice: "ca", permanent: true }];
+    return ["its certificate is not signed by a trusted CA", { advice: "ca", permanent: true }];
   }
 }
 
 function protocolFailure(words: string): Reason | undefined {
   if (/alert: ?ProtocolVersion/.test(words)) {
-    return ["it speaks no TLS 1.2 or later", { advice: "tls-version", permanent: true }];
+    return ["it does not support TLS 1.2 or later", { advice: "tls-version", permanent: true }];
   }
   if (notTls.test(words)) return ["it does not speak TLS", { advice: "protocol", permanent: true }];
   if (words.includes("before secure TLS connection")) {
     // An etcd without TLS does this; but so does one that is killed at that moment.
-    return ["it hangs up instead of speaking TLS", { advice: "protocol" }];
+    return ["it closes the connection during the TLS handshake", { advice: "protocol" }];
   }
 }
 
@@ -111,7 +111,7 @@ const certificateAlert = /fatal alert: ?(\w*Certificate\w*|UnknownC[Aa]|AccessDe
 
 function rejectedCertificate(tls: Tls | undefined): Reason {
   const message = tls?.client === undefined
-    ? "it wants a client certificate"
-    : "it refuses our client certificate";
+    ? "it requires a client certificate"
+    : "it rejects the client certificate";
   return [message, { advice: "client-certificate", permanent: true, refused: true }];
 }

@@ -57,7 +57,7 @@ export class KeepAliveStream implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#ended ??= new AttemptFailure("its keep-alive stream was given up", { advice: "health" });
+    this.#ended ??= new AttemptFailure("the keep-alive stream was closed", { advice: "health" });
     this.#stream.cancel();
   }
 }

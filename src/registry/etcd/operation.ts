@@ -249,7 +249,9 @@ function overallFailure(
     .map(({ member, failure = noAnswer() }) => ({ name: member.name, failure }));
   if (failed.length === 0) {
     // Earlier operations have used up the time.
-    return new UnreachableError(`etcd is too slow: not done within ${seconds}`, { advice: ["health"] });
+    return new UnreachableError(`etcd is too slow: the operation did not finish within ${seconds}`, {
+      advice: ["health"],
+    });
   }
   const reasons = failed.map(({ name, failure }) => `${name}: ${failure.message}`).join("; ");
   const advice = [...new Set(failed.map(({ failure }) => failure.advice))];

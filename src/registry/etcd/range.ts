@@ -70,7 +70,7 @@ async function readPages(
     }
     if (bytes > maxListing) {
       throw new EmpusaError(
-        `what lies below ${prefix} is too much to read: more than ${maxListing / 2 ** 20} MiB`,
+        `cannot read the keys below ${prefix}: they hold more than ${maxListing / 2 ** 20} MiB`,
       );
     }
     const last = page.entries.at(-1);
@@ -143,7 +143,7 @@ export async function get(caller: Caller, key: string, deadline: Deadline): Prom
 function revisionGone(error: unknown, revision: Revision): unknown {
   const isGone = isCausedBy(error, "required revision has been compacted") ||
     isCausedBy(error, "required revision is a future revision");
-  return isGone ? new RevisionGone(`etcd does not know revision ${revision}`, { cause: error }) : error;
+  return isGone ? new RevisionGone(`etcd does not have revision ${revision}`, { cause: error }) : error;
 }
 
 /** The first key after all keys that begin with `prefix`, which must end in an ASCII character. */

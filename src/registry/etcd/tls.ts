@@ -33,8 +33,10 @@ export function parseCaBundle(pem: Uint8Array): Buffer {
 export function parseClientCertificate(pem: Uint8Array): Buffer {
   const [certificate] = certificates(pem) as [X509Certificate];
   const [from, to] = [Date.parse(certificate.validFrom), Date.parse(certificate.validTo)];
-  if (Date.now() > to) throw new RuleViolation(`be valid now (it ended ${new Date(to).toISOString()})`);
-  if (Date.now() < from) throw new RuleViolation(`be valid now (it begins ${new Date(from).toISOString()})`);
+  if (Date.now() > to) throw new RuleViolation(`be valid now (it expired ${new Date(to).toISOString()})`);
+  if (Date.now() < from) {
+    throw new RuleViolation(`be valid now (it is valid from ${new Date(from).toISOString()})`);
+  }
   return Buffer.from(pem);
 }
 

@@ -59,7 +59,7 @@ async function tryClaim(
     async (client, options) => {
       const answer = txnAnswer(await client.kv.txn(request, options), { key: at });
       if (!answer.succeeded && (answer.found?.modifyRevision ?? 0) === seen) {
-        throw invalidAnswer("it refuses what it says would hold");
+        throw invalidAnswer("a transaction failed although its comparison holds");
       }
       return answer;
     },
@@ -93,7 +93,7 @@ export async function replace(
   });
   if (outcome.done || !outcome.repeated()) return outcome.done;
   throw new UnreachableError(
-    `it is not known whether an earlier try has changed ${key}: its answer was lost`,
+    `cannot tell whether an earlier attempt changed ${key}: its answer was lost`,
   );
 }
 
@@ -159,7 +159,7 @@ export async function mayWrite(caller: Caller, prefix: string, deadline: Deadlin
 /** The error for a failed write: `LeaseEnded` if etcd reports that. */
 function leaseEnded(error: unknown, key: string): unknown {
   if (!isCausedBy(error, "requested lease not found")) return error;
-  return new LeaseEnded(`etcd is too slow: the lease of ${key} ended before the key was stored`, {
+  return new LeaseEnded(`etcd is too slow: the lease of ${key} expired before the key was stored`, {
     cause: error,
     advice: ["health"],
   });

@@ -86,13 +86,15 @@ function nodeOf({ status, text }: Answer, name: string, { login }: Access): unkn
   const code = isObject(answer) ? answer.errorCode : undefined;
   if (status === 404 && code === keyNotFound) return undefined;
   if (status === 401 || status === 403) {
-    const who = login === undefined ? "a user name and a password" : `another user than "${login.username}"`;
-    throw new RefusedError(`the v2 API of etcd at ${name} refused: it wants ${who}`, {
+    const what = login === undefined
+      ? "requires a user name and a password"
+      : `rejects user "${login.username}"`;
+    throw new RefusedError(`the v2 API of etcd at ${name} refused: it ${what}`, {
       advice: ["credentials"],
     });
   }
   if (raftErrors.includes(Number(code)) || status === 503) {
-    throw new AttemptFailure("its v2 API cannot read now", { advice: "health" });
+    throw new AttemptFailure("its v2 API cannot serve reads now", { advice: "health" });
   }
   if (status === 404) {
     throw new EmpusaError(
@@ -100,13 +102,13 @@ function nodeOf({ status, text }: Answer, name: string, { login }: Access): unkn
     );
   }
   if (status >= 300 && status < 400) {
-    throw new EmpusaError(`etcd at ${name} redirects requests of the v2 API, which is not followed`);
+    throw new EmpusaError(`etcd at ${name} redirects requests of the v2 API; empusa follows no redirects`);
   }
   throw notV2(name, `status ${status}`);
 }
 
 function notV2(name: string, why: string): EmpusaError {
-  return new EmpusaError(`what answers at ${name} is not the v2 API of an etcd: ${why}`);
+  return new EmpusaError(`the answer of ${name} is not from the v2 API of etcd: ${why}`);
 }
 
 function quoted(text: string): string {
@@ -153,11 +155,11 @@ function leaves(node: unknown, key: string, treeRoot: string, name: string): Old
 
 /** @throws {EmpusaError} if it is not a node */
 function checked(node: unknown, name: string): Node {
-  if (!isObject(node)) throw notV2(name, "a node is no object");
+  if (!isObject(node)) throw notV2(name, "a node is not an object");
   const { key, value, nodes = [], dir = false, ttl, expiration } = node;
   if (typeof key !== "string" || typeof dir !== "boolean" || !Array.isArray(nodes)) {
     throw notV2(name, "a node has no key, or is malformed");
   }
-  if (value !== undefined && typeof value !== "string") throw notV2(name, "a value is no text");
+  if (value !== undefined && typeof value !== "string") throw notV2(name, "a value is not a string");
   return { key, value, nodes, isFolder: dir, hasTtl: ttl !== undefined || expiration !== undefined };
 }

@@ -73,8 +73,7 @@ export async function get(
 function tooLong(endpoint: Endpoint): string {
   return `etcd at ${showEndpoint(endpoint)} answers with more than ${
     longestAnswer / 2 ** 20
-  } MiB, which is too much ` +
-    "to read at once";
+  } MiB, the most that empusa reads`;
 }
 
 function headersOf({ login }: Access): Record<string, string> {

@@ -73,20 +73,20 @@ export class WatchAnswers {
     const newest = revisionOf(header === undefined ? {} : { header });
     if (created) {
       if (this.complete || this.#watchers.has(id)) {
-        throw invalidAnswer("it follows more than it was asked to");
+        throw invalidAnswer("it creates more watches than requested");
       }
       this.#watchers.set(id, { revision: this.#first, keys: new Set(), held: [] });
     }
     if (events.length === 0) return [];
     const watcher = this.#watchers.get(id);
-    if (watcher === undefined) throw invalidAnswer("it tells of what it does not follow");
+    if (watcher === undefined) throw invalidAnswer("it reports on an unknown watch");
     const changes = watcher.held;
     watcher.held = [];
     for (const event of events) changes.push(this.#change(event, watcher, newest));
     if (!fragment) return changes;
     const whole = changes.filter(({ revision }) => revision < watcher.revision);
     watcher.held = changes.slice(whole.length);
-    if (watcher.held.length > maxHeld) throw invalidAnswer("a revision in it does not end");
+    if (watcher.held.length > maxHeld) throw invalidAnswer("a revision in it never ends");
     return whole;
   }
 
@@ -101,15 +101,15 @@ export class WatchAnswers {
     const { key } = kv;
     const name = text(key);
     const revision = integer(kv.mod_revision, 1, "the revision of an event", newest);
-    if (revision < watcher.revision) throw invalidAnswer("its events are not in order");
+    if (revision < watcher.revision) throw invalidAnswer("its events are out of order");
     if (revision > watcher.revision) watcher.keys.clear();
-    if (watcher.keys.has(name)) throw invalidAnswer("it tells of a change twice");
+    if (watcher.keys.has(name)) throw invalidAnswer("it reports a change twice");
     watcher.revision = revision;
     watcher.keys.add(name);
     const range = this.#keys.has(name) ? { key } : this.#ranges.find((range) => isIn(key, range));
-    if (range === undefined) throw invalidAnswer("it tells of a key that is not followed");
+    if (range === undefined) throw invalidAnswer("it reports a key that is not watched");
     if (type === "Delete") return { key, revision, entry: undefined };
-    if (type !== "Put") throw invalidAnswer("an event in it is of no kind that is known");
+    if (type !== "Put") throw invalidAnswer("an event in it has an unknown type");
     return { key, revision, entry: entryOf(kv, range, newest) };
   }
 }

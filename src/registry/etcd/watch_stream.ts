@@ -27,7 +27,7 @@ export class WatchStream implements Watch {
   readonly #buffered: Change[] = [];
   #onChanges = (changes: readonly Change[]): void => {
     if (this.#buffered.length > maxBuffered) {
-      throw new AttemptFailure("it tells too much", { advice: "health" });
+      throw new AttemptFailure("it sends too many changes at once", { advice: "health" });
     }
     for (const change of changes) this.#buffered.push(change);
   };
@@ -105,6 +105,6 @@ export class WatchStream implements Watch {
   }
 
   [Symbol.dispose](): void {
-    this.end(new AttemptFailure("its watch was given up", { advice: "health" }));
+    this.end(new AttemptFailure("the watch was closed", { advice: "health" }));
   }
 }

@@ -182,7 +182,7 @@ Deno.test("a doubtful answer is there in time, where nothing better comes", asyn
 Deno.test("where no time is left to ask, it is etcd that was too slow", async () => {
   const run = (): Promise<string> =>
     new Failover(members).run({ at: performance.now(), timeout: 500 }, refused);
-  await assertRejects(run, UnreachableError, "etcd is too slow: not done within 0.5 s");
+  await assertRejects(run, UnreachableError, "etcd is too slow: the operation did not finish within 0.5 s");
 });
 
 Deno.test("endpoints of which none can heal are asked once, whatever time there is", async () => {
