@@ -1,6 +1,6 @@
 /** Keeps any number of instances registered on one lease, whatever happens to etcd, the network or this process. */
 import { EmpusaError, RefusedError, UnreachableError } from "../../errors.ts";
-import { backOff, delay } from "../../system/delay.ts";
+import { backOff, delay, firstWithin } from "../../system/delay.ts";
 import { type Instance, instanceKey } from "../instance.ts";
 import { Outage } from "../outage.ts";
 import { type Change, type Deadline, deadlineAfter, LeaseEnded, type LeaseId, type Store } from "../store.ts";
@@ -276,9 +276,7 @@ export class Session {
   async #waitForWork(): Promise<void> {
     const now = performance.now();
     const next = Math.min(this.#lease.dueAt, this.#registrations.nextAttempt(now));
-    const awake = new AbortController();
-    await Promise.race([delay(next - now, awake.signal), this.#woken.promise]);
-    awake.abort();
+    await firstWithin([this.#woken.promise], next - now);
     this.#woken = Promise.withResolvers();
   }
 

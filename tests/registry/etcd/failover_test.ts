@@ -11,7 +11,7 @@ const refused = (): Promise<never> =>
   Promise.reject(new AttemptFailure("connection refused", { advice: "endpoint", notSent: true }));
 const silent = (): Promise<never> => new Promise(() => {});
 
-/** Lets fake time pass until the promise is settled, and says how much. */
+/** Advances fake time until the promise settles, and returns how much. */
 async function settled<T>(
   time: FakeClocks,
   promise: Promise<T>,
@@ -26,7 +26,7 @@ async function settled<T>(
   }
 }
 
-Deno.test("the endpoint that works is asked first from then on", async () => {
+Deno.test("failover starts with the endpoint that answered last", async () => {
   const failover = new Failover(members);
   const asked: string[] = [];
   const attempt = ({ name }: Target): Promise<string> => {
@@ -39,7 +39,7 @@ Deno.test("the endpoint that works is asked first from then on", async () => {
   assertEquals(asked, ["a", "b", "c", "c"]);
 });
 
-Deno.test("an endpoint that is silent costs a moment, not the whole time", async () => {
+Deno.test("failover tries the next endpoint 750 ms after one is silent", async () => {
   using time = new FakeClocks();
   const run = new Failover(members).run(
     deadlineAfter(5000),
@@ -50,7 +50,7 @@ Deno.test("an endpoint that is silent costs a moment, not the whole time", async
   assert(took >= 750 && took <= 770, `${took} ms`);
 });
 
-Deno.test("of a short time a silent endpoint takes only a part", async () => {
+Deno.test("with a short timeout, a silent endpoint gets only its share of it", async () => {
   using time = new FakeClocks();
   const run = new Failover(members).run(
     deadlineAfter(900),
@@ -61,7 +61,7 @@ Deno.test("of a short time a silent endpoint takes only a part", async () => {
   assert(took >= 450 && took <= 470, `${took} ms`);
 });
 
-Deno.test("a single endpoint may take all the time there is, and is asked again more and more seldom", async () => {
+Deno.test("a single slow endpoint gets the whole timeout, and each retry waits twice as long", async () => {
   using time = new FakeClocks();
   const began = time.now;
   const attempts: number[] = [];
@@ -76,11 +76,11 @@ Deno.test("a single endpoint may take all the time there is, and is asked again 
   );
   assertEquals((await settled(time, run)).result, { status: "fulfilled", value: "answer 1" });
   assertEquals(attempts.map((at) => Math.floor(at / 50) * 50), [0, 750, 2250]);
-  // For each attempt beside another one, and at the end for the two that are still waiting.
+  // Once for each attempt beside another one, and at the end for the two attempts that are still running.
   assertEquals(renewed, ["a", "a", "a", "a"]);
 });
 
-Deno.test("a connection that has died is replaced while there is time", async () => {
+Deno.test("failover replaces a dead connection before the deadline", async () => {
   using time = new FakeClocks();
   let connection = "dead";
   const failover = new Failover(members.slice(0, 1), () => connection = "new");
@@ -93,7 +93,7 @@ Deno.test("a connection that has died is replaced while there is time", async ()
   assert(took >= 750 && took <= 770, `${took} ms`);
 });
 
-Deno.test("a clock that is set back lengthens nothing", async () => {
+Deno.test("a system clock that is set back does not lengthen an operation", async () => {
   const { now } = Date;
   let attempts = 0;
   const run = new Failover(members).run(
@@ -108,7 +108,7 @@ Deno.test("a clock that is set back lengthens nothing", async () => {
   }
 });
 
-Deno.test("an attempt knows whether an earlier one may have come through", async () => {
+Deno.test("an attempt knows whether an earlier one may have been executed", async () => {
   using time = new FakeClocks();
   const told: boolean[] = [];
   const run = new Failover(members).run(deadlineAfter(5000), ({ name }, repeated) => {
@@ -119,7 +119,7 @@ Deno.test("an attempt knows whether an earlier one may have come through", async
   assertEquals(told, [false, false, true]);
 });
 
-Deno.test("an answer that was lost stays lost, whatever comes after it", async () => {
+Deno.test("an attempt whose answer was lost counts as executed for all later attempts", async () => {
   using time = new FakeClocks();
   const told: boolean[] = [];
   const cut = new AttemptFailure("it closes the connection", { advice: "health" });
@@ -134,10 +134,10 @@ Deno.test("an answer that was lost stays lost, whatever comes after it", async (
 
 for (
   const [what, first, answer, certain] of [
-    ["which did it", "done", "done", true],
-    ["which did not", "not done", "not done", true],
+    ["that did the work", "done", "done", true],
+    ["that did not do the work", "not done", "not done", true],
     [
-      "which did not get there",
+      "that did not reach etcd",
       new AttemptFailure("refused", { advice: "endpoint", notSent: true }),
       "not done",
       true,
@@ -145,7 +145,7 @@ for (
     ["whose answer is lost", new AttemptFailure("cut", { advice: "health" }), "not done", false],
   ] as const
 ) {
-  Deno.test(`an answer that is doubtful gives way to that of an earlier attempt, ${what}`, async () => {
+  Deno.test(`an ambiguous answer gives way to that of an earlier attempt ${what}`, async () => {
     using time = new FakeClocks();
     let attempts = 0;
     const run = new Failover(members.slice(0, 1)).run(
@@ -165,7 +165,7 @@ for (
   });
 }
 
-Deno.test("a doubtful answer is there in time, where nothing better comes", async () => {
+Deno.test("an ambiguous answer counts at the deadline if no better one arrives", async () => {
   using time = new FakeClocks();
   let attempts = 0;
   const run = new Failover(members).run(
@@ -179,13 +179,13 @@ Deno.test("a doubtful answer is there in time, where nothing better comes", asyn
   assertEquals(attempts, 2);
 });
 
-Deno.test("where no time is left to ask, it is etcd that was too slow", async () => {
+Deno.test("without time for an attempt, the error says that etcd is too slow", async () => {
   const run = (): Promise<string> =>
     new Failover(members).run({ at: performance.now(), timeout: 500 }, refused);
   await assertRejects(run, UnreachableError, "etcd is too slow: the operation did not finish within 0.5 s");
 });
 
-Deno.test("endpoints of which none can heal are asked once, whatever time there is", async () => {
+Deno.test("endpoints that fail permanently are tried once, whatever the timeout", async () => {
   let attempts = 0;
   const run = (refused: boolean) => (): Promise<never> =>
     new Failover(members).run(deadlineAfter(60_000), ({ name }) => {
@@ -202,7 +202,7 @@ Deno.test("endpoints of which none can heal are asked once, whatever time there 
   assertEquals(attempts, 6);
 });
 
-Deno.test("an endpoint that is slow is not given up while another is asked", async () => {
+Deno.test("the first answer wins, also if other endpoints were tried meanwhile", async () => {
   using time = new FakeClocks();
   const attempts: string[] = [];
   const run = new Failover(members).run(deadlineAfter(5000), ({ name }) => {
@@ -215,7 +215,7 @@ Deno.test("an endpoint that is slow is not given up while another is asked", asy
   assertEquals(attempts, ["a", "b", "c", "a"]);
 });
 
-Deno.test("an endpoint that comes back is found while another is silent", async () => {
+Deno.test("failover finds an endpoint that recovers while another one is silent", async () => {
   using time = new FakeClocks();
   const back = Date.now() + 2000;
   const run = new Failover(members.slice(0, 2)).run(
@@ -227,7 +227,7 @@ Deno.test("an endpoint that comes back is found while another is silent", async 
   assert(took < 3100, `${took} ms`);
 });
 
-Deno.test("one that comes back in time is found", async () => {
+Deno.test("failover finds an endpoint that recovers before the deadline", async () => {
   using time = new FakeClocks();
   const back = Date.now() + 3000;
   const run = new Failover(members).run(
@@ -239,7 +239,7 @@ Deno.test("one that comes back in time is found", async () => {
   assert(took < 4100, `${took} ms`);
 });
 
-Deno.test("when the time is over, every endpoint and its reason is named", async () => {
+Deno.test("at the deadline, the error names every endpoint and its reason", async () => {
   using time = new FakeClocks();
   const run = new Failover(members.slice(0, 2)).run(
     deadlineAfter(2000),
@@ -257,7 +257,7 @@ Deno.test("when the time is over, every endpoint and its reason is named", async
   assertEquals(result.reason.advice, ["endpoint", "health"]);
 });
 
-Deno.test("a failure that no other endpoint heals is final", async () => {
+Deno.test("an error that concerns the request ends the operation at once", async () => {
   let attempts = 0;
   const attempt = (): Promise<never> => {
     attempts++;
@@ -268,7 +268,7 @@ Deno.test("a failure that no other endpoint heals is final", async () => {
   assertEquals(attempts, 1);
 });
 
-Deno.test("it gives up at once when it is told to stop", async () => {
+Deno.test("an aborted signal ends the operation at once", async () => {
   const controller = new AbortController();
   const deadline = deadlineAfter(60_000, controller.signal);
   const start = Date.now();
