@@ -1,7 +1,8 @@
 /** Prints what becomes of a registration under each fault, as a table: `scripts/faults [WORD…]`. */
-import { faults, type Result, suffer, ttl } from "../tests/support/faults.ts";
+import { faults, ttl } from "../tests/support/faults.ts";
+import { type Result, runFault } from "../tests/support/run_fault.ts";
 
-/** How many faults are suffered at the same time. */
+/** How many faults run at the same time. */
 const atOnce = 4;
 
 const wanted = faults.filter(({ name, nodes }) =>
@@ -10,7 +11,7 @@ const wanted = faults.filter(({ name, nodes }) =>
 const results = new Map<unknown, Result>();
 const waiting = wanted.values();
 await Promise.all(Array.from({ length: atOnce }, async () => {
-  for (const fault of waiting) results.set(fault, await suffer(fault));
+  for (const fault of waiting) results.set(fault, await runFault(fault));
 }));
 
 const lines = [

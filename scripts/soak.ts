@@ -4,7 +4,7 @@
  * unexpected, was not back soon, or grew.
  */
 import { Cluster, type Etcd } from "../tests/support/etcd.ts";
-import { Presence } from "../tests/support/presence.ts";
+import { KeyObserver } from "../tests/support/key_observer.ts";
 import { registerWeb, start } from "../tests/support/program.ts";
 import { Proxy } from "../tests/support/proxy.ts";
 import { Random } from "../tests/support/random.ts";
@@ -24,7 +24,7 @@ const someTime = (): number => 200 + random.next() * ttl * 1500;
 await using things = new AsyncDisposableStack();
 const cluster = things.use(await Cluster.start(3, { slowElections: true }));
 const proxies = cluster.members.map(({ endpoint }) => things.use(new Proxy(endpoint)));
-const presence = things.use(await Presence.of(cluster.members, "/soak/service/web/a"));
+const observer = things.use(await KeyObserver.of(cluster.members, "/soak/service/web/a"));
 const refresher = things.use(start([...registerWeb, "--ttl", `${ttl}`, "--refresh-every", "auto"], {
   EMPUSA_ETCD_ENDPOINT: proxies.map(({ endpoint }) => endpoint).join(),
   EMPUSA_TREE_ROOT: "/soak",
@@ -90,7 +90,7 @@ while (Date.now() < began + seconds * 1000) {
   const name = random.oneOf(Object.keys(faults));
   counts.set(name, (counts.get(name) ?? 0) + 1);
   await faults[name]?.();
-  const back = await presence.until((value) => value === "h:1");
+  const back = await observer.until((value) => value === "h:1");
   longest = Math.max(longest, back);
   const now = await memory();
   if (Date.now() < began + warmUp * 1000) early = Math.max(early, now);

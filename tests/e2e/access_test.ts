@@ -179,7 +179,7 @@ Deno.test("a refresher goes on with the endpoint that works", async () => {
 
 Deno.test("a refresher lives on over many lifetimes of its token", async () => {
   await using etcd = await Etcd.start({ args: ["--auth-token-ttl=2"] });
-  await etcd.guard();
+  await etcd.enableAuth();
   const env = {
     ...common,
     EMPUSA_ETCD_ENDPOINT: etcd.url,
@@ -215,7 +215,7 @@ Deno.test("a process with credentials lives on when etcd begins to ask for them"
   };
   await using refresher = start([...registerWeb, "--refresh-every", "1"], env);
   await refresher.said("registered");
-  await etcd.guard();
+  await etcd.enableAuth();
   await etcd.etcdctl("--user=root:rootpw", "del", "/foo/service/web/a");
   await refresher.said("registered web/a again");
   refresher.signal("SIGTERM");

@@ -5,9 +5,9 @@ import { credentialsCheck, failed, list } from "../support/failures.ts";
 import { empusa, type Env, registerWeb } from "../support/program.ts";
 
 /** An etcd with a user "writer" of everything below /foo, and a "reader"; the password of both is "secret". */
-async function guarded(): Promise<Etcd> {
+async function withUsers(): Promise<Etcd> {
   const etcd = await Etcd.start();
-  await etcd.guard({
+  await etcd.enableAuth({
     writer: { password: "secret", right: "readwrite", prefix: "/foo/" },
     reader: { password: "secret", right: "read", prefix: "/foo/" },
   });
@@ -15,7 +15,7 @@ async function guarded(): Promise<Etcd> {
 }
 
 Deno.test("authentication and permission", async () => {
-  await using etcd = await guarded();
+  await using etcd = await withUsers();
   const at = `etcd at ${etcd.url} refused`;
   const as = (user: string, password = "secret"): Env => ({
     EMPUSA_ETCD_USERNAME: user,
@@ -61,7 +61,7 @@ Deno.test("credentials for an etcd that lets everybody in do no harm", async () 
 });
 
 Deno.test("the password is nowhere to be seen", async () => {
-  await using etcd = await guarded();
+  await using etcd = await withUsers();
   const file = await Deno.makeTempFile({ prefix: "empusa-test-password-" });
   await Deno.writeTextFile(file, "hunter2-is-wrong\n");
   const outcomes = await Promise.all([

@@ -3,7 +3,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { Etcd, freePorts } from "../support/etcd.ts";
 import { connect, empusa, start } from "../support/program.ts";
 import { missingPrograms, testUnless } from "../support/lacking.ts";
-import { haproxy, nginx, prometheus } from "../support/readers.ts";
+import { haproxy, nginx, prometheus } from "../support/consumers.ts";
 import { pause, until } from "../support/pause.ts";
 
 const put = (etcd: Etcd, service: string, location: string): Promise<string> =>

@@ -84,7 +84,7 @@ Deno.test("status with etcd away", async () => {
 
 Deno.test("status with credentials that may only read", async () => {
   await using etcd = await Etcd.start();
-  await etcd.guard({ reader: { password: "secret", right: "read", prefix: "/foo/" } });
+  await etcd.enableAuth({ reader: { password: "secret", right: "read", prefix: "/foo/" } });
   // To write the one key that all others begin with is not to write them.
   await etcd.etcdctl("--user=root:rootpw", "role", "grant-permission", "reader", "write", "/foo/service/");
   const reader = { ...env(etcd.url), EMPUSA_ETCD_USERNAME: "reader", EMPUSA_ETCD_PASSWORD: "secret" };

@@ -97,7 +97,7 @@ Deno.test("test answers by its exit code, and never says off for a failure", asy
   assertEquals((await run("test other", env))[0], 6);
   assertEquals((await run("test", env))[0], 2);
   assertEquals((await run("test maintenance --etcd-endpoint 127.0.0.1:1 --timeout 1", env))[0], 3);
-  await etcd.guard({ web: { password: "pw", right: "read", prefix: "/other/" } });
+  await etcd.enableAuth({ web: { password: "pw", right: "read", prefix: "/other/" } });
   assertEquals((await run("test maintenance --etcd-username web --etcd-password pw", env))[0], 4);
 });
 

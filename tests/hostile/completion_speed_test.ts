@@ -37,7 +37,7 @@ Deno.test("completion speaks TLS", async () => {
 Deno.test("completion logs in, and goes by what was typed", async () => {
   await using etcd = await Etcd.start();
   await etcd.putMany([["/foo/service/web/a", "h:1"], ["/bar/service/db/b", "h:2"]]);
-  await etcd.guard({ web: { password: "pw", right: "read", prefix: "/" } });
+  await etcd.enableAuth({ web: { password: "pw", right: "read", prefix: "/" } });
   const env = { ...connect(etcd), EMPUSA_ETCD_USERNAME: "web", EMPUSA_ETCD_PASSWORD: "pw" };
   const question = ["service", "get", "--service-type", ""];
   assertEquals(await offered(env, ...question), ["web"]);

@@ -63,7 +63,7 @@ Deno.test("a CA, a client certificate and its key are read again when etcd has n
 
 Deno.test("a password is read again when it was changed", async () => {
   await using etcd = await Etcd.start();
-  await etcd.guard();
+  await etcd.enableAuth();
   const file = await Deno.makeTempFile();
   await Deno.writeTextFile(file, "rootpw\n");
   const env: Env = {

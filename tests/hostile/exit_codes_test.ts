@@ -114,7 +114,7 @@ Deno.test("switch test ends with 1 only where the switch is off", async (t) => {
     await check([[`the value ${JSON.stringify(value)}`, ask, 8]], env, t);
   }
   await etcd.etcdctl("put", key, "on");
-  await etcd.guard({ web: { password: "pw", right: "read", prefix: "/other/" } });
+  await etcd.enableAuth({ web: { password: "pw", right: "read", prefix: "/other/" } });
   await check(
     [
       ["no user", ask, 4],

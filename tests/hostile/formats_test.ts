@@ -7,7 +7,7 @@ import { Etcd } from "../support/etcd.ts";
 import { missingPrograms, testUnless } from "../support/lacking.ts";
 import { connect, shell } from "../support/program.ts";
 import { projectFile } from "../support/project.ts";
-import { haproxy, haproxyFrontend, nginx } from "../support/readers.ts";
+import { haproxy, haproxyFrontend, nginx } from "../support/consumers.ts";
 import { fakeSystem } from "../support/system.ts";
 
 const pipe: Rendering = { color: false, terminal: false, types: [] };

@@ -153,7 +153,7 @@ Deno.test("an import that fails partway says what was done, and goes on where it
   const names = Array.from({ length: 40 }, (_, i) => `s${10 + i}`);
   for (const name of names) await put(old, `/foo/service/web/${name}`, "h:1");
   await put(old, "/foo/switch/a", "1");
-  await etcd.guard({ web: { password: "pw", right: "readwrite", prefix: "/foo/service/" } });
+  await etcd.enableAuth({ web: { password: "pw", right: "readwrite", prefix: "/foo/service/" } });
   const env = {
     ...connect(etcd),
     EMPUSA_ETCD_USERNAME: "web",

@@ -127,7 +127,7 @@ Deno.test("what is unregistered, registered anew or removed takes its lease alon
 
 Deno.test("who may write only unregisters all the same", async () => {
   await using etcd = await Etcd.start();
-  await etcd.guard({ writer: { password: "pw", right: "write", prefix: "/foo/" } });
+  await etcd.enableAuth({ writer: { password: "pw", right: "write", prefix: "/foo/" } });
   const env = { ...connect(etcd), EMPUSA_ETCD_USERNAME: "writer", EMPUSA_ETCD_PASSWORD: "pw" };
   const { code, stderr } = await empusa(
     "service unregister --service-type web --service-name a".split(" "),

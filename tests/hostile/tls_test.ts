@@ -142,7 +142,7 @@ Deno.test("a password that others can read is warned about", async () => {
 
 Deno.test("the password may come from standard input", async () => {
   await using etcd = await Etcd.start();
-  await etcd.guard();
+  await etcd.enableAuth();
   for (const file of ["/dev/stdin", "-"]) {
     const command = `echo rootpw | "$0" service list --etcd-username root --etcd-password-file ${file}`;
     const env = { EMPUSA_ETCD_ENDPOINT: etcd.url, EMPUSA_TREE_ROOT: "/foo" };

@@ -183,7 +183,7 @@ test("more is read than fits into a page or, by default, into a message", async 
 
 test("of many calls that find their token dead, one logs in again", async () => {
   await using etcd = await Etcd.start({ args: ["--auth-token-ttl=1"] });
-  await etcd.guard();
+  await etcd.enableAuth();
   using registry = await openRegistry({
     endpoints: parseEndpoints(etcd.endpoint, "http"),
     login: { username: "root", password: "rootpw" },

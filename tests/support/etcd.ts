@@ -136,7 +136,7 @@ export class Etcd implements AsyncDisposable {
   }
 
   /** Adds the user "root", with the password "rootpw", and the named ones, and asks everybody for a password. */
-  async guard(
+  async enableAuth(
     users: Readonly<Record<string, { password: string; right: string; prefix: string }>> = {},
   ): Promise<void> {
     await this.etcdctl("user", "add", "root:rootpw");

@@ -1,22 +1,21 @@
-/** What can go wrong while a service is kept registered: real faults, and what an onlooker sees of them. */
-import { Etcd } from "./etcd.ts";
+/** The faults that a registration survives: what happens, and how it ends. `run_fault.ts` lets them happen. */
+import type { Etcd } from "./etcd.ts";
 import { pause } from "./pause.ts";
-import { Presence } from "./presence.ts";
-import { type Outcome, registerWeb, type Running, start } from "./program.ts";
-import { Proxy } from "./proxy.ts";
+import type { KeyObserver } from "./key_observer.ts";
+import type { Running } from "./program.ts";
+import type { Proxy } from "./proxy.ts";
 
-const root = "/faults";
-const key = `${root}/service/web/a`;
-const location = "h:1";
+export const root = "/faults";
+export const key = `${root}/service/web/a`;
 
-/** What a fault has to do with. */
-interface Bed {
-  readonly etcds: readonly Etcd[];
+/** What a fault acts on. */
+export interface Bed {
+  readonly etcds: readonly [Etcd, ...Etcd[]];
   /** On the way to a single etcd. */
   readonly proxy: Proxy;
   readonly refresher: Running;
-  readonly presence: Presence;
-  /** `etcdctl ARGS`, as somebody who may. */
+  readonly observer: KeyObserver;
+  /** `etcdctl ARGS`, as a user with all permissions. */
   etcdctl(...args: string[]): Promise<string>;
   /** While `during` goes on, the refresher cannot reach etcd, or cannot run. */
   outage(during: () => Promise<void>): Promise<void>;
@@ -32,24 +31,13 @@ export interface Fault {
   /** More options for the refresher. */
   readonly options?: readonly string[];
   /** etcd asks for a password, and its tokens live for a second. */
-  readonly guarded?: boolean;
+  readonly withAuth?: boolean;
   /** A new leader gives every lease its whole time again. */
   readonly renewsTtl?: boolean;
 }
 
-/** What came of it. */
-export interface Result {
-  readonly fault: Fault;
-  /** Milliseconds during which the key was missing although etcd could be reached. */
-  readonly missing: number;
-  /** Milliseconds that the key was there after its process had ended. */
-  readonly outlived: number;
-  readonly outcome: Outcome;
-}
-
 export const ttl = 4;
-const forSeconds = (seconds: number): Promise<void> => pause(seconds * 1000);
-const present = (value: string | null | undefined): boolean => value === location;
+export const forSeconds = (seconds: number): Promise<void> => pause(seconds * 1000);
 
 const within = ttl / 2;
 const beyond = ttl * 2;
@@ -63,16 +51,16 @@ async function leaderOf(etcds: readonly Etcd[]): Promise<Etcd> {
 
 const killed = (seconds: number): Fault["run"] => ({ etcds: [etcd], outage }) =>
   outage(async () => {
-    await (etcd as Etcd).signal("SIGKILL");
+    await etcd.signal("SIGKILL");
     await forSeconds(seconds);
-    await (etcd as Etcd).restart();
+    await etcd.restart();
   });
 
 const frozen = (seconds: number): Fault["run"] => ({ etcds: [etcd], outage }) =>
   outage(async () => {
-    await (etcd as Etcd).signal("SIGSTOP");
+    await etcd.signal("SIGSTOP");
     await forSeconds(seconds);
-    await (etcd as Etcd).signal("SIGCONT");
+    await etcd.signal("SIGCONT");
   });
 
 const blocked = (how: "cut" | "stall", seconds: number): Fault["run"] => ({ proxy, outage }) =>
@@ -102,9 +90,9 @@ export const faults: readonly Fault[] = [
     nodes: 1,
     run: ({ etcds: [etcd], outage }) =>
       outage(async () => {
-        await (etcd as Etcd).signal("SIGKILL");
-        await (etcd as Etcd).wipe();
-        await (etcd as Etcd).restart();
+        await etcd.signal("SIGKILL");
+        await etcd.wipe();
+        await etcd.restart();
       }),
   },
   { name: "the lease revoked", nodes: 1, run: revoke },
@@ -124,10 +112,10 @@ export const faults: readonly Fault[] = [
   {
     name: "the connection cut, the key taken over after the TTL",
     nodes: 1,
-    run: ({ proxy, presence, etcdctl, outage }) =>
+    run: ({ proxy, observer, etcdctl, outage }) =>
       outage(async () => {
         proxy.cut();
-        await presence.until((value) => value === null);
+        await observer.until((value) => value === null);
         await etcdctl("put", key, "other:1");
         await forSeconds(1);
         proxy.open();
@@ -159,8 +147,8 @@ export const faults: readonly Fault[] = [
   {
     name: "the token expired, the connection cut, the key deleted",
     nodes: 1,
-    guarded: true,
-    run: async ({ proxy, presence, etcdctl, outage }) => {
+    withAuth: true,
+    run: async ({ proxy, observer, etcdctl, outage }) => {
       await forSeconds(4);
       await outage(async () => {
         proxy.cut();
@@ -169,7 +157,7 @@ export const faults: readonly Fault[] = [
       });
       await forSeconds(4);
       await etcdctl("del", key);
-      await presence.until((value) => value === null);
+      await observer.until((value) => value === null);
     },
   },
   {
@@ -202,9 +190,9 @@ export const faults: readonly Fault[] = [
     name: "the node killed that the refresher talks to",
     nodes: 3,
     run: async ({ etcds: [first] }) => {
-      await (first as Etcd).signal("SIGKILL");
+      await first.signal("SIGKILL");
       await forSeconds(beyond);
-      await (first as Etcd).restart();
+      await first.restart();
     },
   },
   {
@@ -222,9 +210,9 @@ export const faults: readonly Fault[] = [
   {
     name: "two nodes killed, back after the TTL",
     nodes: 3,
-    run: ({ etcds: [first, second], outage }) =>
+    run: ({ etcds, outage }) =>
       outage(async () => {
-        const pair = [first, second] as Etcd[];
+        const pair = etcds.slice(0, 2);
         await Promise.all(pair.map((etcd) => etcd.signal("SIGKILL")));
         await forSeconds(beyond);
         await Promise.all(pair.map((etcd) => etcd.restart()));
@@ -249,62 +237,3 @@ export const faults: readonly Fault[] = [
     renewsTtl: true,
   },
 ];
-
-/** Lets the fault happen to a refresher of its own, with etcds of its own. */
-export async function suffer(fault: Fault): Promise<Result> {
-  await using things = new AsyncDisposableStack();
-  const args = fault.guarded === true ? ["--auth-token-ttl=1"] : [];
-  const etcds = await Etcd.startAll(fault.nodes, { slowElections: true, args });
-  for (const etcd of etcds) things.use(etcd);
-  const [first] = etcds as [Etcd];
-  if (fault.guarded === true) await first.guard();
-  const proxy = things.use(new Proxy(first.endpoint));
-  const user = fault.guarded === true ? ["--user=root:rootpw"] : [];
-  const presence = things.use(
-    await Presence.of(etcds, key, fault.guarded === true ? { name: "root", password: "rootpw" } : undefined),
-  );
-  const refresher = things.use(start(
-    [...registerWeb, "--ttl", `${ttl}`, "--refresh-every", "auto", ...fault.options ?? []],
-    {
-      EMPUSA_ETCD_ENDPOINT: fault.nodes === 1 ? proxy.endpoint : etcds.map(({ url }) => url).join(),
-      EMPUSA_TREE_ROOT: root,
-      ...fault.guarded === true ? { EMPUSA_ETCD_USERNAME: "root", EMPUSA_ETCD_PASSWORD: "rootpw" } : {},
-    },
-  ));
-  await refresher.said("registered web/a");
-  await presence.until(present);
-  const outages: [number, number][] = [[0, Date.now()]];
-  // Not always at the same moment after a refresh.
-  await forSeconds(1 + Math.random());
-  await fault.run({
-    etcds,
-    proxy,
-    refresher,
-    presence,
-    etcdctl: (...args) => first.etcdctl(...user, ...args),
-    outage: async (during) => {
-      const from = Date.now();
-      await during();
-      outages.push([from, Date.now()]);
-    },
-  });
-  const over = Date.now();
-  let told = over;
-  if (fault.end === undefined) {
-    await presence.until(present, over);
-    await forSeconds(ttl + 2);
-    if (!present(presence.now)) throw new Error(`${fault.name}: the key is not there for good`);
-    told = Date.now();
-    refresher.signal("SIGTERM");
-  }
-  const outcome = await refresher.outcome;
-  const ended = fault.end === "killed" ? over : Date.now();
-  outages.push([told, Infinity]);
-  const gone = (value: string | null | undefined): boolean => value === null;
-  const outlived = fault.end === "yields" ? 0 : await presence.until(gone, ended);
-  if (fault.end === "yields") {
-    await forSeconds(ttl + 2);
-    if (presence.now !== "other:1") throw new Error(`${fault.name}: the successor's key is ${presence.now}`);
-  }
-  return { fault, missing: presence.missing(outages), outlived, outcome };
-}

@@ -11,7 +11,7 @@ import {
 import { instanceKey, instancesOf, type RegisteredInstance } from "../../src/registry/instance.ts";
 import { readAll } from "../../src/registry/collection.ts";
 import { Random } from "./random.ts";
-import { haproxy, nginx, prometheus } from "./readers.ts";
+import { haproxy, nginx, prometheus } from "./consumers.ts";
 
 /** What has hurt some reader, shell or terminal, and what looks like it. */
 const pieces = [

@@ -19,7 +19,7 @@ export class Server {
 
   command(...words: string[]): string[] {
     const [, port = ""] = this.address.split(":");
-    const file = projectFile("tests/support/unruly_server.ts");
+    const file = projectFile("tests/support/fault_server.ts");
     return [
       Deno.execPath(),
       "run",

@@ -4,7 +4,7 @@ import { Random } from "../../tests/support/random.ts";
 import { type Bed, makeBed } from "./bed.ts";
 import { type Client, prefix, type Vitals } from "./client.ts";
 import { draw } from "./draw.ts";
-import { print, suffer } from "./suffer.ts";
+import { print, runFault } from "./run_fault.ts";
 
 /** What is asked for. */
 export interface Order {
@@ -46,7 +46,7 @@ export async function run(order: Order, stop: AbortSignal): Promise<number> {
     const planned = draw(random);
     if (!order.words.every((word) => planned.fault.name.includes(word))) continue;
     done++;
-    const { wrong, verdict } = await suffer(bed, planned, order.promised, done);
+    const { wrong, verdict } = await runFault(bed, planned, order.promised, done);
     if (planned.fault.severs && verdict.gone.size > 0) backs.push(Math.max(...verdict.gone.values()));
     shortfalls += wrong.length;
     if (done > warmUp) continue;

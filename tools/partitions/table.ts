@@ -6,7 +6,7 @@ import { keysDeleted, keysDeletedBehind, leasesRevoked } from "./key_faults.ts";
 import * as etcd from "./member_faults.ts";
 import * as network from "./network_faults.ts";
 import type { Order } from "./run.ts";
-import { suffer, type Suffered } from "./suffer.ts";
+import { type FaultOutcome, runFault } from "./run_fault.ts";
 
 const [one, two] = [nodeNames.slice(0, 1), nodeNames.slice(0, 2)];
 
@@ -50,15 +50,15 @@ const times = 1;
 export async function table({ programs, folder, promised, seed }: Order, stop: AbortSignal): Promise<number> {
   const variants = Object.keys(programs);
   const bed = await makeBed(new Map(Object.entries(programs)), folder, seed);
-  const results = new Map<Fault, Suffered[]>(rows.map((fault) => [fault, []]));
+  const results = new Map<Fault, FaultOutcome[]>(rows.map((fault) => [fault, []]));
   let done = 0;
   for (let time = 0; time < times; time++) {
     for (const fault of rows) {
       if (stop.aborted) return 1;
-      results.get(fault)?.push(await suffer(bed, { fault, milliseconds }, promised, ++done));
+      results.get(fault)?.push(await runFault(bed, { fault, milliseconds }, promised, ++done));
     }
   }
-  const worst = (fault: Fault, of: (suffered: Suffered) => number): string =>
+  const worst = (fault: Fault, of: (outcome: FaultOutcome) => number): string =>
     `${Math.max(...(results.get(fault) ?? []).map(of))} ms`;
   const lines = [
     `| fault, for ${milliseconds / 1000} s, with a TTL of ${ttl} s | ${

@@ -76,7 +76,7 @@ Deno.test("standard input, output and error are the command's own", async () => 
 
 Deno.test("the command knows as what it is registered, but neither the password nor the service manager", async () => {
   await using etcd = await Etcd.start();
-  await etcd.guard({ web: { password: "pw", right: "readwrite", prefix: "/foo/" } });
+  await etcd.enableAuth({ web: { password: "pw", right: "readwrite", prefix: "/foo/" } });
   const env = {
     ...connect(etcd),
     EMPUSA_ETCD_USERNAME: "web",

@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Etcd } from "../../support/etcd.ts";
 import { pause } from "../../support/pause.ts";
-import { Presence } from "../../support/presence.ts";
+import { KeyObserver } from "../../support/key_observer.ts";
 import { connect, start } from "../../support/program.ts";
 import { key, run, sh } from "../../support/run.ts";
 
@@ -15,8 +15,8 @@ Deno.test("who has lost the name runs on, and is found again when the other one 
   await pause(7000);
   assertEquals(await etcd.etcdctl("get", key), `${key}\nother:1\n`);
   await etcd.etcdctl("del", key);
-  using presence = await Presence.of([etcd], key);
-  await presence.until((value) => value === "h:1");
+  using observer = await KeyObserver.of([etcd], key);
+  await observer.until((value) => value === "h:1");
   await etcd.etcdctl("put", key, "other:2");
   await running.said("taken over by other:2");
   running.signal("SIGTERM");

@@ -2,7 +2,7 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Etcd } from "../../support/etcd.ts";
 import { pause } from "../../support/pause.ts";
-import { Presence } from "../../support/presence.ts";
+import { KeyObserver } from "../../support/key_observer.ts";
 import { connect, start } from "../../support/program.ts";
 import { isLeft, key, run, Server, sh } from "../../support/run.ts";
 
@@ -31,22 +31,22 @@ Deno.test("it is found only while it is healthy, and one failed check changes no
   const server = new Server();
   const options = `--check-http http://${server.address}/health --check-exec true --check-interval 0.5 ` +
     "--check-timeout 0.4 --check-rise 2 --check-fall 3";
-  using presence = await Presence.of([etcd], key);
+  using observer = await KeyObserver.of([etcd], key);
   await using running = run(options, server.command(), connect(etcd));
   await running.said("registered web/a");
   for (const bad of ["503", "hang"]) {
     await server.tell(`health/${bad}`);
-    await presence.until((value) => value === null);
+    await observer.until((value) => value === null);
     await server.tell("health/200");
-    await presence.until((value) => value === "h:1");
+    await observer.until((value) => value === "h:1");
   }
-  const before = presence.now;
+  const before = observer.now;
   for (let i = 0; i < 4; i++) {
     await server.tell("health/503");
     await pause(400);
     await server.tell("health/200");
     await pause(700);
-    assertEquals(presence.now, before);
+    assertEquals(observer.now, before);
   }
   running.signal("SIGTERM");
   const { code, stderr } = await running.outcome;
@@ -67,14 +67,14 @@ Deno.test("what is started by something else is found only while it is healthy, 
     "--refresh-every auto --check-interval 0.2 --check-fall 2";
   await using running = start([...line.split(" "), "--check-exec", `test -e ${flag}`], connect(etcd));
   await running.said("web/a is not healthy yet: exec test …");
-  using presence = await Presence.of([etcd], key);
+  using observer = await KeyObserver.of([etcd], key);
   await pause(500);
-  assertEquals(presence.now, null);
+  assertEquals(observer.now, null);
   for (let i = 0; i < 2; i++) {
     await Deno.writeTextFile(flag, "");
-    await presence.until((value) => value === "h:1");
+    await observer.until((value) => value === "h:1");
     await Deno.remove(flag);
-    await presence.until((value) => value === null);
+    await observer.until((value) => value === null);
   }
   running.signal("SIGTERM");
   assertEquals((await running.outcome).code, 0);

@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Etcd, freePorts } from "../../support/etcd.ts";
 import { pause } from "../../support/pause.ts";
-import { Presence } from "../../support/presence.ts";
+import { KeyObserver } from "../../support/key_observer.ts";
 import { connect, type Running, start } from "../../support/program.ts";
 import { Proxy } from "../../support/proxy.ts";
 import { isLeft, key, run, sh } from "../../support/run.ts";
@@ -16,10 +16,10 @@ Deno.test("etcd away at the start keeps nobody from running, and is made up for"
   await using etcd = await Etcd.start();
   {
     using _proxy = new Proxy(etcd.endpoint, port);
-    using presence = await Presence.of([etcd], key);
+    using observer = await KeyObserver.of([etcd], key);
     await running.said("registered web/a");
     await running.said("back after");
-    await presence.until((value) => value === "h:1");
+    await observer.until((value) => value === "h:1");
   }
   // And it ends as its command ends, without etcd too.
   await running.said("cut off for longer than the TTL");
@@ -35,17 +35,17 @@ Deno.test("whatever becomes of etcd while it runs, it is registered again", asyn
   await using etcd = await Etcd.start();
   await using running = run("--ttl 4", ["sleep", "60"], { ...connect(etcd), EMPUSA_TIMEOUT: "3" });
   await running.said("registered web/a");
-  using presence = await Presence.of([etcd], key);
+  using observer = await KeyObserver.of([etcd], key);
   await etcd.signal("SIGKILL");
   await etcd.wipe();
   await pause(1000);
   await etcd.restart();
-  await presence.until((value) => value === "h:1");
+  await observer.until((value) => value === "h:1");
   await etcd.signal("SIGSTOP");
   await pause(6000);
   await etcd.signal("SIGCONT");
   await running.said("cut off for longer than the TTL");
-  await presence.until((value) => value === "h:1");
+  await observer.until((value) => value === "h:1");
   running.signal("SIGTERM");
   assertEquals((await running.outcome).code, 143);
   assertEquals(await etcd.etcdctl("get", key), "");
@@ -109,7 +109,7 @@ Deno.test("--require-registration stops it where that fails, with the exit code 
   await pause(4000);
   running.signal("SIGTERM");
   assertEquals((await running.outcome).code, 0);
-  await etcd.guard({ web: { password: "pw", right: "read", prefix: "/foo/" } });
+  await etcd.enableAuth({ web: { password: "pw", right: "read", prefix: "/foo/" } });
   const login = { EMPUSA_ETCD_USERNAME: "web", EMPUSA_ETCD_PASSWORD: "pw" };
   await using refused = run("", command, { ...connect(etcd), ...env, ...login });
   const { code, stderr } = await refused.outcome;

@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Etcd } from "../../support/etcd.ts";
 import { pause, until } from "../../support/pause.ts";
-import { Presence } from "../../support/presence.ts";
+import { KeyObserver } from "../../support/key_observer.ts";
 import { connect } from "../../support/program.ts";
 import { isGone, isLeft, key, run, Server, sh } from "../../support/run.ts";
 
@@ -36,13 +36,13 @@ Deno.test("--drain keeps it running while nobody finds it any longer; a second S
   await using etcd = await Etcd.start();
   const script = `trap "date +%s%3N; exit 0" TERM; echo ready; while :; do sleep 0.02; done`;
   for (const impatient of [false, true]) {
-    using presence = await Presence.of([etcd], key);
+    using observer = await KeyObserver.of([etcd], key);
     await using running = run(`--drain ${impatient ? 60 : 2}`, sh(script), connect(etcd));
     await running.said("registered web/a");
     await running.printed("ready\n");
     running.signal("SIGTERM");
     const asked = Date.now();
-    await presence.until((value) => value === null, asked);
+    await observer.until((value) => value === null, asked);
     const gone = Date.now();
     if (impatient) {
       await pause(300);

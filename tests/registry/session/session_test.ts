@@ -233,7 +233,7 @@ test("of many that want a name for themselves exactly one gets it", async () => 
 
 test("a permission that is taken away and given back is no end", async () => {
   await using etcd = await Etcd.start();
-  await etcd.guard({ web: { password: "pw", right: "readwrite", prefix: "/foo/" } });
+  await etcd.enableAuth({ web: { password: "pw", right: "readwrite", prefix: "/foo/" } });
   using registry = await openRegistry({
     endpoints: parseEndpoints(etcd.endpoint, "http"),
     login: { username: "web", password: "pw" },

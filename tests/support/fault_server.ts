@@ -1,5 +1,5 @@
 /**
- * A small HTTP server that can be told to behave badly: `deno run unruly_server.ts PORT [WORD…]`. It says what it hears on
+ * A small HTTP server that can be told to behave badly: `deno run fault_server.ts PORT [WORD…]`. It says what it hears on
  * standard output, one line each.
  *
  *   GET /health   200, or what POST /health/503 has set; after POST /health/hang no answer

@@ -13,7 +13,7 @@ interface Sample {
   readonly value: string | null | undefined;
 }
 
-export class Presence implements Disposable {
+export class KeyObserver implements Disposable {
   readonly #urls: readonly string[];
   readonly #body: string;
   readonly #headers: Record<string, string> = {};
@@ -27,14 +27,14 @@ export class Presence implements Disposable {
     this.#timer = setInterval(() => this.#look(), every);
   }
 
-  /** @param login of a user of a guarded etcd */
+  /** @param login of a user, where etcd asks for a password */
   static async of(
     etcds: readonly Etcd[],
     key: string,
     login?: { readonly name: string; readonly password: string },
-  ): Promise<Presence> {
+  ): Promise<KeyObserver> {
     const token = login === undefined ? undefined : await logIn(etcds[0] as Etcd, login);
-    return new Presence(etcds, key, token);
+    return new KeyObserver(etcds, key, token);
   }
 
   /** The newest value; null where there is no key, undefined where no etcd answers. */

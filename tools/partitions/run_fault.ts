@@ -4,7 +4,7 @@ import type { Bed } from "./bed.ts";
 import type { Planned } from "./draw.ts";
 import { judge, type Verdict } from "./judge.ts";
 
-export interface Suffered {
+export interface FaultOutcome {
   readonly verdict: Verdict;
   /** Milliseconds from the end of the fault until each watch had told what had happened by then. */
   readonly lags: ReadonlyMap<string, number>;
@@ -26,12 +26,12 @@ export const print = (line: string): void => {
  * Lets one fault happen, waits until all is well again, and prints a line.
  * @param promised milliseconds within which keys have to be back
  */
-export async function suffer(
+export async function runFault(
   bed: Bed,
   { fault, milliseconds }: Planned,
   promised: number,
   number: number,
-): Promise<Suffered> {
+): Promise<FaultOutcome> {
   const { network, observer, keys, clients, truth } = bed;
   const wrong: string[] = [];
   const begin = Date.now();
