@@ -1,24 +1,27 @@
-/** The service itself, which runs as our child. */
+/** Stops a command that runs as a child of empusa. */
 import { delay } from "../system/delay.ts";
 import type { Child } from "../system/mod.ts";
 
 export interface StopOptions {
-  /** What it is told, or undefined where it knows already. */
+  /** The signal to send; undefined if the command has received it already. */
   readonly signal: Deno.Signal | undefined;
-  /** Milliseconds that it gets. */
+  /** Milliseconds until the command is killed. */
   readonly grace: number;
-  /** Gives it no more time when it is aborted. */
-  readonly hurry: AbortSignal;
+  /** Kills the command at once when it is aborted. */
+  readonly escalate: AbortSignal;
 }
 
-/** Tells the child to stop. One that has not ended after its time is killed, with all of its process group. */
-export async function stop(child: Child, { signal, grace, hurry }: StopOptions): Promise<number> {
+/**
+ * Sends the signal, waits for the command to exit, and kills what is left of its process group.
+ * @returns the command's exit code
+ */
+export async function stop(child: Child, { signal, grace, escalate }: StopOptions): Promise<number> {
   if (signal !== undefined) child.kill(signal);
   const over = new AbortController();
-  const late = delay(grace, AbortSignal.any([hurry, over.signal]));
+  const late = delay(grace, AbortSignal.any([escalate, over.signal]));
   await Promise.race([child.ended, late]);
   over.abort();
-  // Whoever has ended already does not hear of it.
+  // A process that has exited already does not receive it.
   child.killGroup("SIGKILL");
   return await child.ended;
 }

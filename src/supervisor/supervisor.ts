@@ -1,4 +1,4 @@
-/** A command that runs as a service: started, registered while it is healthy, removed, stopped. */
+/** Runs a command as a service: it starts the command, registers it while it is healthy, unregisters it, and stops it. */
 import { delay } from "../system/delay.ts";
 import { type ExitCode, NotStarted } from "../errors.ts";
 import { stop } from "./child.ts";
@@ -9,18 +9,19 @@ import type { Instance, Registry } from "../registry/mod.ts";
 import type { Log } from "../system/log.ts";
 import type { Child, ChildEnvironment, Signal, System } from "../system/mod.ts";
 import { Witness } from "./witness.ts";
-import type { StopRequests } from "./stop_requests.ts";
+import type { StopSignals } from "./stop_signals.ts";
 
-/** What becomes of the command when somebody else has taken the name over. */
+/** What to do with the command if another process takes over the name. */
 export const lossRules = ["continue", "stop"] as const;
 
 export interface Supervision extends ManagedOptions {
-  /** Milliseconds from when it is removed until the command is told to stop, and from then until it is killed. */
+  /** Milliseconds from the removal of the registration until the command is told to stop. */
   readonly drain: number;
+  /** Milliseconds from then until the command is killed. */
   readonly grace: number;
 }
 
-/** What a command is registered as, how its health is checked, and what it finds in its environment. */
+/** The instance that a command is registered as, its health checks, and the environment of the command. */
 export interface Supervised {
   readonly instance: Instance;
   readonly checks: readonly Check[];
@@ -32,84 +33,99 @@ interface Context {
   readonly log: Log;
   /** Milliseconds for one operation. */
   readonly timeout: number;
-  /** What stands behind `--` on the command line. */
+  /** The words behind `--` on the command line. */
   readonly command: readonly string[];
   readonly openRegistry: () => Promise<Registry>;
 }
 
-/** Signals that mean nothing to us. */
+/** Signals that empusa only forwards to the command. */
 const forwarded: readonly Signal[] = ["SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"];
 
-/** Why it is over: the command has ended by itself; or it is to be stopped by this signal, maybe because we failed. */
-export interface End {
+/** Why the supervision ends. Without a signal, the command has exited by itself. */
+interface End {
+  /** The signal that stops the command. */
   readonly signal?: Signal;
-  /** Whether the command has heard the signal already. */
-  readonly heard?: Promise<boolean>;
+  /** Whether the command has received the signal already. */
+  readonly received?: Promise<boolean>;
   readonly error?: unknown;
   /** The exit code, in place of the command's. */
   readonly code?: ExitCode;
 }
 
 /**
- * Runs the command that stands behind `--`.
- * @returns the command's exit code; 127 or 126 where it cannot be started; `ExitCode.conflict` where it was stopped because it lost
- * its name
- * @throws {EmpusaError} where it had to be registered and was not
+ * Runs the command that follows `--`.
+ * @returns the command's exit code; 127 or 126 if it cannot be started; `ExitCode.conflict` if it was stopped because
+ * another process took over the name
+ * @throws {EmpusaError} if it had to be registered and was not
  */
 export async function supervise(
-  { instance, checks, env }: Supervised,
+  supervised: Supervised,
   options: Supervision,
-  requests: StopRequests,
+  stopSignals: StopSignals,
   context: Context,
 ): Promise<number> {
   const { system, log, command } = context;
   let child: Child | undefined;
-  // Only apart from us does a child that is killed leave nobody behind; but a terminal is for one group at a time.
+  // A process group of its own can be killed whole. But a terminal belongs to one group at a time.
   const ownGroup = !system.stdinIsTerminal;
   using witness = ownGroup ? undefined : new Witness(system);
-  /** Whether the command has heard a signal already, together with us. */
-  const heard = async (signal: Signal): Promise<boolean> => await witness?.saw(signal) ?? false;
+  /** Whether the command has received the signal already, together with empusa. */
+  const received = async (signal: Signal): Promise<boolean> => await witness?.saw(signal) ?? false;
   using _forwarding = system.onSignals(forwarded, async (signal) => {
-    if (!await heard(signal)) child?.kill(signal);
+    if (!await received(signal)) child?.kill(signal);
   });
   using _orphans = system.adoptOrphans();
   try {
-    child = system.spawn(command, { env, input: "ours", output: "ours", ownGroup });
+    child = system.spawn(command, { env: supervised.env, input: "ours", output: "ours", ownGroup });
   } catch (error) {
     if (!(error instanceof NotStarted)) throw error;
     await log.error(`cannot start ${JSON.stringify(command[0])}: ${error.message}`);
     return error.code;
   }
+  const stopped = stopSignals.first.then((signal): End => ({ signal, received: received(signal) }));
+  return await superviseChild(child, { supervised, options, stopSignals, stopped }, context);
+}
+
+/** Keeps the command registered until it exits or has to stop, then unregisters and stops it. */
+async function superviseChild(
+  child: Child,
+  { supervised: { instance, checks }, options, stopSignals, stopped }: {
+    readonly supervised: Supervised;
+    readonly options: Supervision;
+    readonly stopSignals: StopSignals;
+    readonly stopped: Promise<End>;
+  },
+  context: Context,
+): Promise<number> {
+  const { system, log, command } = context;
   using reporter = new StatusReporter(log, system);
   reporter.report("info", `started ${command[0]} as process ${child.pid}`);
-  const ended = child.ended.then((): End => ({}));
+  const exited = child.ended.then((): End => ({}));
   using registry = await context.openRegistry();
-  const managed = new ManagedRegistration(
-    registry.session(options.ttl),
-    instance,
-    options,
-    reporter,
-    context,
-  );
+  const session = registry.session(options.ttl);
+  const managed = new ManagedRegistration(session, instance, options, reporter, context);
   const end = await Promise.race([
-    ended,
-    requests.first.then((signal): End => ({ signal, heard: heard(signal) })),
+    exited,
+    stopped,
     managed.run(checks).then(
       (failure): End => ({ signal: "SIGTERM", ...failure }),
       (error): End => ({ signal: "SIGTERM", error }),
     ),
   ]);
   reporter.stopping();
-  const hurry = requests.hurry();
-  const removed = await managed.close(hurry);
+  const escalate = stopSignals.escalate();
+  const removedAt = await managed.close(escalate);
   if (end.signal !== undefined) {
     const over = new AbortController();
-    const drained = delay(removed + options.drain - performance.now(), AbortSignal.any([hurry, over.signal]));
-    await Promise.race([ended, drained]);
+    const drained = delay(
+      removedAt + options.drain - performance.now(),
+      AbortSignal.any([escalate, over.signal]),
+    );
+    await Promise.race([exited, drained]);
     over.abort();
-    // Who types Ctrl-C has told it already.
-    const signal = await end.heard ? undefined : end.signal;
-    await stop(child, { signal, grace: options.grace, hurry: requests.hurry() });
+    // Ctrl-C at a terminal has reached the command already.
+    const signal = await end.received ? undefined : end.signal;
+    await stop(child, { signal, grace: options.grace, escalate: stopSignals.escalate() });
   }
   const code = await child.ended;
   if (end.error !== undefined) throw end.error;

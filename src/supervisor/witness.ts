@@ -1,28 +1,28 @@
-/** Whether a signal came to us alone, or to all of our process group, as one that is typed at a terminal does. */
+/** Tells whether a signal came to empusa alone, or to its whole process group, as a key typed at a terminal sends it. */
 import { delay } from "../system/delay.ts";
 import { NotStarted } from "../errors.ts";
 import { type Signal, signalNumbers } from "../system/signals.ts";
 import type { Child, System } from "../system/mod.ts";
 import { environment } from "../system/environment.ts";
 
-/** How long the witness gets to die of a signal, in milliseconds. */
-const patience = 300;
+/** The time for the witness to die of a signal, in milliseconds. */
+const timeToDie = 300;
 
-/** It dies of every signal, without a core file, and when we are gone. */
+/** The witness dies of every signal, without a core file, and when empusa is gone. */
 const command = ["sh", "-c", "ulimit -c 0; exec cat"];
 
-/** What a terminal sends. */
+/** The signals that a terminal sends. */
 const typed: readonly Signal[] = ["SIGHUP", "SIGINT", "SIGQUIT"];
 
 /**
- * A process in our process group that does nothing. The kernel tells a handler who sent a signal, but Deno does not; a
- * signal that went to the whole group, though, has ended the witness too. Where none can be started, what a terminal could
- * have sent counts as typed.
+ * A process in the process group of empusa that does nothing. The kernel tells a handler which process sent a signal, but
+ * Deno does not. A signal to the whole group, though, ends the witness too. If no witness can be started, each signal that
+ * a terminal can send counts as typed.
  */
 export class Witness implements Disposable {
   readonly #system: Pick<System, "spawn" | "env">;
   #child: Child | undefined;
-  /** How the last one ended, and when, as of `performance.now()`: we may hear of that before we hear the signal. */
+  /** How the last witness ended, and when, as of `performance.now()`: that may be known before the signal arrives. */
   #last = { code: 0, at: -Infinity };
   #over = false;
 
@@ -31,15 +31,15 @@ export class Witness implements Disposable {
     this.#start();
   }
 
-  /** Whether a signal that we have just heard went to the whole group. */
+  /** Whether a signal that has just arrived went to the whole group. */
   async saw(signal: Signal): Promise<boolean> {
     const expected = 128 + signalNumbers[signal];
     const { code: before, at } = this.#last;
-    if (before === expected && performance.now() - at < patience) return true;
+    if (before === expected && performance.now() - at < timeToDie) return true;
     const witness = this.#child;
     if (witness === undefined) return typed.includes(signal);
     const over = new AbortController();
-    const code = await Promise.race([witness.ended, delay(patience, over.signal)]);
+    const code = await Promise.race([witness.ended, delay(timeToDie, over.signal)]);
     over.abort();
     return code === expected;
   }
@@ -57,7 +57,7 @@ export class Witness implements Disposable {
       void child.ended.then((code) => {
         this.#last = { code, at: performance.now() };
         this.#child = undefined;
-        // One that ends by itself would end again and again.
+        // A witness that exits by itself would do so again and again.
         if (!this.#over && code > 128) this.#start();
       });
     } catch (error) {

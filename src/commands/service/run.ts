@@ -18,7 +18,7 @@ import { registration } from "./shared/registration.ts";
 import { serviceEnvironment } from "./shared/environment.ts";
 import { identity, newType } from "./shared/settings.ts";
 import { label } from "../../registration/reporter.ts";
-import { stopCodes, StopRequests } from "../../supervisor/stop_requests.ts";
+import { stopCodes, StopSignals } from "../../supervisor/stop_signals.ts";
 import { lossRules, supervise, type Supervision } from "../../supervisor/supervisor.ts";
 
 const settings = {
@@ -146,8 +146,8 @@ export async function run(options: RunOptions, context: Context): Promise<number
   if (context.command.length === 0) {
     throw new UsageError('the command is missing: it follows "--", as in: empusa service run … -- ./server');
   }
-  using requests = new StopRequests(context.system);
-  const found = await Promise.race([instanceOf(options, context), requests.first]);
+  using stopSignals = new StopSignals(context.system);
+  const found = await Promise.race([instanceOf(options, context), stopSignals.first]);
   if (typeof found === "string") return stopCodes[found];
   const instance = found;
   const checks = await checksOf(options.checking, instance, context);
@@ -158,7 +158,7 @@ export async function run(options: RunOptions, context: Context): Promise<number
     );
   }
   const env = serviceEnvironment(instance, context);
-  return await supervise({ instance, checks, env }, options, requests, context);
+  return await supervise({ instance, checks, env }, options, stopSignals, context);
 }
 
 async function instanceOf({ type, name, location }: RunOptions, context: Context): Promise<Instance> {

@@ -1,22 +1,23 @@
+/** SIGINT and SIGTERM as requests to stop. */
 import type { System } from "../system/mod.ts";
 
-/** What asks us to stop, with what we exit with where nothing was begun. */
+/** The signals that stop empusa, with the exit codes for the case that nothing has begun. */
 export const stopCodes = { SIGINT: 130, SIGTERM: 143 } as const;
 
 type StopSignal = keyof typeof stopCodes;
 
 /**
- * SIGINT and SIGTERM, from now until it is disposed of: the first asks us to stop, each further one to hurry. The first
- * never hurries anything, not even if the command has ended by itself and is being removed when it comes.
+ * Listens for SIGINT and SIGTERM until it is disposed of. The first signal asks empusa to stop, and each further one to
+ * escalate. The first signal never escalates, not even if the command has exited by itself and is being unregistered.
  */
-export class StopRequests implements Disposable {
-  readonly #heard: Disposable;
+export class StopSignals implements Disposable {
+  readonly #listener: Disposable;
   readonly #first = Promise.withResolvers<StopSignal>();
   #isFirst = true;
   readonly #waiting: AbortController[] = [];
 
   constructor(system: Pick<System, "onSignals">) {
-    this.#heard = system.onSignals(["SIGINT", "SIGTERM"], (signal) => {
+    this.#listener = system.onSignals(["SIGINT", "SIGTERM"], (signal) => {
       if (this.#isFirst) {
         this.#isFirst = false;
         this.#first.resolve(signal as StopSignal);
@@ -26,19 +27,19 @@ export class StopRequests implements Disposable {
     });
   }
 
-  /** Resolves to the first of them. */
+  /** Resolves to the first signal. */
   get first(): Promise<StopSignal> {
     return this.#first.promise;
   }
 
-  /** Is aborted by the next of them that is not the first. */
-  hurry(): AbortSignal {
+  /** Returns a signal that is aborted by the next request that is not the first. */
+  escalate(): AbortSignal {
     const controller = new AbortController();
     this.#waiting.push(controller);
     return controller.signal;
   }
 
   [Symbol.dispose](): void {
-    this.#heard[Symbol.dispose]();
+    this.#listener[Symbol.dispose]();
   }
 }
