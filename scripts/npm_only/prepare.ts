@@ -56,6 +56,10 @@ await Deno.remove(unpacked, { recursive: true });
 const standIns = dirname(fileURLToPath(import.meta.url));
 // The folder is moved to its place when it is ready, next to where it is made.
 const toStandIns = (name: string) => `${relative(folder, standIns)}/${name}`;
+const { imports } = JSON.parse(await Deno.readTextFile(join(standIns, "../../deno.json")));
+const ofNpm = Object.fromEntries(
+  Object.entries<string>(imports).filter(([, specifier]) => specifier.startsWith("npm:")),
+);
 await Deno.writeTextFile(
   join(folder, "import_map.json"),
   JSON.stringify(
@@ -64,7 +68,7 @@ await Deno.writeTextFile(
         ...Object.fromEntries(Object.entries(entries).map(([name, path]) => [name, `./cliffy/${path}`])),
         "@std/assert": toStandIns("std_assert.ts"),
         "@std/testing/time": toStandIns("std_testing_time.ts"),
-        "etcd3": "npm:etcd3@1.1.2",
+        ...ofNpm,
       },
     },
     null,

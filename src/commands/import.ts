@@ -198,7 +198,7 @@ async function print(rows: readonly Row[], options: ImportOptions, { system }: C
   }
   const cells = rows.map(({ entry: { path, value }, outcome }) => [path, value, described(outcome)]);
   const look = { color: wantsColor(stdout), terminal: stdout.isTerminal };
-  await stdout.write(table([["ENTRY", "VALUE", "STATE"], ...cells], look));
+  await stdout.write(await table([["ENTRY", "VALUE", "STATE"], ...cells], look));
 }
 
 function described(outcome: Outcome): string {

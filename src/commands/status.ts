@@ -32,7 +32,9 @@ export async function runStatus({ format }: StatusOptions, context: Context): Pr
   const status = await registry.status();
   const { stdout } = context.system;
   await stdout.write(
-    format === "json" ? resultFor(stdout, json(status)) : table(status, context.system.wantsColor(stdout)),
+    format === "json"
+      ? resultFor(stdout, json(status))
+      : await table(status, context.system.wantsColor(stdout)),
   );
   if (status.endpoints.some(({ facts }) => facts !== undefined && facts.version === undefined)) {
     await context.log.info("etcd tells its version, leader, size and alarms to its user root alone");
@@ -63,10 +65,10 @@ function json({ endpoints, treeRoot, read, write, services, permanent }: Registr
   return `${JSON.stringify(result, null, 2)}\n`;
 }
 
-function table(
+async function table(
   { endpoints, treeRoot, read, write, services, permanent }: RegistryStatus,
   color: boolean,
-): string {
+): Promise<string> {
   const header = ["ENDPOINT", "STATUS", "VERSION", "LEADER", "LATENCY", "DATABASE", "ALARMS"];
   const root = [
     ["tree root", shown(treeRoot)],
@@ -75,7 +77,8 @@ function table(
     ["services", `${services ?? "unknown"}`],
     ["without TTL", `${permanent ?? "unknown"}`],
   ];
-  return `${columns([header, ...endpoints.map(row)], { header: true, color })}\n${columns(root)}`;
+  const all = await columns([header, ...endpoints.map(row)], { header: true, color });
+  return `${all}\n${await columns(root)}`;
 }
 
 function row({ endpoint, facts, error }: EndpointStatus): string[] {

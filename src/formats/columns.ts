@@ -9,21 +9,24 @@ export interface Look {
 }
 
 /** A header and rows, aligned for people, separated by tabs elsewhere. The last cell is the time that is left. */
-export function tabular(
+export async function tabular(
   header: readonly string[],
   rows: readonly (readonly [...string[], Pick<Stored, "ttl" | "grantedTtl" | "lease">])[],
   { color, terminal }: Look,
-): string {
+): Promise<string> {
   const all = [
     header,
     ...rows.map((row) => row.map((cell) => typeof cell === "string" ? cell : timeLeft(cell))),
   ];
-  return table(all, { color, terminal });
+  return await table(all, { color, terminal });
 }
 
 /** Rows, the first of which is a header, aligned for people, separated by tabs elsewhere. */
-export function table(rows: readonly (readonly string[])[], { color, terminal }: Look): string {
-  if (terminal) return columns(rows, { header: true, color });
+export async function table(
+  rows: readonly (readonly string[])[],
+  { color, terminal }: Look,
+): Promise<string> {
+  if (terminal) return await columns(rows, { header: true, color });
   return rows.map((row) => `${row.map(escapeControls).join("\t")}\n`).join("");
 }
 
@@ -42,11 +45,12 @@ export function cellOf(text: string): string {
 }
 
 /** Rows as aligned columns for people, two blanks between them; the first may be a header. */
-export function columns(
+export async function columns(
   rows: readonly (readonly string[])[],
   { header = false, color = false }: { readonly header?: boolean; readonly color?: boolean } = {},
-): string {
+): Promise<string> {
   const cells = rows.map((row) => row.map(cellOf));
+  const widthOf = await widthsOf(cells.flat());
   const widths: number[] = [];
   for (const row of cells) {
     for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, widthOf(cell));
@@ -58,22 +62,15 @@ export function columns(
   return lines.map((line) => `${line}\n`).join("");
 }
 
-/** Made when it is needed: that takes ten milliseconds. */
-let graphemes: Intl.Segmenter | undefined;
-/** What takes two columns, as far as Unicode's properties tell (UAX #11: wide and full-width). */
-const wide = new RegExp(
-  "\\p{Emoji_Presentation}|\\p{Script=Han}|\\p{Script=Hiragana}|\\p{Script=Katakana}|\\p{Script=Hangul}|" +
-    "[\\u3000-\\u303f\\uff01-\\uff60\\uffe0-\\uffe6]",
-  "u",
-);
-// deno-lint-ignore no-control-regex -- text of plain ASCII needs no segmentation
+// deno-lint-ignore no-control-regex -- text of plain ASCII needs no table of widths
 const ascii = /^[\u0000-\u007f]*$/;
 
-/** The columns that a terminal gives to a text. */
-function widthOf(text: string): number {
-  if (ascii.test(text)) return text.length;
-  graphemes ??= new Intl.Segmenter();
-  let width = 0;
-  for (const { segment } of graphemes.segment(text)) width += wide.test(segment) ? 2 : 1;
-  return width;
+/**
+ * Tells how many columns a terminal gives to each of the texts. The library's tables take ten milliseconds to load, so
+ * that is done only if one of the texts is not plain ASCII.
+ */
+export async function widthsOf(texts: readonly string[]): Promise<(text: string) => number> {
+  if (texts.every((text) => ascii.test(text))) return (text) => text.length;
+  const { default: stringWidth } = await import("string-width");
+  return (text) => ascii.test(text) ? text.length : stringWidth(text);
 }

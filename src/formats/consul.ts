@@ -1,13 +1,14 @@
 import type { RegisteredInstance } from "../registry/instance.ts";
 import { addressOf, hasAddress } from "./address.ts";
-import { expressed, type Printed } from "./expressed.ts";
+import { type Format, type Rendered, supported } from "./format.ts";
+import { arrayOf, countObjects } from "./json.ts";
 
 /**
  * What Consul's `/v1/catalog/service/X` answers, as far as there is something to say (the fields of
  * `CatalogService` in its `api/catalog.go`): the indexes are etcd's revisions, and each instance is a node.
  */
-export function consul(instances: readonly RegisteredInstance[]): Printed {
-  const { parts, leftOut } = expressed(
+function render(instances: readonly RegisteredInstance[]): Rendered {
+  const { parts, skipped } = supported(
     instances,
     ({ type, name, location, createRevision, modifyRevision }) => {
       const address = addressOf(location);
@@ -34,5 +35,13 @@ export function consul(instances: readonly RegisteredInstance[]): Printed {
     },
     hasAddress,
   );
-  return { text: parts.length === 0 ? "[]\n" : `[\n  ${parts.join(",\n  ")}\n]\n`, leftOut };
+  return { text: arrayOf(parts), skipped };
 }
+
+export const consul = {
+  name: "consul",
+  summary: "Readers of Consul: what `/v1/catalog/service/NAME` answers.",
+  showsTtl: false,
+  render,
+  count: countObjects,
+} as const satisfies Format;

@@ -1,8 +1,8 @@
 import type { RegisteredInstance } from "../registry/instance.ts";
-import type { Printed } from "./expressed.ts";
+import { countLines, type Format, type Rendered } from "./format.ts";
 
 /** Comma-separated values with a header, quoted as in RFC 4180; the lines end as Unix has it. */
-export function csv(instances: readonly RegisteredInstance[]): Printed {
+function render(instances: readonly RegisteredInstance[]): Rendered {
   const rows = instances.map(({ type, name, location, ttl }) => [type, name, location, ttl ?? ""]);
   return { text: [["type", "name", "location", "ttl"], ...rows].map(line).join("") };
 }
@@ -14,3 +14,11 @@ function line(fields: readonly (string | number)[]): string {
 function quoted(field: string): string {
   return /[",\r\n]/.test(field) ? `"${field.replaceAll('"', '""')}"` : field;
 }
+
+export const csv = {
+  name: "csv",
+  summary: "Spreadsheets: comma-separated values with a header (RFC 4180).",
+  showsTtl: true,
+  render,
+  count: (text) => Math.max(countLines(text) - 1, 0),
+} as const satisfies Format;

@@ -1,6 +1,6 @@
 import type { RegisteredInstance } from "../registry/instance.ts";
-import { expressed, type Printed } from "./expressed.ts";
 import { giveNames } from "./names.ts";
+import { countLines, type Format, type Rendered, supported } from "./format.ts";
 
 /**
  * What shells, `docker run --env-file` and Compose read alike without quotes. They differ in what quotes, blanks,
@@ -9,8 +9,8 @@ import { giveNames } from "./names.ts";
 const safe = /^[A-Za-z0-9_.,:/@%+=[\]-]+$/;
 
 /** `EMPUSA_<TYPE>_<n>_LOCATION=…` lines, counted from 1 for each type. */
-export function env(instances: readonly RegisteredInstance[]): Printed {
-  const { parts, leftOut } = expressed(
+function render(instances: readonly RegisteredInstance[]): Rendered {
+  const { parts, skipped } = supported(
     instances,
     (instance) => safe.test(instance.location) ? instance : undefined,
     "have a location of letters, digits and _.,:/@%+=[]- only",
@@ -28,5 +28,13 @@ export function env(instances: readonly RegisteredInstance[]): Printed {
   const collisions = moved.map(({ name, given, holder }) =>
     `variables cannot tell the type ${name} from ${holder}: its begin with EMPUSA_${given}_`
   );
-  return { text: lines.join(""), leftOut, collisions };
+  return { text: lines.join(""), skipped, collisions };
 }
+
+export const env = {
+  name: "env",
+  summary: "Shells, `docker run --env-file`: `EMPUSA_TYPE_1_LOCATION=…` a line.",
+  showsTtl: false,
+  render,
+  count: countLines,
+} as const satisfies Format;

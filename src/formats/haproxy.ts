@@ -1,8 +1,7 @@
 import type { RegisteredInstance } from "../registry/instance.ts";
 import { addressOf, hasAddressOrSocket, showAddress, socketOf } from "./address.ts";
-import { expressed, type Printed } from "./expressed.ts";
-import type { Rendering } from "./mod.ts";
 import { giveNames } from "./names.ts";
+import { countLines, type Format, type Rendered, type Rendering, supported } from "./format.ts";
 
 /** A name that HAProxy takes for a backend or a server. */
 export const haproxyName = /^[A-Za-z0-9_.:-]+$/;
@@ -11,11 +10,11 @@ export const haproxyName = /^[A-Za-z0-9_.:-]+$/;
  * `server` lines for a backend of HAProxy (its configuration manual, section 5), each with a check; or, where a backend is
  * named, the whole of it. In that, a host name that is not known yet is no error.
  */
-export function haproxy(
+function render(
   instances: readonly RegisteredInstance[],
   { haproxyBackend: backend }: Pick<Rendering, "haproxyBackend">,
-): Printed {
-  const { parts, leftOut } = expressed(
+): Rendered {
+  const { parts, skipped } = supported(
     instances,
     ({ type, name, location }) => {
       const address = addressOf(location);
@@ -36,5 +35,13 @@ export function haproxy(
   const collisions = moved.map(({ name, given, holder }) =>
     `HAProxy cannot tell the server ${name} from ${holder}: it is called ${given}`
   );
-  return { text: head + lines.join(""), leftOut, collisions };
+  return { text: head + lines.join(""), skipped, collisions };
 }
+
+export const haproxy = {
+  name: "haproxy",
+  summary: "HAProxy: `server` lines, or a whole `backend` with `--haproxy-backend`.",
+  showsTtl: false,
+  render,
+  count: (text) => countLines(text, (line) => /^ *server /.test(line)),
+} as const satisfies Format;

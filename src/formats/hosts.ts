@@ -1,6 +1,6 @@
 import type { RegisteredInstance } from "../registry/instance.ts";
 import { ipOf, isHostName } from "./address.ts";
-import { expressed, type Printed } from "./expressed.ts";
+import { countLines, type Format, type Rendered, supported } from "./format.ts";
 
 /** Names that a machine has for itself: whoever could give them another address would be taken for it. */
 const ours =
@@ -10,8 +10,8 @@ const ours =
 const isNumber = /(^|\.)(\d+|0x[0-9a-f]*)$/i;
 
 /** Lines for /etc/hosts: the address, and the instance's name. */
-export function hosts(instances: readonly RegisteredInstance[]): Printed {
-  const { parts, leftOut } = expressed(
+function render(instances: readonly RegisteredInstance[]): Rendered {
+  const { parts, skipped } = supported(
     instances,
     ({ type, name, location }) => {
       const ip = ipOf(location);
@@ -29,5 +29,13 @@ export function hosts(instances: readonly RegisteredInstance[]): Printed {
       ? []
       : `the host name of ${type}/${name} is that of ${holder} too: it has both addresses`;
   });
-  return { text: parts.map(({ ip, name }) => `${ip} ${name}\n`).join(""), leftOut, collisions };
+  return { text: parts.map(({ ip, name }) => `${ip} ${name}\n`).join(""), skipped, collisions };
 }
+
+export const hosts = {
+  name: "hosts",
+  summary: "`/etc/hosts`: an IP address and the name of the instance a line.",
+  showsTtl: false,
+  render,
+  count: countLines,
+} as const satisfies Format;

@@ -1,8 +1,16 @@
 import type { RegisteredInstance } from "../registry/instance.ts";
-import type { Printed } from "./expressed.ts";
 import { asObject } from "./json.ts";
+import { countLines, type Format, type Rendered } from "./format.ts";
 
 /** One JSON object a line. */
-export function jsonl(instances: readonly RegisteredInstance[]): Printed {
+function render(instances: readonly RegisteredInstance[]): Rendered {
   return { text: instances.map((instance) => `${JSON.stringify(asObject(instance))}\n`).join("") };
 }
+
+export const jsonl = {
+  name: "jsonl",
+  summary: "Scripts: one JSON object a line.",
+  showsTtl: true,
+  render,
+  count: countLines,
+} as const satisfies Format;

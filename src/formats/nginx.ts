@@ -1,18 +1,17 @@
 import type { RegisteredInstance } from "../registry/instance.ts";
 import { addressOf, hasAddressOrSocket, showAddress, socketOf } from "./address.ts";
-import { expressed, type Printed } from "./expressed.ts";
-import type { Rendering } from "./mod.ts";
 import { giveNames } from "./names.ts";
+import { countLines, type Format, type Rendered, type Rendering, supported } from "./format.ts";
 
 /** To nginx an upstream without servers is an error, so one that is marked as down stands in: it answers 502. */
 const nobody = "server 127.0.0.1:65535 down;";
 
 /** An `upstream` block of nginx for each type, those that were asked for and have no instances included. */
-export function nginx(
+function render(
   instances: readonly RegisteredInstance[],
   { types }: Pick<Rendering, "types">,
-): Printed {
-  const { parts, leftOut } = expressed(
+): Rendered {
+  const { parts, skipped } = supported(
     instances,
     ({ type, location }) => {
       const address = addressOf(location);
@@ -38,5 +37,13 @@ export function nginx(
   const collisions = moved.map(({ name, given, holder }) =>
     `nginx cannot tell the type ${name} from ${holder}: its upstream is called ${given}`
   );
-  return { text: blocks.join(""), leftOut, collisions };
+  return { text: blocks.join(""), skipped, collisions };
 }
+
+export const nginx = {
+  name: "nginx",
+  summary: "nginx: an `upstream` block for each type.",
+  showsTtl: false,
+  render,
+  count: (text) => countLines(text, (line) => line.startsWith("    server ") && !line.endsWith(" down;")),
+} as const satisfies Format;

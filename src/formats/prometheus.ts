@@ -1,13 +1,14 @@
 import type { RegisteredInstance } from "../registry/instance.ts";
 import { addressOf, hasAddress, showAddress } from "./address.ts";
-import { expressed, type Printed } from "./expressed.ts";
+import { type Format, type Rendered, supported } from "./format.ts";
+import { arrayOf, countObjects } from "./json.ts";
 
 /**
  * Targets for `file_sd_configs` and `http_sd_configs`, as Prometheus itself describes them (docs/http_sd.md): a
  * list of groups with `targets` and `labels`, all strings. Labels that begin with `__meta_` are for relabelling.
  */
-export function prometheus(instances: readonly RegisteredInstance[]): Printed {
-  const { parts, leftOut } = expressed(
+function render(instances: readonly RegisteredInstance[]): Rendered {
+  const { parts, skipped } = supported(
     instances,
     ({ type, name, location }) => {
       const address = addressOf(location);
@@ -17,5 +18,13 @@ export function prometheus(instances: readonly RegisteredInstance[]): Printed {
     },
     hasAddress,
   );
-  return { text: parts.length === 0 ? "[]\n" : `[\n  ${parts.join(",\n  ")}\n]\n`, leftOut };
+  return { text: arrayOf(parts), skipped };
 }
+
+export const prometheus = {
+  name: "prometheus",
+  summary: "Prometheus: target groups for `file_sd_configs` and `http_sd_configs`.",
+  showsTtl: false,
+  render,
+  count: countObjects,
+} as const satisfies Format;

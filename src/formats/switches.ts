@@ -9,7 +9,7 @@ export function switchesAsJson(switches: readonly Switch[]): string {
 }
 
 export const switchFormats = {
-  table: (switches: readonly Switch[], look: Look): string =>
+  table: (switches: readonly Switch[], look: Look): Promise<string> =>
     tabular(
       ["SWITCH", "VALUE", "TTL"],
       switches.map(({ name, value, ...times }) => [name, value, times]),

@@ -1,9 +1,17 @@
 import type { RegisteredInstance } from "../registry/instance.ts";
 import { type Look, tabular } from "./columns.ts";
-import type { Printed } from "./expressed.ts";
+import { countLines, type Format, type Rendered } from "./format.ts";
 
 /** For people: aligned columns on a terminal, the same columns separated by tabs elsewhere. */
-export function table(instances: readonly RegisteredInstance[], look: Look): Printed {
+async function render(instances: readonly RegisteredInstance[], look: Look): Promise<Rendered> {
   const rows = instances.map(({ type, name, location, ...times }) => [type, name, location, times] as const);
-  return { text: tabular(["TYPE", "NAME", "LOCATION", "TTL"], rows, look) };
+  return { text: await tabular(["TYPE", "NAME", "LOCATION", "TTL"], rows, look) };
 }
+
+export const table = {
+  name: "table",
+  summary: "People: aligned columns on a terminal, columns separated by tabs elsewhere.",
+  showsTtl: true,
+  render,
+  count: (text) => Math.max(countLines(text) - 1, 0),
+} as const satisfies Format;

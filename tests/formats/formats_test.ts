@@ -1,11 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import {
-  countEntries,
-  type FormatName,
-  formatNames,
-  formats,
-  type Rendering,
-} from "../../src/formats/mod.ts";
+import { type FormatName, formatNames, formats, type Rendering } from "../../src/formats/mod.ts";
 import type { RegisteredInstance } from "../../src/registry/instance.ts";
 
 const revisions = { lease: undefined, createRevision: 3, modifyRevision: 7 };
@@ -24,36 +18,43 @@ const terminal: Rendering = { color: false, terminal: true, types: [] };
 const pipe: Rendering = { ...terminal, terminal: false };
 
 /** The text, where nothing is left out. */
-function text(format: FormatName, instances: readonly RegisteredInstance[], rendering = pipe): string {
-  const printed = formats[format](instances, rendering);
-  assertEquals(printed.leftOut ?? [], []);
+async function text(
+  format: FormatName,
+  instances: readonly RegisteredInstance[],
+  rendering = pipe,
+): Promise<string> {
+  const printed = await formats[format].render(instances, rendering);
+  assertEquals(printed.skipped ?? [], []);
   return printed.text;
 }
 
 /** The text, and the locations that are left out. */
-function some(format: FormatName, ...instances: RegisteredInstance[]): [string, string[]] {
-  const printed = formats[format](instances, pipe);
-  return [printed.text, (printed.leftOut ?? []).map(({ instance }) => instance.location)];
+async function some(
+  format: FormatName,
+  ...instances: RegisteredInstance[]
+): Promise<[string, string[]]> {
+  const printed = await formats[format].render(instances, pipe);
+  return [printed.text, (printed.skipped ?? []).map(({ instance }) => instance.location)];
 }
 
-Deno.test("json: an array that newcomers and the original's scripts can read", () => {
-  assertEquals(text("json", []), "[]\n");
-  assertEquals(JSON.parse(text("json", [web, db])), [
+Deno.test("json: an array that newcomers and the original's scripts can read", async () => {
+  assertEquals(await text("json", []), "[]\n");
+  assertEquals(JSON.parse(await text("json", [web, db])), [
     { service: "web/a", type: "web", name: "a", location: "10.0.0.7:80", ttl: null },
     { service: "database/primary", type: "database", name: "primary", location: "[::1]:5432", ttl: 27 },
   ]);
 });
 
-Deno.test("jsonl: an object a line", () => {
-  assertEquals(text("jsonl", []), "");
-  const lines = text("jsonl", [web, db]).trimEnd().split("\n").map((line) => JSON.parse(line));
-  assertEquals(lines, JSON.parse(text("json", [web, db])));
+Deno.test("jsonl: an object a line", async () => {
+  assertEquals(await text("jsonl", []), "");
+  const lines = (await text("jsonl", [web, db])).trimEnd().split("\n").map((line) => JSON.parse(line));
+  assertEquals(lines, JSON.parse(await text("json", [web, db])));
 });
 
-Deno.test("table: aligned columns on a terminal, tabs elsewhere", () => {
-  assertEquals(text("table", [], terminal), "TYPE  NAME  LOCATION  TTL\n");
+Deno.test("table: aligned columns on a terminal, tabs elsewhere", async () => {
+  assertEquals(await text("table", [], terminal), "TYPE  NAME  LOCATION  TTL\n");
   assertEquals(
-    text("table", [web, db], terminal),
+    await text("table", [web, db], terminal),
     [
       "TYPE      NAME     LOCATION     TTL",
       "web       a        10.0.0.7:80  -",
@@ -62,19 +63,22 @@ Deno.test("table: aligned columns on a terminal, tabs elsewhere", () => {
     ].join("\n"),
   );
   assertEquals(
-    text("table", [web, db]),
+    await text("table", [web, db]),
     "TYPE\tNAME\tLOCATION\tTTL\nweb\ta\t10.0.0.7:80\t-\ndatabase\tprimary\t[::1]:5432\t27s / 30s\n",
   );
 });
 
-Deno.test("table: the header is bold where colour is wanted", () => {
-  assertEquals(text("table", [], { ...terminal, color: true }), "\x1b[1mTYPE  NAME  LOCATION  TTL\x1b[22m\n");
+Deno.test("table: the header is bold where colour is wanted", async () => {
+  assertEquals(
+    await text("table", [], { ...terminal, color: true }),
+    "\x1b[1mTYPE  NAME  LOCATION  TTL\x1b[22m\n",
+  );
 });
 
-Deno.test("table: wide characters take two columns, combined ones none of their own", () => {
+Deno.test("table: wide characters take two columns, combined ones none of their own", async () => {
   const names = [{ ...web, name: "日本" }, { ...web, name: "e\u0301" }, { ...web, name: "🚀" }];
   assertEquals(
-    text("table", names, terminal),
+    await text("table", names, terminal),
     [
       "TYPE  NAME  LOCATION     TTL",
       "web   日本  10.0.0.7:80  -",
@@ -85,29 +89,29 @@ Deno.test("table: wide characters take two columns, combined ones none of their 
   );
 });
 
-Deno.test("table: what could upset a terminal is shown as an escape", () => {
+Deno.test("table: what could upset a terminal is shown as an escape", async () => {
   for (const rendering of [terminal, pipe]) {
-    const [, row] = text("table", [at("\x1b[2Jh:1\n\t")], rendering).split("\n");
+    const [, row] = (await text("table", [at("\x1b[2Jh:1\n\t")], rendering)).split("\n");
     assertStringIncludes(row ?? "", "\\u001b[2Jh:1\\u000a\\u0009");
   }
 });
 
-Deno.test("csv: quoted where need be", () => {
-  assertEquals(text("csv", []), "type,name,location,ttl\n");
+Deno.test("csv: quoted where need be", async () => {
+  assertEquals(await text("csv", []), "type,name,location,ttl\n");
   assertEquals(
-    text("csv", [at('a "b", c'), db]),
+    await text("csv", [at('a "b", c'), db]),
     'type,name,location,ttl\nweb,a,"a ""b"", c",\ndatabase,primary,[::1]:5432,27\n',
   );
 });
 
-Deno.test("plain: one location a line", () => {
-  assertEquals(text("plain", []), "");
-  assertEquals(some("plain", web, at("two\nlines"), db), ["10.0.0.7:80\n[::1]:5432\n", ["two\nlines"]]);
+Deno.test("plain: one location a line", async () => {
+  assertEquals(await text("plain", []), "");
+  assertEquals(await some("plain", web, at("two\nlines"), db), ["10.0.0.7:80\n[::1]:5432\n", ["two\nlines"]]);
 });
 
-Deno.test("env: counted for each type, in characters that nobody has to quote", () => {
-  assertEquals(text("env", []), "");
-  const [printed, leftOut] = some(
+Deno.test("env: counted for each type, in characters that nobody has to quote", async () => {
+  assertEquals(await text("env", []), "");
+  const [printed, leftOut] = await some(
     "env",
     at("h:1", { type: "my-web" }),
     at("https://h/a?b=c&d", { type: "my-web" }),
@@ -122,14 +126,20 @@ Deno.test("env: counted for each type, in characters that nobody has to quote", 
   assertEquals(leftOut, ["https://h/a?b=c&d", "with blank"]);
 });
 
-Deno.test("hosts: IP addresses and host names alone", () => {
-  const [printed, leftOut] = some("hosts", web, db, at("h:1"), at("10.0.0.8:1", { name: "not a host" }));
+Deno.test("hosts: IP addresses and host names alone", async () => {
+  const [printed, leftOut] = await some(
+    "hosts",
+    web,
+    db,
+    at("h:1"),
+    at("10.0.0.8:1", { name: "not a host" }),
+  );
   assertEquals([printed, leftOut], ["10.0.0.7 a\n::1 primary\n", ["h:1", "10.0.0.8:1"]]);
 });
 
-Deno.test("prometheus: groups of targets, all strings", () => {
-  assertEquals(text("prometheus", []), "[]\n");
-  const [printed, leftOut] = some(
+Deno.test("prometheus: groups of targets, all strings", async () => {
+  assertEquals(await text("prometheus", []), "[]\n");
+  const [printed, leftOut] = await some(
     "prometheus",
     web,
     db,
@@ -145,9 +155,9 @@ Deno.test("prometheus: groups of targets, all strings", () => {
   assertEquals(leftOut, ["unix:/run/x.sock", "h:0"]);
 });
 
-Deno.test("haproxy: a server line each, under names of its own", () => {
-  assertEquals(text("haproxy", []), "");
-  const [printed, leftOut] = some(
+Deno.test("haproxy: a server line each, under names of its own", async () => {
+  assertEquals(await text("haproxy", []), "");
+  const [printed, leftOut] = await some(
     "haproxy",
     web,
     db,
@@ -164,23 +174,26 @@ Deno.test("haproxy: a server line each, under names of its own", () => {
   assertEquals(leftOut, ["free text"]);
 });
 
-Deno.test("nginx: an upstream for each type, also for one that is asked for and empty", () => {
-  assertEquals(text("nginx", []), "");
+Deno.test("nginx: an upstream for each type, also for one that is asked for and empty", async () => {
+  assertEquals(await text("nginx", []), "");
   assertEquals(
-    text("nginx", [web, at("unix:/run/x.sock"), db], { ...pipe, types: ["web", "database", "my cache"] }),
+    await text("nginx", [web, at("unix:/run/x.sock"), db], {
+      ...pipe,
+      types: ["web", "database", "my cache"],
+    }),
     "upstream database {\n    server [::1]:5432;\n}\n" +
       "upstream my_cache {\n    server 127.0.0.1:65535 down;\n}\n" +
       "upstream web {\n    server 10.0.0.7:80;\n    server unix:/run/x.sock;\n}\n",
   );
-  const [printed, leftOut] = some("nginx", at("; include /etc/passwd;"));
+  const [printed, leftOut] = await some("nginx", at("; include /etc/passwd;"));
   assertEquals([printed, leftOut], ["upstream web {\n    server 127.0.0.1:65535 down;\n}\n", [
     "; include /etc/passwd;",
   ]]);
 });
 
-Deno.test("consul: what its catalog would answer", () => {
-  assertEquals(text("consul", []), "[]\n");
-  const [printed, leftOut] = some("consul", web, at("free text"));
+Deno.test("consul: what its catalog would answer", async () => {
+  assertEquals(await text("consul", []), "[]\n");
+  const [printed, leftOut] = await some("consul", web, at("free text"));
   assertEquals(JSON.parse(printed), [{
     ID: "",
     Node: "a",
@@ -206,7 +219,7 @@ Deno.test("consul: what its catalog would answer", () => {
   assertEquals(leftOut, ["free text"]);
 });
 
-Deno.test("what is a host to nobody, or a program to somebody, is left out", () => {
+Deno.test("what is a host to nobody, or a program to somebody, is left out", async () => {
   const nonsense = [
     "http://a%3bb:80/",
     "http://a;}upstream{:80/",
@@ -223,8 +236,8 @@ Deno.test("what is a host to nobody, or a program to somebody, is left out", () 
     "unix:/with blank",
   ];
   for (const format of ["hosts", "prometheus", "haproxy", "nginx", "consul"] as const) {
-    const [printed, leftOut] = some(format, ...nonsense.map((location) => at(location)));
-    assertEquals([format, leftOut, countEntries(format, printed)], [format, nonsense, 0]);
+    const [printed, leftOut] = await some(format, ...nonsense.map((location) => at(location)));
+    assertEquals([format, leftOut, formats[format].count(printed)], [format, nonsense, 0]);
   }
   const fine = [
     "a.b-c_d:1",
@@ -235,27 +248,40 @@ Deno.test("what is a host to nobody, or a program to somebody, is left out", () 
     "http://[::1]:8080/x",
   ];
   for (const format of ["prometheus", "haproxy", "nginx", "consul"] as const) {
-    assertEquals(some(format, ...fine.map((location) => at(location)))[1], []);
+    assertEquals((await some(format, ...fine.map((location) => at(location))))[1], []);
   }
 });
 
-Deno.test("many names that look alike are quickly told apart", () => {
+Deno.test("many names that look alike are quickly told apart", async () => {
   const began = performance.now();
   const alike = Array.from(
     { length: 20_000 },
     (_, i) => at("h:1", { name: String.fromCodePoint(0x4e00 + i) }),
   );
-  const names = text("haproxy", alike).trimEnd().split("\n").map((line) => line.split(" ")[1]);
+  const names = (await text("haproxy", alike)).trimEnd().split("\n").map((line) => line.split(" ")[1]);
   assertEquals(new Set(names).size, alike.length);
   assert(performance.now() - began < 2000);
 });
 
-Deno.test("the entries of each format can be counted", () => {
+Deno.test("the entries of each format can be counted", async () => {
   for (const format of formatNames) {
     for (const count of [0, 1, 20]) {
       const instances = Array.from({ length: count }, (_, i) => at(`10.0.0.${i}:80`, { name: `n${i}` }));
       const rendering = { ...pipe, types: ["web", "other"] };
-      assertEquals([format, countEntries(format, text(format, instances, rendering))], [format, count]);
+      assertEquals([format, formats[format].count(await text(format, instances, rendering))], [
+        format,
+        count,
+      ]);
     }
+  }
+});
+
+Deno.test("table: columns are aligned as terminals show them", async () => {
+  const names = ["ascii", "ｱｲｳ", "カタカナ", "⚠️", "ㄅㄆ", "ꀀ", "㎏", "🇩🇪", "e\u0301", "漢字", "👩‍👩‍👧"];
+  const widths = [5, 3, 8, 2, 4, 2, 2, 2, 1, 4, 2];
+  const printed = await text("table", names.map((name) => at("h:1", { name })), terminal);
+  for (const [i, row] of printed.split("\n").slice(1, -1).entries()) {
+    const name = names[i] ?? "";
+    assertEquals(row, `web   ${name}${" ".repeat(8 - (widths[i] ?? 0))}  h:1       -`);
   }
 });

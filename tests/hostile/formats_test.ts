@@ -1,7 +1,7 @@
 /** Hostile names and values in every format: nobody takes another one's name, and every reader reads what it gets. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { run } from "../../src/cli/run.ts";
-import { countEntries, type FormatName, formats, type Rendering } from "../../src/formats/mod.ts";
+import { type FormatName, formats, type Rendering } from "../../src/formats/mod.ts";
 import type { RegisteredInstance } from "../../src/registry/instance.ts";
 import { Etcd } from "../support/etcd.ts";
 import { missingPrograms, testUnless } from "../support/lacking.ts";
@@ -17,8 +17,11 @@ const at = (type: string, name: string, location: string): RegisteredInstance =>
   ...{ createRevision: 3, modifyRevision: 7 },
 });
 
-function print(format: FormatName, ...instances: RegisteredInstance[]): [text: string, collisions: number] {
-  const { text, collisions = [] } = formats[format](instances, pipe);
+function print(
+  format: Exclude<FormatName, "table">,
+  ...instances: RegisteredInstance[]
+): [text: string, collisions: number] {
+  const { text, collisions = [] } = formats[format].render(instances, pipe);
   return [text, collisions.length];
 }
 
@@ -103,15 +106,20 @@ Deno.test("hosts: addresses with a port and without, and no name of this machine
     "a.",
     "a".repeat(64),
   ];
-  const { text: none, leftOut = [] } = formats.hosts(names.map((name) => at("web", name, "10.0.0.7:80")));
-  assertEquals([none, leftOut.length], ["", names.length]);
+  const { text: none, skipped = [] } = formats.hosts.render(
+    names.map((name) => at("web", name, "10.0.0.7:80")),
+  );
+  assertEquals([none, skipped.length], ["", names.length]);
   const locations = ["h", "1", "127.1", "fe80::1%eth0", "[h]", "", "::x", "10.0.0.7/8"];
   assertEquals(print("hosts", ...locations.map((location) => at("web", "a", location))), ["", 0]);
 });
 
 Deno.test("nginx: a host named unix is no socket", () => {
-  const { text, leftOut = [] } = formats.nginx([at("web", "a", "unix:80"), at("web", "b", "UNIX:80")], pipe);
-  assertEquals([countEntries("nginx", text), leftOut.length], [0, 2]);
+  const { text, skipped = [] } = formats.nginx.render(
+    [at("web", "a", "unix:80"), at("web", "b", "UNIX:80")],
+    pipe,
+  );
+  assertEquals([formats.nginx.count(text), skipped.length], [0, 2]);
 });
 
 Deno.test("consul: the fields that readers index into", () => {
@@ -125,13 +133,13 @@ Deno.test("consul: the fields that readers index into", () => {
   ]);
 });
 
-Deno.test("table: a value of any length is cut where a person looks at it", () => {
+Deno.test("table: a value of any length is cut where a person looks at it", async () => {
   const huge = "x".repeat(1_400_000);
   const rows = Array.from({ length: 500 }, (_, i) => at("web", `n${i}`, i === 0 ? huge : "h:1"));
-  const { text } = formats.table(rows, { ...pipe, terminal: true });
+  const { text } = await formats.table.render(rows, { ...pipe, terminal: true });
   assert(text.length < 500 * 400, `${text.length}`);
   assertStringIncludes(text, "x…");
-  assertStringIncludes(formats.table(rows, pipe).text, huge);
+  assertStringIncludes((await formats.table.render(rows, pipe)).text, huge);
 });
 
 testUnless(

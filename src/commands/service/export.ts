@@ -1,5 +1,5 @@
 import { EmpusaError, ExitCode, UsageError } from "../../errors.ts";
-import { countEntries, type FormatName, formatNames, formats } from "../../formats/mod.ts";
+import { type FormatName, formatNames, formats } from "../../formats/mod.ts";
 import { compareInstances, instanceId, type RegisteredInstance, type Selection } from "../../registry/mod.ts";
 import { type Context, leaf, type Program } from "../shared/command.ts";
 import { maxSeconds, wholeNumber, wholeSeconds } from "../../settings/connection.ts";
@@ -14,7 +14,7 @@ import {
 } from "../../settings/settings.ts";
 import { follow, scope, tellStray } from "../shared/following.ts";
 import { hookOf, hooks, runFor } from "../shared/hooks.ts";
-import { json } from "../../formats/json.ts";
+import { servicesAsJson } from "../../formats/json.ts";
 import { checkPrinting, printing, tellLeftOut } from "./shared/printing.ts";
 import { selected, selection } from "./shared/settings.ts";
 import { actOnSettled, type State } from "../shared/settled.ts";
@@ -225,12 +225,12 @@ class Exporter {
     const instances = state.items.toSorted(compareInstances);
     const { format, output, haproxyBackend, selection: { types } } = this.#options;
     const rendering = { color: false, terminal: false, types, haproxyBackend };
-    const printed = formats[format](instances, rendering);
+    const printed = await formats[format].render(instances, rendering);
     await tellLeftOut(printed, this.#options, this.#warnings);
-    const count = countEntries(format, printed.text);
+    const count = formats[format].count(printed.text);
     try {
       const before = await this.#file.read();
-      const doubt = this.#doubt(count, countEntries(format, before ?? ""));
+      const doubt = this.#doubt(count, formats[format].count(before ?? ""));
       if (doubt !== undefined) {
         await this.#warn(`left ${output} as it is: ${doubt.why}`);
         return doubt;
@@ -247,7 +247,7 @@ class Exporter {
     this.#warned = "";
     if (this.#command === undefined || !await this.#file.isPending()) return 0;
     const told = {
-      input: json(instances).text,
+      input: servicesAsJson(instances),
       revision: state.revision,
       count: instances.length,
       countedIn: "EMPUSA_SERVICE_COUNT",

@@ -1,7 +1,7 @@
 /** What the commands have in common that follow something and tell of it, or run a command for it. */
 import { ExitCode, UsageError } from "../../errors.ts";
 import { escapeControls, resultFor } from "../../system/escape.ts";
-import { cellOf } from "../../formats/columns.ts";
+import { cellOf, widthsOf } from "../../formats/columns.ts";
 import type { Registry, WatchEvent, WatchOptions } from "../../registry/mod.ts";
 import type { Output } from "../../system/mod.ts";
 import type { Context } from "./command.ts";
@@ -65,7 +65,7 @@ export async function runWatching<T>(
     for await (const event of events) {
       const text = format === "jsonl"
         ? resultFor(stdout, jsonLine(event, subject))
-        : tableLines(event, subject, stdout);
+        : await tableLines(event, subject, stdout);
       await Promise.race([stdout.write(text), aborted(signal)]);
       // Nobody reads on, or nobody wants to wait for somebody who reads slowly.
       if (!stdout.open || signal.aborted) break;
@@ -109,24 +109,34 @@ function jsonLine<T>(event: WatchEvent<T>, { compare, object, plural }: Subject<
   }
 }
 
-function tableLines<T>(
+/** How wide the columns of a table are that grows by the line, as far as the cells fit. */
+const whatWidth = 8;
+const nameWidth = 24;
+
+async function tableLines<T>(
   event: WatchEvent<T>,
   { compare, columns }: Subject<T>,
   { isTerminal }: Pick<Output, "isTerminal">,
-): string {
+): Promise<string> {
   const cell = isTerminal ? cellOf : escapeControls;
-  const line = (what: string, item: T): string => {
-    const [name, value] = columns(item);
-    return `${what.padEnd(8)}  ${cell(name).padEnd(24)}  ${cell(value)}\n`;
-  };
-  const lines = (what: string, items: readonly T[]): string =>
-    items.toSorted(compare).map((item) => line(what, item)).join("");
+  const rows = rowsOf(event, compare).map(([what, item]) => [what, ...columns(item).map(cell)] as const);
+  const widthOf = await widthsOf(rows.map(([, name = ""]) => name));
+  const pad = (text: string, width: number): string => text + " ".repeat(Math.max(width - widthOf(text), 0));
+  return rows.map(([what, name = "", value]) =>
+    `${pad(what, whatWidth)}  ${pad(name, nameWidth)}  ${value}\n`
+  ).join("");
+}
+
+/** What happened to which item, a line each. */
+function rowsOf<T>(event: WatchEvent<T>, compare: (a: T, b: T) => number): (readonly [string, T])[] {
+  const rows = (what: string, items: readonly T[]): (readonly [string, T])[] =>
+    items.toSorted(compare).map((item) => [what, item] as const);
   switch (event.kind) {
     case "snapshot":
-      return lines("there", event.items);
+      return rows("there", event.items);
     case "resync":
-      return lines("put", event.put) + lines("delete", event.deleted);
+      return [...rows("put", event.put), ...rows("delete", event.deleted)];
     default:
-      return line(event.kind, event.item);
+      return [[event.kind, event.item]];
   }
 }

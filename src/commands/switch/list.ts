@@ -39,7 +39,7 @@ export async function runList(
   for (const stray of strays) await tellStray(stray, warnings);
   const { stdout, wantsColor } = system;
   const rendering = { color: wantsColor(stdout), terminal: stdout.isTerminal };
-  const text = switchFormats[format](await withTtl(switches, registry, log), rendering);
+  const text = await switchFormats[format](await withTtl(switches, registry, log), rendering);
   await stdout.write(format === "table" ? text : resultFor(stdout, text));
   return ExitCode.done;
 }

@@ -2,7 +2,7 @@
 import { EmpusaError, RuleViolation, UsageError } from "../../../errors.ts";
 import { resultFor, shorten } from "../../../system/escape.ts";
 import { haproxyName } from "../../../formats/haproxy.ts";
-import { type FormatName, formatNames, formats, type Printed, showsTtl } from "../../../formats/mod.ts";
+import { type FormatName, formatNames, formats, type Rendered } from "../../../formats/mod.ts";
 import { type RegisteredInstance, type Registry, type Selection } from "../../../registry/mod.ts";
 import { withTtl } from "../../shared/times.ts";
 import type { Context } from "../../shared/command.ts";
@@ -48,14 +48,14 @@ export async function print(
   registry: Registry,
   { system: { stdout, wantsColor }, log }: Context,
 ): Promise<void> {
-  const complete = showsTtl(options.format) ? await withTtl(instances, registry, log) : instances;
+  const complete = formats[options.format].showsTtl ? await withTtl(instances, registry, log) : instances;
   const rendering = {
     color: wantsColor(stdout),
     terminal: stdout.isTerminal,
     types,
     haproxyBackend: options.haproxyBackend,
   };
-  const printed = formats[options.format](complete, rendering);
+  const printed = await formats[options.format].render(complete, rendering);
   await tellLeftOut(printed, options, new Warnings(log));
   await stdout.write(options.format === "table" ? printed.text : resultFor(stdout, printed.text));
 }
@@ -65,11 +65,11 @@ export async function print(
  * @throws {EmpusaError} naming the first of them, where that is not to be
  */
 export async function tellLeftOut(
-  { leftOut = [], collisions = [] }: Printed,
+  { skipped = [], collisions = [] }: Rendered,
   { format, strict }: { readonly format: FormatName; readonly strict: boolean },
   warnings: Warnings,
 ): Promise<void> {
-  for (const { instance, rule } of leftOut) {
+  for (const { instance, rule } of skipped) {
     const what = `${label(instance)} at ${shorten(instance.location)}`;
     const why = `as ${format} an instance must ${rule}`;
     if (strict) throw new EmpusaError(`cannot print ${what}: ${why}`);

@@ -1,4 +1,4 @@
-import { json } from "../../../formats/json.ts";
+import { servicesAsJson } from "../../../formats/json.ts";
 import {
   compareInstances,
   instanceId,
@@ -16,7 +16,7 @@ export function services(selection: Selection): Subject<RegisteredInstance> {
     plural: "services",
     countedIn: "EMPUSA_SERVICE_COUNT",
     object: ({ type, name, location }) => ({ service: `${type}/${name}`, type, name, location }),
-    json: (instances) => json(instances).text,
+    json: servicesAsJson,
     columns: (instance) => [instanceId(instance), instance.location],
   };
 }
