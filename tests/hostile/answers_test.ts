@@ -1,4 +1,4 @@
-/** An etcd that is broken, or means harm, ends an attempt: never the process, its memory, or its patience. */
+/** A broken or malicious etcd fails an attempt: it ends no process, and exhausts no memory. */
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { gzipSync } from "node:zlib";
@@ -73,7 +73,7 @@ const broken: readonly [what: string, of: (registry: Registry) => Promise<unknow
 
 const name = (n: number): string => `/foo/service/web/${n}`;
 
-test("what no etcd answers is an endpoint's failure, and is asked again with pauses", async () => {
+test("an invalid answer fails the endpoint, and empusa retries with pauses", async () => {
   await inParallel(broken, async ([, operation, scripts]) => {
     await using etcd = await HostileEtcd.start(scripts);
     using registry = await open(etcd);
@@ -83,7 +83,7 @@ test("what no etcd answers is an endpoint's failure, and is asked again with pau
   });
 });
 
-test("a compressed answer is refused before it is inflated", async () => {
+test("empusa rejects a compressed answer before it inflates it", async () => {
   const zeros = Buffer.alloc(200 * 2 ** 20);
   const bomb = gzipSync(zeros);
   await using etcd = await HostileEtcd.start({
@@ -102,7 +102,7 @@ test("a compressed answer is refused before it is inflated", async () => {
   assert(grown < 100, `${grown} MiB more`);
 });
 
-test("a list whose values are large is read in smaller pages", async () => {
+test("a list of large values is read in smaller pages", async () => {
   const all = Array.from({ length: 100 }, (_, i) => name(100 + i));
   await using etcd = await HostileEtcd.start({
     Range: (call, request) => {
@@ -121,7 +121,7 @@ test("a list whose values are large is read in smaller pages", async () => {
   assertEquals((await registry.list()).instances.length, all.length);
 });
 
-test("who always loses a transaction comes back slower and slower", async () => {
+test("a claim that keeps losing its transaction backs off", async () => {
   let revision = 10;
   await using etcd = await HostileEtcd.start({
     Txn: (call) => {
@@ -136,7 +136,7 @@ test("who always loses a transaction comes back slower and slower", async () => 
   assert((etcd.calls.get("Txn") ?? 0) < 15, `${etcd.calls.get("Txn")} calls`);
 });
 
-test("a lease that is there and is not is asked for slower and slower", async () => {
+test("a grant backs off while etcd contradicts itself about the lease", async () => {
   await using etcd = await HostileEtcd.start({
     LeaseGrant: (call) => call.end(9, "etcdserver: lease already exists"),
     LeaseKeepAlive: (call, request) => call.send([[1, header()], [2, request.get(1) ?? 0n], [3, 0]]),
@@ -146,7 +146,7 @@ test("a lease that is there and is not is asked for slower and slower", async ()
   assert((etcd.calls.get("LeaseGrant") ?? 0) < 15, `${etcd.calls.get("LeaseGrant")} calls`);
 });
 
-test("answers that are broken at random lead to errors of ours, in time, and to nothing else", async () => {
+test("randomly broken answers lead to errors of empusa in time, and to nothing else", async () => {
   const { broken } = await fuzzAnswers(1);
   assert(broken > 5, `${broken} answers were broken`);
 });

@@ -1,11 +1,11 @@
-/** A network that takes everything and brings nothing, which no proxy can do: the kernel has to. */
+/** A network that drops every packet: only the kernel can simulate it. */
 import { assert } from "@std/assert";
 import { missingNamespaces, missingPrograms, testUnless } from "../support/lacking.ts";
 import { projectFile } from "../support/project.ts";
 
 testUnless(
   missingPrograms("ip", "iptables", "unshare") ?? missingNamespaces("--net"),
-  "after a black hole that lasts longer than the TTL a service is registered again within a second",
+  "a service is registered again within a second after a black hole longer than its TTL",
   async () => {
     const child = projectFile("tests/support/black_hole_child.ts");
     const { stdout, stderr } = await new Deno.Command("unshare", {

@@ -1,11 +1,11 @@
-/** A revision that is compacted away while it is read is no failure: everything is read again, at another one. */
+/** If a revision is compacted during a list, empusa reads everything again at a newer revision. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { UnreachableError } from "../../src/errors.ts";
 import { openRegistry, parseEndpoints, type Registry } from "../../src/registry/mod.ts";
 import { Etcd } from "../support/etcd.ts";
 import { answer, header, HostileEtcd, keyValue, type Script } from "../support/hostile_etcd.ts";
 
-/** The client of etcd ends its timers and sockets in its own time. */
+/** etcd3 and grpc-js end their timers and sockets after the test. */
 function test(name: string, fn: () => Promise<void>): void {
   Deno.test({ name, fn, sanitizeOps: false, sanitizeResources: false });
 }
@@ -14,7 +14,7 @@ function open({ endpoint }: { readonly endpoint: string }, timeout: number): Pro
   return openRegistry({ endpoints: parseEndpoints(endpoint, "http"), treeRoot: "/foo", timeout });
 }
 
-test("lists are complete while etcd forgets each revision but the newest", async () => {
+test("lists are complete while etcd compacts all revisions but the newest", async () => {
   await using etcd = await Etcd.start();
   await etcd.putMany(Array.from({ length: 8000 }, (_, i) => [`/foo/service/t${i % 2}/${i}`, "h:1"]));
   using registry = await open(etcd, 20_000);
@@ -26,7 +26,7 @@ test("lists are complete while etcd forgets each revision but the newest", async
     for (; !over; times++) {
       const { header: { revision } } = await post("put", { key: btoa("/other"), value: btoa("x") });
       await post("compaction", { revision });
-      // So that it can be read at all in between.
+      // Leaves time for a list to succeed.
       await new Promise((resolve) => setTimeout(resolve, 150 * Math.random()));
     }
     return times;
@@ -42,7 +42,7 @@ test("lists are complete while etcd forgets each revision but the newest", async
   assert(await compactions > 2);
 });
 
-/** A range of two pages, whose second is compacted away so many times. */
+/** A range of two pages. The revision of the second one is compacted so many times. */
 function compacting(times: number): Script {
   let left = times;
   return (call, request) => {
@@ -56,7 +56,7 @@ function compacting(times: number): Script {
   };
 }
 
-test("a list begins again at the first page, with pauses, until the time is over", async () => {
+test("a list starts again at the first page, with pauses, until its deadline", async () => {
   await using etcd = await HostileEtcd.start({ Range: compacting(2) });
   using registry = await open(etcd, 4000);
   assertEquals((await registry.list()).instances.map(({ name }) => name), ["a", "b"]);

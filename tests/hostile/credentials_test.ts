@@ -1,4 +1,4 @@
-/** Credentials that are exchanged under a process that goes on. */
+/** Credentials that change while a process runs. */
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { CertificateAuthority } from "../support/certificates.ts";
 import { Etcd } from "../support/etcd.ts";
@@ -14,7 +14,7 @@ async function leaves(running: Running): Promise<string> {
   return stderr;
 }
 
-Deno.test("a CA, a client certificate and its key are read again when etcd has new ones", async () => {
+Deno.test("empusa reads the CA, the client certificate and its key again after etcd has new ones", async () => {
   await using old = await CertificateAuthority.make();
   await using next = await CertificateAuthority.make();
   const folder = await Deno.makeTempDir();
@@ -61,7 +61,7 @@ Deno.test("a CA, a client certificate and its key are read again when etcd has n
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("a password is read again when it was changed", async () => {
+Deno.test("empusa reads the password again after it was changed", async () => {
   await using etcd = await Etcd.start();
   await etcd.enableAuth();
   const file = await Deno.makeTempFile();
@@ -75,7 +75,7 @@ Deno.test("a password is read again when it was changed", async () => {
   await using running = start(refresher, env);
   await running.said("registered");
   await etcd.changePassword("root", "rootpw", "newpw");
-  // The stream that refreshes the lease goes on with its token; what writes the key logs in again.
+  // The keep-alive stream goes on with its token; the write of the key logs in again.
   await etcd.etcdctl("--user=root:newpw", "del", key);
   await running.said('user "root" or the password is wrong');
   await Deno.writeTextFile(file, "newpw\n");

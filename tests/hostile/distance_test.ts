@@ -1,4 +1,4 @@
-/** Ways to etcd that are long or narrow: slow is not dead. */
+/** Slow networks: empusa does not take them for dead ones. */
 import { assert, assertEquals } from "@std/assert";
 import { openRegistry, parseEndpoints, type Registry, type SessionEvent } from "../../src/registry/mod.ts";
 import { Etcd } from "../support/etcd.ts";
@@ -11,17 +11,17 @@ function open({ endpoint }: { readonly endpoint: string }, timeout = 5000): Prom
   return openRegistry({ endpoints: parseEndpoints(endpoint, "http"), treeRoot: "/foo", timeout });
 }
 
-/** The client of etcd ends its timers and sockets in its own time. */
+/** etcd3 and grpc-js end their timers and sockets after the test. */
 function test(name: string, fn: (t: Deno.TestContext) => Promise<void>): void {
   Deno.test({ name, fn, sanitizeOps: false, sanitizeResources: false });
 }
 
-/** So many services, in etcd. */
+/** Puts so many services into etcd. */
 async function fill(etcd: Etcd, count: number): Promise<void> {
   await etcd.putMany(Array.from({ length: count }, (_, i) => [`/foo/service/web/web-${i}`, `10.0.0.1:${i}`]));
 }
 
-test("one endpoint far away answers", async (t) => {
+test("list, register and watch work with long round trips", async (t) => {
   await using etcd = await Etcd.start();
   for (const roundTrip of [400, 1000, 1500]) {
     using proxy = new Proxy(etcd.endpoint, 0, { roundTrip });
@@ -57,7 +57,7 @@ test("one endpoint far away answers", async (t) => {
   }
 });
 
-test("nothing is lost where the round trip is less than a third of the TTL", async () => {
+test("a registration survives a round trip of a third of its TTL", async () => {
   await using etcd = await Etcd.start({ slowElections: true });
   using proxy = new Proxy(etcd.endpoint, 0, { roundTrip: 1600 });
   using registry = await open(proxy);
@@ -75,15 +75,15 @@ test("nothing is lost where the round trip is less than a third of the TTL", asy
   await over;
   assertEquals(missing, 0);
   assertEquals(events.map(({ kind }) => kind), []);
-  // Until it is known how far away etcd is, and not one for each refresh.
+  // A few until empusa knows the round trip, but not one for each refresh.
   const { accepted } = proxy;
   assert(accepted <= 6, `${accepted} connections`);
 });
 
-test("a large answer arrives over a slow link, in what the link takes for it", async () => {
+test("a large list over a slow link takes no longer than the link needs", async () => {
   await using etcd = await Etcd.start();
   await fill(etcd, 2000);
-  // 16 KB a second: about 120 KB are 8 s.
+  // At 16 KB/s, about 120 KB take 8 s.
   using proxy = new Proxy(etcd.endpoint, 0, { rate: 16_000 });
   using registry = await open(proxy, 25_000);
   const began = performance.now();
@@ -93,7 +93,7 @@ test("a large answer arrives over a slow link, in what the link takes for it", a
   assertEquals(proxy.accepted, 1);
 });
 
-test("watches are told of changes over a slow link", async () => {
+test("watches report every change over a slow link", async () => {
   await using etcd = await Etcd.start();
   await fill(etcd, 1000);
   using proxy = new Proxy(etcd.endpoint, 0, { rate: 16_000 });
@@ -111,6 +111,6 @@ test("watches are told of changes over a slow link", async () => {
   await until("both are told of all", () => told.every((count) => count === 100), 30);
   stop.abort();
   await Promise.all(watching);
-  // One each, and what looks after those that have to wait.
+  // One for each watch, and the probes for calls that wait.
   assert(proxy.accepted <= 4, `${proxy.accepted} connections`);
 });

@@ -1,4 +1,4 @@
-/** What libraries say of themselves stays with us. */
+/** Messages about the internals of libraries reach no user. */
 import { assert, assertEquals } from "@std/assert";
 import { UnreachableError } from "../../src/errors.ts";
 import { EtcdStore } from "../../src/registry/etcd/store.ts";
@@ -10,7 +10,7 @@ import { Cluster } from "../support/etcd.ts";
 const [endpoint] = parseEndpoints("127.0.0.1:2379", "http") as [ReturnType<typeof parseEndpoints>[number]];
 const circumstances = { endpoint, tls: undefined, username: undefined, right: undefined, isAbandoned: false };
 
-Deno.test("no sentence of a library's internals reaches a user", async () => {
+Deno.test("no message about a library's internals reaches a user", async () => {
   const sentences = [
     "Tried to call a KV method on etcd3, but the client was already closed",
     "13 INTERNAL: Received RST_STREAM with code 2 (Internal server error)",
@@ -33,8 +33,8 @@ Deno.test("no sentence of a library's internals reaches a user", async () => {
 });
 
 Deno.test({
-  name: "where two of three members are frozen, status and list say so, in our words",
-  // The client of etcd ends its timers and sockets in its own time.
+  name: "with two of three members frozen, status and list report it without naming a library",
+  // etcd3 and grpc-js end their timers and sockets after the test.
   sanitizeOps: false,
   sanitizeResources: false,
   async fn(): Promise<void> {

@@ -1,4 +1,4 @@
-/** What only this member of a cluster says is no answer of the cluster: the next one is asked. */
+/** Errors that concern one member of a cluster: empusa asks the next member. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { openRegistry, parseEndpoints, type Registry } from "../../src/registry/mod.ts";
 import { answer, header, HostileEtcd, keyValue, refusal, type Scripts } from "../support/hostile_etcd.ts";
@@ -8,7 +8,7 @@ import { connect, empusa } from "../support/program.ts";
 
 const web = { type: "web", name: "a", location: "h:1" };
 
-/** The client of etcd ends its timers and sockets in its own time. */
+/** etcd3 and grpc-js end their timers and sockets after the test. */
 function test(name: string, fn: () => Promise<void>): void {
   Deno.test({ name, fn, sanitizeOps: false, sanitizeResources: false });
 }
@@ -17,7 +17,7 @@ function open(endpoints: string, timeout = 4000): Promise<Registry> {
   return openRegistry({ endpoints: parseEndpoints(endpoints, "http"), treeRoot: "/foo", timeout });
 }
 
-/** Answers everything with that. */
+/** Answers every call with this status. */
 function all(status: number, words: string): Scripts {
   const methods = ["Range", "Txn", "DeleteRange", "LeaseGrant", "LeaseRevoke", "LeaseKeepAlive", "Watch"];
   return Object.fromEntries(methods.map((method) => [method, refusal(status, words)]));
@@ -37,7 +37,7 @@ const said: readonly (readonly [status: number, words: string])[] = [
   [8, "Bandwidth exhausted or memory limit exceeded"],
 ];
 
-test("a member that cannot serve is passed over, by one-shots, sessions and watches", async () => {
+test("one-shot commands, sessions and watches skip a member that cannot serve", async () => {
   await Promise.all(said.map(async ([status, words]) => {
     await using sick = await HostileEtcd.start(all(status, words));
     await using well = await HostileEtcd.start({
@@ -68,7 +68,7 @@ test("a member that cannot serve is passed over, by one-shots, sessions and watc
   }));
 });
 
-test("a learner among the endpoints costs nothing, and status names it", async () => {
+test("commands skip a learner among the endpoints, and status names it", async () => {
   await using etcd = await Etcd.start();
   const [client, peer] = freePorts(2).map((port) => `127.0.0.1:${port}`) as [string, string];
   const added = await etcd.etcdctl("member", "add", "learner", "--learner", `--peer-urls=http://${peer}`);
@@ -125,7 +125,7 @@ const secret: Scripts = {
   Status: refusal(7, "etcdserver: permission denied"),
 };
 
-Deno.test("an endpoint that keeps its status to itself is reachable all the same", async () => {
+Deno.test("an endpoint that withholds its status counts as reachable", async () => {
   await using etcd = await HostileEtcd.start(secret);
   const env = { ...connect(etcd), EMPUSA_ETCD_USERNAME: "app", EMPUSA_ETCD_PASSWORD: "secret" };
   const table = await empusa(["status"], env);
@@ -144,7 +144,7 @@ Deno.test("an endpoint that keeps its status to itself is reachable all the same
   });
 });
 
-Deno.test("status does not wait for an endpoint that is silent when all else is known", async () => {
+Deno.test("status does not wait for a silent endpoint once all others have answered", async () => {
   await using etcd = await HostileEtcd.start();
   await using silent = await HostileEtcd.start({ Alarm: () => {}, Status: () => {} });
   const { code, stdout, took } = await empusa(["status"], {

@@ -1,4 +1,4 @@
-/** Whom we trust, and what we say where we do not: no environment and no certificate gets around it. */
+/** Verification of certificates: no environment and no certificate gets around it. */
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { connectionOf, refuseIgnored } from "../../src/settings/access.ts";
 import { connectionSettings } from "../../src/settings/connection.ts";
@@ -18,7 +18,7 @@ function list(endpoint: string, env: Env = {}): Promise<Outcome> {
   return empusa(["service", "list"], { ...ours, ...env });
 }
 
-/** Warnings about a connection, or the error that it ends with. */
+/** The warnings about a connection. */
 async function warnings(given: Record<string, unknown>, system = fakeSystem()): Promise<string[]> {
   const said: string[] = [];
   await connectionOf(
@@ -29,7 +29,7 @@ async function warnings(given: Record<string, unknown>, system = fakeSystem()): 
   return said;
 }
 
-Deno.test("a server's certificate is refused for what is wrong with it", async (t) => {
+Deno.test("the error names what is wrong with a server's certificate", async (t) => {
   await using ca = await CertificateAuthority.make();
   const expired = await ca.sign("expired", names, { from: -2 * hour, to: -hour });
   const future = await ca.sign("future", names, { from: hour, to: 2 * hour });
@@ -63,7 +63,7 @@ Deno.test("a server's certificate is refused for what is wrong with it", async (
   }
 });
 
-Deno.test("a server that speaks no TLS 1.2 is told as one, and at once", async () => {
+Deno.test("the error says at once that a server does not support TLS 1.2", async () => {
   await using ca = await CertificateAuthority.make();
   const { cert, key } = await ca.sign("old", names);
   const [port] = freePorts(1);
@@ -89,7 +89,7 @@ Deno.test("a server that speaks no TLS 1.2 is told as one, and at once", async (
   }
 });
 
-Deno.test("NODE_TLS_REJECT_UNAUTHORIZED=0 switches nothing off, and is warned about", async () => {
+Deno.test("empusa ignores NODE_TLS_REJECT_UNAUTHORIZED=0, and warns about it", async () => {
   await using ca = await CertificateAuthority.make();
   await using other = await CertificateAuthority.make();
   await using etcd = await Etcd.start({ tls: await ca.sign("etcd", names) });
@@ -103,7 +103,7 @@ Deno.test("NODE_TLS_REJECT_UNAUTHORIZED=0 switches nothing off, and is warned ab
   assertEquals({ code, stderr }, { code: 0, stderr: warning });
 });
 
-Deno.test("a password in an endpoint is refused, and not shown", async () => {
+Deno.test("empusa rejects a password in an endpoint, and does not print it", async () => {
   for (
     const [endpoint, shown] of [
       ["http://user:secret@etcd:2379", "http://***@etcd:2379"],
@@ -121,7 +121,7 @@ Deno.test("a password in an endpoint is refused, and not shown", async () => {
   }
 });
 
-Deno.test("a password that others can read is warned about", async () => {
+Deno.test("empusa warns about a password that other users can read", async () => {
   const file = await Deno.makeTempFile();
   await Deno.writeTextFile(file, "secret");
   const user = { etcdUsername: "u", etcdPasswordFile: file };
@@ -151,7 +151,7 @@ Deno.test("the password may come from standard input", async () => {
   }
 });
 
-Deno.test("a file that Deno may not read is no reason to allow everything", async () => {
+Deno.test("the message about an unreadable file does not suggest --allow-all", async () => {
   const system = fakeSystem();
   const { readFile } = system;
   const refusing = {
@@ -172,7 +172,7 @@ Deno.test("a file that Deno may not read is no reason to allow everything", asyn
   );
 });
 
-Deno.test("a runtime that would ignore what is asked of TLS refuses it", () => {
+Deno.test("options that the runtime would ignore are usage errors", () => {
   for (const version of ["2.4.2", "2.9.5", "1.46.0"]) {
     assertEquals([version, isVerified(version)], [version, false]);
   }

@@ -1,10 +1,10 @@
-/** Connections that nobody uses: those that were closed, and those that grpc-js makes for channels that were. */
+/** Connections without a use: closed ones, and those that grpc-js makes for closed channels. */
 import "../../src/registry/etcd/compat/http2.ts";
 import http2 from "node:http2";
 import net, { type AddressInfo } from "node:net";
 import { until } from "../support/pause.ts";
 
-Deno.test("a connection over which nothing is asked is ended, and one with a request is kept", async () => {
+Deno.test("a connection without requests ends, and one with a request stays", async () => {
   const server = http2.createServer();
   server.on("stream", (stream: http2.ServerHttp2Stream) => stream.respond({ ":status": 200 }));
   server.listen(0, "127.0.0.1");
@@ -24,7 +24,7 @@ Deno.test("a connection over which nothing is asked is ended, and one with a req
   }
 });
 
-Deno.test("a closed connection is let go of, though the other side does not end it", async () => {
+Deno.test("a closed connection releases its socket, even if the peer does not end it", async () => {
   const server = net.createServer({ allowHalfOpen: true }, (socket) => {
     // An empty SETTINGS frame is all that the other side waits for (RFC 9113, section 3.4).
     socket.write(new Uint8Array([0, 0, 0, 4, 0, 0, 0, 0, 0]));

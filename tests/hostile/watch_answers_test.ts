@@ -58,7 +58,7 @@ async function follow(
   return seen;
 }
 
-test("what no etcd tells ends a watch, is not passed on, and the watch begins anew with pauses", async () => {
+test("an invalid answer ends a watch unreported, and the watch starts again with pauses", async () => {
   await inParallel(watched, async ([, messages, told]) => {
     await using etcd = await HostileEtcd.start({
       Watch: async (call) => {
@@ -76,7 +76,7 @@ test("what no etcd tells ends a watch, is not passed on, and the watch begins an
   });
 });
 
-test("a revision that comes in parts is passed on when it is complete", async () => {
+test("a revision that arrives in parts is reported once it is complete", async () => {
   const parts: Message[] = [
     created,
     [...events(put(name(1), 20), put(name(2), 21)), [7, 1]],
@@ -100,7 +100,7 @@ test("a revision that comes in parts is passed on when it is complete", async ()
   assertEquals(revisions(all), [20, 21, 21, 21, 22]);
 });
 
-test("what is kept registered outlives each of these, and is back when etcd is well", async () => {
+test("a registration survives each invalid answer, and is restored when etcd recovers", async () => {
   await using etcd = await HostileEtcd.start();
   using first = await open(etcd, 5000);
   await first.list();
