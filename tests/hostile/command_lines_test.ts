@@ -1,4 +1,4 @@
-/** Random command lines and environments end as documented; `scripts/fuzz_command_lines` tries more of them. */
+/** Random command lines and environments end as documented; `deno task fuzz:command-lines` tries more of them. */
 import { assertEquals } from "@std/assert";
 import { fuzzCommandLines } from "../support/command_line_fuzz.ts";
 import { Etcd } from "../support/etcd.ts";

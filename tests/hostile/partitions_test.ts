@@ -1,4 +1,4 @@
-/** A short seed of the partitions, where this machine can make them; `scripts/partitions` runs longer ones. */
+/** A short seed of the partitions, where this machine can make them; `deno task partitions` runs longer ones. */
 import { missing } from "../../tools/partitions/needs.ts";
 import { testUnless } from "../support/lacking.ts";
 import { launch } from "../support/program.ts";
@@ -12,7 +12,7 @@ testUnless(
   await missing(),
   "registrations and watches survive frozen members, reordered packets and a partition",
   async () => {
-    await using partitions = launch([projectFile("scripts/partitions"), "3", "1108"], {
+    await using partitions = launch([projectFile("tools/run"), "partitions/main", "3", "1108"], {
       // Other tests run at the same time.
       EMPUSA_PROMISED: "1500",
       ...executable === undefined ? {} : { EMPUSA_EXECUTABLE: executable },

@@ -1,4 +1,4 @@
-/** Watches under fire. `scripts/watch_model` does the same for as many seeds as one likes. */
+/** Watches under fire. `deno task watch-model` does the same for as many seeds as one likes. */
 import { assert } from "@std/assert";
 import { compare } from "../support/watch_model.ts";
 

@@ -103,7 +103,7 @@ Deno.test("a package that is not the pinned one is refused", async () => {
       "--no-lock",
       "--no-config",
       "-A",
-      projectFile("scripts/npm_only/prepare.ts"),
+      projectFile("tools/offline/npm_only/prepare.ts"),
       `${folder}/package.tgz`,
       "A==",
       folder,

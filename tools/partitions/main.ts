@@ -1,12 +1,12 @@
 /**
- * Keeps services registered in a cluster of three while their network fails: `scripts/partitions`. This process makes
+ * Keeps services registered in a cluster of three while their network fails: `deno task partitions`. This process makes
  * the namespaces and a folder, and removes them; all else goes on inside, in `inside.ts`.
  */
 import { missing, unshare } from "./needs.ts";
 import type { Order } from "./run.ts";
 import { projectFile } from "../../tests/support/project.ts";
 
-const usage = "usage: scripts/partitions [table | FAULTS|SECONDSs [SEED [WORD…]]]";
+const usage = "usage: deno task partitions [table | FAULTS|SECONDSs [SEED [WORD…]]]";
 
 /** Longer than this one fault never lasts, in seconds: a run that is stuck ends by itself. */
 const longestFault = 60;

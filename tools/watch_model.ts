@@ -1,4 +1,4 @@
-/** Compares watches under fire with a model, over many seeds: `scripts/watch_model [SEEDS [FIRST]]`. */
+/** Compares watches under fire with a model, over many seeds: `deno task watch-model [SEEDS [FIRST]]`. */
 import { compare } from "../tests/support/watch_model.ts";
 
 const [seeds = 20, first = 1] = Deno.args.map(Number);

@@ -1,6 +1,6 @@
-/** Carries out random command lines and environments: `scripts/fuzz_command_lines [COUNT [SEED]]`. */
-import { fuzzCommandLines } from "../tests/support/command_line_fuzz.ts";
-import { Etcd } from "../tests/support/etcd.ts";
+/** Carries out random command lines and environments: `deno task fuzz:command-lines [COUNT [SEED]]`. */
+import { fuzzCommandLines } from "../../tests/support/command_line_fuzz.ts";
+import { Etcd } from "../../tests/support/etcd.ts";
 
 const [count = 300, seed = 1] = Deno.args.map(Number);
 const folder = await Deno.makeTempDir({ prefix: "empusa-fuzz-" });

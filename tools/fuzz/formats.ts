@@ -1,5 +1,5 @@
-/** Puts hostile names and values through every format and its readers: `scripts/fuzz_formats [ROUNDS [SEED [READINGS]]]`. */
-import { fuzzFormats } from "../tests/support/format_fuzz.ts";
+/** Puts hostile names and values through every format and its readers: `deno task fuzz:formats [ROUNDS [SEED [READINGS]]]`. */
+import { fuzzFormats } from "../../tests/support/format_fuzz.ts";
 
 const [rounds = 5000, seed = 1, readings = 20] = Deno.args.map(Number);
 const count = await fuzzFormats(seed, rounds, readings);

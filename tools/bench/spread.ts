@@ -1,9 +1,9 @@
 /**
  * Lets many refreshers, each a process, lose their leases together, and prints when each was registered again:
- * `scripts/spread [REFRESHERS]`. etcd is killed, loses its data and is started again.
+ * `deno task bench:spread [REFRESHERS]`. etcd is killed, loses its data and is started again.
  */
-import { Etcd } from "../tests/support/etcd.ts";
-import { registerWeb, type Running, start } from "../tests/support/program.ts";
+import { Etcd } from "../../tests/support/etcd.ts";
+import { registerWeb, type Running, start } from "../../tests/support/program.ts";
 
 const [refreshers = 100] = Deno.args.map(Number);
 const ttl = 5;

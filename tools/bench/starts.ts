@@ -1,12 +1,21 @@
 /**
  * Measures starts, memory and sizes, each thing in turn in every round, and prints a table with medians and, behind
- * them, the quickest and the slowest: `bench.ts HELLO EXECUTABLE BUNDLE DENO PERMISSIONS [RUNS]`.
+ * them, the fastest and the slowest: `deno task bench [RUNS]`. Beside source, bundle and executable, which it makes, stand
+ * etcdctl and a compiled hello world.
  */
-import { Etcd } from "../tests/support/etcd.ts";
-import { pause } from "../tests/support/pause.ts";
-import { projectFile } from "../tests/support/project.ts";
+import config from "../../deno.json" with { type: "json" };
+import { Etcd } from "../../tests/support/etcd.ts";
+import { pause } from "../../tests/support/pause.ts";
+import { projectFile } from "../../tests/support/project.ts";
 
-const [hello = "", executable = "", bundle = "", deno = "", permissions = "", runs = "20"] = Deno.args;
+const [runs = "20"] = Deno.args;
+const deno = Deno.execPath();
+const permissions = Deno.env.get("EMPUSA_PERMISSIONS") ?? "--allow-all";
+const target = `${Deno.build.arch}-unknown-linux-gnu`;
+await make(projectFile("scripts/compile"), target);
+const bundle = projectFile("dist/empusa.js");
+const executable = projectFile(`dist/empusa-${config.version}-${target}/empusa`);
+const hello = await compiledHello();
 const services = 1000;
 /** How long a refresher idles before its memory counts, in milliseconds. */
 const idle = 60_000;
@@ -25,6 +34,26 @@ const env = {
 };
 
 type Line = readonly string[];
+
+async function make(program: string, ...args: Line): Promise<void> {
+  const { success } = await new Deno.Command(program, {
+    args: [...args],
+    stdout: "inherit",
+    stderr: "inherit",
+  })
+    .output();
+  if (!success) throw new Error(`${program} failed`);
+}
+
+/** An executable that only says hello, made with the same compiler. */
+async function compiledHello(): Promise<string> {
+  const source = projectFile(".deps/hello.js");
+  const program = projectFile(".deps/hello");
+  await Deno.writeTextFile(source, 'console.log("hello");\n');
+  const flags = "--quiet --no-config --no-lock --no-npm --no-check --no-prompt".split(" ");
+  await make(Deno.env.get("DENO_BIN") ?? deno, "compile", ...flags, "--output", program, source);
+  return program;
+}
 
 /** Nothing is registered twice under a name: who finds nobody there has less to do. */
 let count = 0;

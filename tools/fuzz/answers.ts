@@ -1,5 +1,5 @@
-/** Puts broken answers of etcd, at random, before every operation: `scripts/fuzz_answers [SEEDS [FIRST]]`. */
-import { fuzzAnswers } from "../tests/support/answer_fuzz.ts";
+/** Puts broken answers of etcd, at random, before every operation: `deno task fuzz:answers [SEEDS [FIRST]]`. */
+import { fuzzAnswers } from "../../tests/support/answer_fuzz.ts";
 
 const [seeds = 20, first = 1] = Deno.args.map(Number);
 const print = (line: string): Promise<number> => Deno.stdout.write(new TextEncoder().encode(`${line}\n`));

@@ -1,4 +1,4 @@
-/** Prints what becomes of a registration under each fault, as a table: `scripts/faults [WORD…]`. */
+/** Prints what becomes of a registration under each fault, as a table: `deno task faults [WORD…]`. */
 import { faults, ttl } from "../tests/support/faults.ts";
 import { type Result, runFault } from "../tests/support/run_fault.ts";
 

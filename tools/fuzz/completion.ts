@@ -1,5 +1,5 @@
-/** Has real shells complete random hostile candidates: `scripts/fuzz_completion [COUNT [SEED]]`. */
-import { fuzzCompletion } from "../tests/support/completion_fuzz.ts";
+/** Has real shells complete random hostile candidates: `deno task fuzz:completion [COUNT [SEED]]`. */
+import { fuzzCompletion } from "../../tests/support/completion_fuzz.ts";
 
 const [count = 50, seed = 1] = Deno.args.map(Number);
 const wrong = await fuzzCompletion(seed, count);

@@ -1,10 +1,10 @@
 /**
- * Measures finding beside etcdctl, side by side in one run, and prints tables: `scripts/bench_finding [RUNS]`.
+ * Measures finding beside etcdctl, side by side in one run, and prints tables: `deno task bench:finding [RUNS]`.
  * Time and memory of listing everything, and how long it takes from a put to a watcher's line.
  */
-import { Etcd } from "../tests/support/etcd.ts";
-import { projectFile } from "../tests/support/project.ts";
-import { pause } from "../tests/support/pause.ts";
+import { Etcd } from "../../tests/support/etcd.ts";
+import { projectFile } from "../../tests/support/project.ts";
+import { pause } from "../../tests/support/pause.ts";
 
 const [runs = 5] = Deno.args.map(Number);
 const sizes = [10_000, 100_000];

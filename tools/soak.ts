@@ -1,6 +1,6 @@
 /**
  * Keeps a service registered in a cluster of three while random faults happen, from a list that a seed makes:
- * `scripts/soak [SECONDS [SEED]]`. Prints what it saw, and fails where the refresher ended, said something
+ * `deno task soak [SECONDS [SEED]]`. Prints what it saw, and fails where the refresher ended, said something
  * unexpected, was not back soon, or grew.
  */
 import { Cluster, type Etcd } from "../tests/support/etcd.ts";
