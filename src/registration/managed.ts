@@ -202,9 +202,11 @@ export class ManagedRegistration {
     await delay(timeout, this.#over.signal);
     if (this.#hasBeenRegistered || this.#over.signal.aborted) return;
     const { message, advice, exitCode } = this.#outage ?? this.#conflict ??
-      new UnreachableError("no etcd answered");
+      new UnreachableError("etcd did not answer");
     const error = new EmpusaError(
-      `${label(this.#instance)} was not registered within ${timeout / 1000} s, and is stopped: ${message}`,
+      `cannot register ${label(this.#instance)} within ${
+        timeout / 1000
+      } s, so empusa stopped the command: ${message}`,
       { advice, exitCode },
     );
     this.#failed.resolve({ error, code: exitCode });
@@ -228,7 +230,7 @@ export class ManagedRegistration {
         this.#outage = undefined;
         break;
       case "blocked":
-        this.#conflict = new ConflictError(`it is held by ${showHolder(event.holder)}`);
+        this.#conflict = new ConflictError(`held by ${showHolder(event.holder)}`);
         break;
       case "lost":
         this.#onGone();
@@ -257,7 +259,7 @@ export class ManagedRegistration {
     escalate?.addEventListener("abort", () => resolve());
     return await Promise.race([
       this.#remove(),
-      aborted.then(() => new UnreachableError("there was no time for it")),
+      aborted.then(() => new UnreachableError("interrupted by a second signal")),
     ]);
   }
 

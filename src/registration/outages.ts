@@ -7,9 +7,9 @@ export type Line = readonly [level: "error" | "warn" | "info", message: string];
 
 export function describeOutage(event: OutageEvent): Line {
   if (event.kind === "reconnected") {
-    return ["info", `back after ${(event.after / 1000).toFixed(1)} s: etcd answers`];
+    return ["info", `reconnected to etcd after ${(event.after / 1000).toFixed(1)} s`];
   }
   const { since, error } = event;
-  const what = error instanceof RefusedError ? "refused" : "cut off";
-  return ["warn", `${what} since ${new Date(since).toISOString()}, and trying again: ${error.message}`];
+  const what = error instanceof RefusedError ? "refused by etcd" : "disconnected from etcd";
+  return ["warn", `${what} since ${new Date(since).toISOString()}, retrying: ${error.message}`];
 }

@@ -18,7 +18,7 @@ export class StatusReporter implements Disposable {
   constructor(log: Log, system: System) {
     this.#log = log;
     this.#manager = new ServiceManager(system, (error) => {
-      void log.warn(`cannot tell the service manager at $NOTIFY_SOCKET how it is: ${error.message}`);
+      void log.warn(`cannot notify the service manager at $NOTIFY_SOCKET: ${error.message}`);
     });
     this.#watchdog = this.#manager.watchdog();
   }
@@ -64,27 +64,32 @@ function describe(event: ReportedEvent): Line {
     case "reconnected":
       return describeOutage(event);
     case "ttl-exceeded":
-      return ["warn", "cut off for longer than the TTL: what was registered is gone, or about to go"];
+      return [
+        "warn",
+        "disconnected from etcd for longer than the TTL: the registration has expired, or is about to",
+      ];
     case "unregistered":
-      return ["info", `${formatUnregistered(event.instance)}, until it is healthy`];
+      return ["info", `${formatUnregistered(event.instance)} until it is healthy`];
     case "blocked":
       return [
         "warn",
-        `${label(event.instance)} is held by ${showHolder(event.holder)}: waiting until it is free`,
+        `cannot register ${label(event.instance)}: held by ${
+          showHolder(event.holder)
+        }; waiting until the name is free`,
       ];
     case "restored":
       return [
         "warn",
         `registered ${label(event.instance)} again, because ${
-          event.because === "removed" ? "somebody had removed it" : "its lease had ended"
+          event.because === "removed" ? "its key was removed" : "its lease expired"
         }`,
       ];
     case "reclaimed":
-      return ["warn", `took ${label(event.instance)} back from ${showHolder(event.holder)}`];
+      return ["warn", `reclaimed ${label(event.instance)} from ${showHolder(event.holder)}`];
     case "lost":
       return [
         "error",
-        `${label(event.instance)} was taken over by ${showHolder(event.holder)}: it is no longer ours`,
+        `lost ${label(event.instance)}: ${showHolder(event.holder)} took over the name`,
       ];
   }
 }
@@ -117,12 +122,12 @@ export function formatRegistered(
 }
 
 export function formatUnregistered(instance: Instance): string {
-  return `unregistered: ${label(instance)}`;
+  return `unregistered ${label(instance)}`;
 }
 
 /** Says that the instance stays registered when empusa exits: for the TTL, in seconds, or without one. */
 export function formatKept(instance: Instance, ttl: number | undefined): string {
-  return `left registered: ${label(instance)}${ttl === undefined ? "" : `, for ${ttl} s at most`}`;
+  return `${label(instance)} stays registered${ttl === undefined ? "" : ` for at most ${ttl} s`}`;
 }
 
 /** Says that the instance could not be unregistered, and when it expires; `ttl` in seconds. */
@@ -131,7 +136,7 @@ export function formatUnregisterFailed(
   ttl: number | undefined,
   { message }: Error,
 ): string {
-  return `cannot unregister ${label(instance)}, which disappears within ${ttl} s: ${message}`;
+  return `cannot unregister ${label(instance)}, which expires within ${ttl} s: ${message}`;
 }
 
 export function label({ type, name }: Instance): string {

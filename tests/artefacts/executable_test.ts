@@ -74,7 +74,7 @@ Deno.test("it works where there is nothing else, read-only, as uid 65532, withou
   await signalFirst(running, "SIGTERM");
   const run = await running.outcome;
   assertEquals(run.code, 0);
-  assertStringIncludes(run.stderr, "empusa: unregistered: web/");
+  assertStringIncludes(run.stderr, "empusa: unregistered web/");
   await Deno.remove(root, { recursive: true });
 });
 

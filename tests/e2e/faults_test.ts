@@ -48,7 +48,7 @@ for (const fault of faults) {
       assert(outlived <= allowed, `it outlived its process by ${outlived} ms`);
       assertEquals(code, end === "yields" ? 5 : end === "killed" ? 137 : 0);
       assertMatch(stderr, /^(empusa: .*\n)+$/);
-      if (end === "yields") assertMatch(stderr, /web\/a was taken over by other:1 \(no TTL\)/);
+      if (end === "yields") assertMatch(stderr, /lost web\/a: other:1 \(no TTL\) took over the name/);
     },
   });
 }

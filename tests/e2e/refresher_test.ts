@@ -26,7 +26,7 @@ Deno.test("a refresher outlives several TTLs, and takes its key along at once on
   refresher.signal("SIGTERM");
   const { code, stderr } = await refresher.outcome;
   assertEquals(code, 0);
-  assertStringIncludes(stderr, "empusa: unregistered: type-of-service/name-of-the-service-instance\n");
+  assertStringIncludes(stderr, "empusa: unregistered type-of-service/name-of-the-service-instance\n");
   assertEquals(await keys(etcd), "");
 });
 
@@ -44,7 +44,7 @@ Deno.test("a refresher whose lease was revoked registers again, and says so", as
   await using refresher = await refreshing(etcd, "--ttl", "10", "--refresh-every", "1");
   const [, lease = ""] = (await etcd.etcdctl("lease", "list")).split("\n");
   await etcd.etcdctl("lease", "revoke", lease);
-  await refresher.said("again, because its lease had ended");
+  await refresher.said("again, because its lease expired");
   assert(await keys(etcd) !== "");
 });
 
@@ -52,9 +52,9 @@ Deno.test("a refresher survives an etcd that is away, and says when it is cut of
   await using etcd = await Etcd.start();
   await using refresher = await refreshing(etcd, "--ttl", "30", "--refresh-every", "1", "--timeout", "3");
   await etcd.signal("SIGKILL");
-  await refresher.said("cut off since");
+  await refresher.said("disconnected from etcd since");
   await etcd.restart();
-  await refresher.said("back after");
+  await refresher.said("reconnected to etcd after");
   refresher.signal("SIGTERM");
   assertEquals((await refresher.outcome).code, 0);
   assertEquals(await keys(etcd), "");
@@ -65,11 +65,11 @@ Deno.test("a refresher without a TTL puts its key back, and leaves it behind", a
   await using refresher = await refreshing(etcd, "--refresh-every", "1");
   await refresher.said("no TTL, refreshed every 1 s");
   await etcd.etcdctl("del", "--prefix", root);
-  await refresher.said("again, because somebody had removed it");
+  await refresher.said("again, because its key was removed");
   refresher.signal("SIGTERM");
   const { code, stderr } = await refresher.outcome;
   assertEquals(code, 0);
-  assertStringIncludes(stderr, "left registered");
+  assertStringIncludes(stderr, "stays registered");
   assert(await keys(etcd) !== "");
 });
 
@@ -85,7 +85,7 @@ Deno.test("a refresher that cannot unregister says how long its key will stay, a
   assertEquals(code, 0);
   assertStringIncludes(
     stderr,
-    "empusa: warning: cannot unregister type-of-service/name-of-the-service-instance, which disappears within 60 s: cannot reach",
+    "empusa: warning: cannot unregister type-of-service/name-of-the-service-instance, which expires within 60 s: cannot reach",
   );
 });
 

@@ -41,7 +41,7 @@ for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]
       refresher.signal(signal);
       const outcome = await refresher.outcome;
       assertEquals(outcome.code, 0);
-      assertStringIncludes(outcome.stderr, "empusa: unregistered: web/a\n");
+      assertStringIncludes(outcome.stderr, "empusa: unregistered web/a\n");
       assertEquals(await etcd.etcdctl("get", key), "");
       assertMatch(await etcd.etcdctl("lease", "list"), /^found 0 leases/);
     }
@@ -60,7 +60,7 @@ Deno.test("--keep-on-exit leaves it to its TTL, and who comes next takes it over
   refresher.signal("SIGTERM");
   const { code, stderr } = await refresher.outcome;
   assertEquals(code, 0);
-  assertStringIncludes(stderr, "empusa: left registered: web/a, for 3 s at most\n");
+  assertStringIncludes(stderr, "empusa: web/a stays registered for at most 3 s\n");
   assertEquals(await etcd.etcdctl("get", key), `${key}\nh:1\n`);
   await using next = await staying(etcd, "--ttl 3 --refresh-every auto --keep-on-exit");
   await pause(5000);
@@ -85,7 +85,7 @@ Deno.test("who loses the name says to whom, exits with 5 and touches nothing", a
   assertEquals(code, 5);
   assertMatch(
     stderr,
-    /^empusa: registered web\/a .*\nempusa: web\/a was taken over by h:2 \(lease [0-9a-f]+\): it is no longer ours\n$/,
+    /^empusa: registered web\/a .*\nempusa: lost web\/a: h:2 \(lease [0-9a-f]+\) took over the name\n$/,
   );
   await pause(6000);
   assertEquals(await etcd.etcdctl("get", key), `${key}\nh:2\n`);
@@ -97,9 +97,9 @@ Deno.test("one without a TTL is kept and defended like the others", async () => 
   await using etcd = await Etcd.start();
   await using refresher = await staying(etcd, "--refresh-every 20 --on-conflict takeover");
   await etcd.etcdctl("del", key);
-  await refresher.said("registered web/a again, because somebody had removed it");
+  await refresher.said("registered web/a again, because its key was removed");
   await etcd.etcdctl("put", key, "other:1");
-  await refresher.said("took web/a back from other:1 (no TTL)");
+  await refresher.said("reclaimed web/a from other:1 (no TTL)");
   assertEquals(await etcd.etcdctl("get", key), `${key}\nh:1\n`);
 });
 
@@ -109,7 +109,10 @@ Deno.test("--exclusive refuses a name that is held, with exit code 5", async () 
   const exclusive = [...registerWeb, "--ttl", "3", "--exclusive"];
   const { code, stderr, stdout } = await empusa(exclusive, connect(etcd));
   assertEquals([code, stdout], [5, ""]);
-  assertMatch(stderr, /^empusa: web\/a is held by h:1 \(lease [0-9a-f]+\), which is alive\n$/);
+  assertMatch(
+    stderr,
+    /^empusa: cannot register web\/a: held by h:1 \(lease [0-9a-f]+\), which is alive; stop it first\n$/,
+  );
 });
 
 Deno.test("settings that do not go together are named", async () => {
@@ -143,8 +146,8 @@ Deno.test("as JSON, each line of the log has a time, a level and a message", asy
   const lines = stderr.trimEnd().split("\n").map((line) => JSON.parse(line));
   assertEquals(lines.map(({ level, message }) => `${level} ${message}`), [
     "info registered web/a at h:1, TTL 3 s, refreshed every 1 s",
-    "warn registered web/a again, because somebody had removed it",
-    "info unregistered: web/a",
+    "warn registered web/a again, because its key was removed",
+    "info unregistered web/a",
   ]);
   for (const { time } of lines) assert(Math.abs(Date.parse(time) - Date.now()) < 60_000, time);
   const failed = await empusa(["service", "list"], { EMPUSA_LOG_FORMAT: "json" });
@@ -165,9 +168,9 @@ for (const abstract of [false, true]) {
     const beats = manager.received.filter((message) => message === "WATCHDOG=1").length;
     assert(beats >= 5, `${beats} in a second, at half of 0.2 s`);
     await etcd.signal("SIGKILL");
-    await manager.got("STATUS=cut off since ");
+    await manager.got("STATUS=disconnected from etcd since ");
     await etcd.restart();
-    await refresher.said("back after");
+    await refresher.said("reconnected to etcd after");
     refresher.signal("SIGTERM");
     await manager.got("STOPPING=1");
     assertEquals((await refresher.outcome).code, 0);
@@ -198,7 +201,7 @@ Deno.test("a service manager that cannot be told is no reason to fail", async ()
   const env = { NOTIFY_SOCKET: "/nowhere/notify" };
   await using refresher = await staying(etcd, "--ttl 3 --refresh-every auto", env);
   await refresher.said(
-    "cannot tell the service manager at $NOTIFY_SOCKET how it is: nobody receives at /nowhere/notify",
+    "cannot notify the service manager at $NOTIFY_SOCKET: nobody receives at /nowhere/notify",
   );
   refresher.signal("SIGTERM");
   assertEquals((await refresher.outcome).code, 0);
@@ -212,6 +215,6 @@ Deno.test("as PID 1 it is stopped by SIGTERM, and leaves nothing behind", async 
   await signalFirst(running, "SIGTERM");
   const { code, stderr } = await running.outcome;
   assertEquals(code, 0);
-  assertStringIncludes(stderr, "unregistered: web/a");
+  assertStringIncludes(stderr, "unregistered web/a");
   assertEquals(await etcd.etcdctl("get", key), "");
 });

@@ -55,7 +55,7 @@ Deno.test("empusa reads the CA, the client certificate and its key again after e
   await running.said("must hold certificates in PEM");
   await put(next.cert, bundle);
   await deploy(next, "client", client);
-  await running.said("back after");
+  await running.said("reconnected to etcd after");
   const stderr = await leaves(running);
   assertStringIncludes(stderr, "empusa goes on with what it read before");
   await Deno.remove(folder, { recursive: true });

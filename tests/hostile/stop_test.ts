@@ -23,7 +23,7 @@ Deno.test("the first signal shortens nothing, however soon it follows the comman
     running.signal(signal);
     const { code, stderr } = await running.outcome;
     assertEquals([apart, code], [apart, signal === "SIGTERM" ? 143 : 130]);
-    assertStringIncludes(stderr, `unregistered: web/${signal}-${apart}\n`);
+    assertStringIncludes(stderr, `unregistered web/${signal}-${apart}\n`);
   };
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     await Promise.all((signal === "SIGTERM" ? [1, 4, 8] : [2]).map((apart) => one(apart, signal)));
@@ -42,7 +42,7 @@ Deno.test("a command that a real-time signal has ended is removed, with 128 + n"
     await new Deno.Command("kill", { args: [`-${signal}`, `${await childOf(running)}`] }).output();
     const { code, stderr } = await running.outcome;
     assertEquals(code, 128 + signal);
-    assertStringIncludes(stderr, `unregistered: web/rt-${signal}\n`);
+    assertStringIncludes(stderr, `unregistered web/rt-${signal}\n`);
   }));
   assertEquals(await etcd.etcdctl("lease", "list"), "found 0 leases\n");
 });
@@ -62,7 +62,7 @@ Deno.test("what is ignored from the start stays ignored, for empusa and for the 
       running.signal("SIGTERM");
       const { code, stderr } = await running.outcome;
       assertEquals(code, 0);
-      assertStringIncludes(stderr, "unregistered: web/a\n");
+      assertStringIncludes(stderr, "unregistered web/a\n");
     });
     await t.step("run", async () => {
       const line = "service run --service-type web --service-name b --service-location h:1 --";
@@ -95,6 +95,6 @@ Deno.test("an etcd that has just fallen silent keeps the command from its signal
     assertEquals(code, 3);
     const told = Number(stdout.trim().split("\n").at(-1)) - asked;
     assert(told >= least && told < most, `${told} ms: ${stderr}`);
-    assertStringIncludes(stderr, "cannot unregister web/a, which disappears within 30 s");
+    assertStringIncludes(stderr, "cannot unregister web/a, which expires within 30 s");
   }
 });

@@ -36,7 +36,7 @@ const answers = Date.now() - began;
 
 /** By its own log, in milliseconds after etcd was started. */
 async function registeredAgain(refresher: Running): Promise<number> {
-  await refresher.said("again, because its lease had ended");
+  await refresher.said("again, because its lease expired");
   refresher.signal("SIGTERM");
   const lines = (await refresher.outcome).stderr.trim().split("\n").map((line) => JSON.parse(line));
   return Date.parse(lines.find(({ message }) => message.includes("again, because")).time) - began;

@@ -41,13 +41,13 @@ export async function claimAlone(
     if (claim.outcome !== "taken") return;
     const { lease } = claim.holder;
     const holder = holderOf(claim.holder);
-    if (lease === undefined) throw conflict(instance, holder, "for good");
+    if (lease === undefined) throw conflict(instance, holder, "; unregister it first");
     // etcd reports whole seconds, rounded down.
     const left = (await store.remaining(lease, deadline))?.left ?? 0;
     const now = performance.now();
     // An overdue lease may stay for a while before etcd ends it.
     if (lease === seen?.lease && left > 0 && now + left * 1000 > seen.end) {
-      throw conflict(instance, holder, "which is alive");
+      throw conflict(instance, holder, ", which is alive; stop it first");
     }
     const end = now + (left + 1) * 1000;
     seen = { lease, end: lease === seen?.lease ? Math.min(seen.end, end) : end };
@@ -56,7 +56,9 @@ export async function claimAlone(
       throw conflict(
         instance,
         holder,
-        `whose TTL was not over within ${deadline.timeout / 1000} s: ${left} s are left`,
+        `, which may be dead, but its TTL does not end within ${
+          deadline.timeout / 1000
+        } s: ${left} s are left`,
       );
     }
     await delay(pollInterval, deadline.signal);

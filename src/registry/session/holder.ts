@@ -27,7 +27,7 @@ export function holderOf({ value, lease }: Entry): Holder {
 
 /** Returns the error for an instance whose name another process holds. */
 export function conflict({ type, name }: Instance, holder: Holder, more: string): ConflictError {
-  return new ConflictError(`${type}/${name} is held by ${showHolder(holder)}, ${more}`);
+  return new ConflictError(`cannot register ${type}/${name}: held by ${showHolder(holder)}${more}`);
 }
 
 export function showHolder({ location, lease }: Holder): string {

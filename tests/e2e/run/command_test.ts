@@ -173,7 +173,7 @@ Deno.test("a terminal is shared: the command reads what is typed, and Ctrl-C rea
   await until("got word");
   await until("registered web/");
   await type("\x03");
-  await until("unregistered: web/");
+  await until("unregistered web/");
   for (;;) {
     const { value, done } = await reader.read();
     if (done) break;
@@ -226,6 +226,6 @@ Deno.test("as PID 1 it is stopped by SIGTERM, and buries those who have lost the
   const { code, stdout, stderr } = await running.outcome;
   assertEquals(code, 6);
   assertEquals(stdout.split("\n").filter((process) => /\) Z /.test(process)), []);
-  assertStringIncludes(stderr, "unregistered: web/a");
+  assertStringIncludes(stderr, "unregistered web/a");
   assertEquals(await isLeft(etcd), "found 0 leases\n");
 });

@@ -11,14 +11,14 @@ Deno.test("who has lost the name runs on, and is found again when the other one 
   await using running = run("--ttl 5", ["sleep", "60"], connect(etcd));
   await running.said("registered web/a");
   await etcd.etcdctl("put", key, "other:1");
-  await running.said("web/a was taken over by other:1 (no TTL): it is no longer ours\n");
+  await running.said("lost web/a: other:1 (no TTL) took over the name\n");
   await pause(7000);
   assertEquals(await etcd.etcdctl("get", key), `${key}\nother:1\n`);
   await etcd.etcdctl("del", key);
   using observer = await KeyObserver.of([etcd], key);
   await observer.until((value) => value === "h:1");
   await etcd.etcdctl("put", key, "other:2");
-  await running.said("taken over by other:2");
+  await running.said("lost web/a: other:2");
   running.signal("SIGTERM");
   assertEquals((await running.outcome).code, 143);
   assertEquals(await etcd.etcdctl("get", key), `${key}\nother:2\n`);
@@ -38,7 +38,7 @@ Deno.test("--on-lost stop stops the command and ends with 5; --on-conflict takeo
   await using running = run("--on-conflict takeover", ["sleep", "60"], connect(etcd));
   await running.said("registered web/a");
   await etcd.etcdctl("put", key, "other:2");
-  await running.said("took web/a back from other:2");
+  await running.said("reclaimed web/a from other:2");
   assertEquals(await etcd.etcdctl("get", key), `${key}\nh:1\n`);
   running.signal("SIGTERM");
   assertEquals((await running.outcome).code, 143);
@@ -60,7 +60,7 @@ Deno.test("who comes back healthy gives way to one who has come meanwhile", asyn
   assertEquals(await etcd.etcdctl("get", key), "");
   await etcd.etcdctl("put", key, "other:1");
   await Deno.writeTextFile(flag, "");
-  await running.said("was taken over by other:1");
+  await running.said("lost web/a: other:1");
   assertEquals(await etcd.etcdctl("get", key), `${key}\nother:1\n`);
   running.signal("SIGTERM");
   assertEquals((await running.outcome).code, 143);
@@ -79,16 +79,16 @@ Deno.test("who took the name back is there as one who never lost it", async () =
   );
   await running.said("registered web/a");
   await Deno.remove(flag);
-  await running.said("unregistered: web/a, until it is healthy");
+  await running.said("unregistered web/a until it is healthy");
   await etcd.etcdctl("put", key, "other:1");
   await Deno.writeTextFile(flag, "");
-  await running.said("took web/a back from other:1");
+  await running.said("reclaimed web/a from other:1");
   running.signal("SIGTERM");
   const began = Date.now();
   const { code, stderr } = await running.outcome;
   assertEquals(code, 143);
   assert(Date.now() - began > 900, "the drain is waited for");
-  assertMatch(stderr, /\nempusa: unregistered: web\/a\n$/);
+  assertMatch(stderr, /\nempusa: unregistered web\/a\n$/);
   await Deno.remove(flag);
 });
 
@@ -99,7 +99,7 @@ Deno.test("--exclusive waits until the name is free, and runs meanwhile", async 
   await first.said("registered web/a");
   await using second = run("--exclusive --ttl 3", sh("echo ready; sleep 10"), connect(etcd));
   await second.printed("ready");
-  await second.said("web/a is held by h:1 (lease ");
+  await second.said("cannot register web/a: held by h:1 (lease ");
   first.signal("SIGKILL");
   await second.said("registered web/a at h:1");
   second.signal("SIGTERM");

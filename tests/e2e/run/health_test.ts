@@ -51,7 +51,7 @@ Deno.test("it is found only while it is healthy, and one failed check changes no
   running.signal("SIGTERM");
   const { code, stderr } = await running.outcome;
   assertEquals(code, 0);
-  assertEquals(stderr.match(/unregistered: web\/a, until it is healthy\n/g)?.length, 2);
+  assertEquals(stderr.match(/unregistered web\/a until it is healthy\n/g)?.length, 2);
   const told = stderr.match(/is unhealthy: http [^:]+:[^:]+:[^:]+: .+/g)?.map((line) =>
     line.split(": ").at(-1)
   );

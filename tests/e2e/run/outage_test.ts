@@ -12,23 +12,23 @@ Deno.test("etcd away at the start keeps nobody from running, and is made up for"
   const env = { EMPUSA_ETCD_ENDPOINT: `127.0.0.1:${port}`, EMPUSA_TREE_ROOT: "/foo", EMPUSA_TIMEOUT: "1" };
   await using running = run("--ttl 3", sh("echo ready; sleep 60"), env);
   await running.printed("ready");
-  await running.said("cut off since");
+  await running.said("disconnected from etcd since");
   await using etcd = await Etcd.start();
   {
     using _proxy = new Proxy(etcd.endpoint, port);
     using observer = await KeyObserver.of([etcd], key);
     await running.said("registered web/a");
-    await running.said("back after");
+    await running.said("reconnected to etcd after");
     await observer.until((value) => value === "h:1");
   }
   // And it ends as its command ends, without etcd too.
-  await running.said("cut off for longer than the TTL");
+  await running.said("disconnected from etcd for longer than the TTL");
   running.signal("SIGTERM");
   const began = Date.now();
   const { code, stderr } = await running.outcome;
   assertEquals(code, 143);
   assert(Date.now() - began < 3000, `${Date.now() - began} ms`);
-  assertStringIncludes(stderr, "cannot unregister web/a, which disappears within 3 s: ");
+  assertStringIncludes(stderr, "cannot unregister web/a, which expires within 3 s: ");
 });
 
 Deno.test("whatever becomes of etcd while it runs, it is registered again", async () => {
@@ -44,7 +44,7 @@ Deno.test("whatever becomes of etcd while it runs, it is registered again", asyn
   await etcd.signal("SIGSTOP");
   await pause(6000);
   await etcd.signal("SIGCONT");
-  await running.said("cut off for longer than the TTL");
+  await running.said("disconnected from etcd for longer than the TTL");
   await observer.until((value) => value === "h:1");
   running.signal("SIGTERM");
   assertEquals((await running.outcome).code, 143);
@@ -71,7 +71,7 @@ Deno.test("who is unhealthy while etcd is away is removed when it is back, and n
     await using running = await unhealthy();
     await pause(2000);
     await etcd.signal("SIGCONT");
-    await running.said("unregistered: web/a, until it is healthy");
+    await running.said("unregistered web/a until it is healthy");
     assertEquals(await etcd.etcdctl("get", key), "");
     running.signal("SIGTERM");
     assertEquals((await running.outcome).code, 143);
@@ -81,7 +81,7 @@ Deno.test("who is unhealthy while etcd is away is removed when it is back, and n
   running.signal("SIGTERM");
   const { code, stderr } = await running.outcome;
   assertEquals(code, 143);
-  assertStringIncludes(stderr, "cannot unregister web/a, which disappears within 60 s: ");
+  assertStringIncludes(stderr, "cannot unregister web/a, which expires within 60 s: ");
   await etcd.signal("SIGCONT");
 });
 
@@ -93,7 +93,7 @@ Deno.test("--require-registration stops it where that fails, with the exit code 
     await using running = run("", command, { ...env, EMPUSA_ETCD_ENDPOINT: "127.0.0.1:1" });
     const { code, stdout, stderr } = await running.outcome;
     assertEquals([code, stdout], [3, "stopped\n"]);
-    assertStringIncludes(stderr, "web/a was not registered within 3 s, and is stopped: ");
+    assertStringIncludes(stderr, "cannot register web/a within 3 s, so empusa stopped the command: ");
     assertStringIncludes(stderr, "127.0.0.1:1");
   }
   await etcd.etcdctl("put", key, "other:1");
@@ -101,7 +101,7 @@ Deno.test("--require-registration stops it where that fails, with the exit code 
     await using running = run("--exclusive", command, { ...connect(etcd), ...env });
     const { code, stdout, stderr } = await running.outcome;
     assertEquals([code, stdout], [5, "stopped\n"]);
-    assertStringIncludes(stderr, "it is held by other:1 (no TTL)");
+    assertStringIncludes(stderr, "held by other:1 (no TTL)");
   }
   assertEquals(await etcd.etcdctl("get", key), `${key}\nother:1\n`);
   await using running = run("", command, { ...connect(etcd), ...env });
@@ -124,6 +124,6 @@ Deno.test("--keep-on-exit leaves it to its TTL", async () => {
   running.signal("SIGTERM");
   const { code, stderr } = await running.outcome;
   assertEquals(code, 143);
-  assertStringIncludes(stderr, "empusa: left registered: web/a, for 60 s at most\n");
+  assertStringIncludes(stderr, "empusa: web/a stays registered for at most 60 s\n");
   assertEquals(await etcd.etcdctl("get", key), `${key}\nh:1\n`);
 });

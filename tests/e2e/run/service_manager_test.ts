@@ -22,7 +22,7 @@ Deno.test("the service manager hears of it when it is healthy, with etcd or with
   await using running = start([...line, "--check-exec", `test -e ${flag}`, "--", "sleep", "60"], env);
   await manager.got("STATUS=web/a is not healthy yet: exec test …");
   await manager.got("WATCHDOG=1");
-  await manager.got("STATUS=cut off since");
+  await manager.got("STATUS=disconnected from etcd since");
   assert(!manager.received.some((message) => message.includes("READY=1")));
   await Deno.writeTextFile(flag, "");
   await manager.got("READY=1\nSTATUS=web/a is healthy");

@@ -26,7 +26,7 @@ Deno.test("signals reach the command, and it is removed before SIGTERM or SIGINT
     assertEquals([code, stdout], [9, `ready\nHUP\nQUIT\nUSR1\nUSR2\n${last.slice(3)} 0\n`]);
     assertMatch(
       stderr,
-      /registered web\/a at h:1, TTL 30 s, refreshed every 10 s\nempusa: unregistered: web\/a\n$/,
+      /registered web\/a at h:1, TTL 30 s, refreshed every 10 s\nempusa: unregistered web\/a\n$/,
     );
     assertEquals(await isLeft(etcd), "found 0 leases\n");
   }
@@ -88,7 +88,10 @@ Deno.test("a second SIGTERM does not wait for etcd, and says what that leaves be
   const { code, took, stderr } = await running.outcome;
   assertEquals(code, 143);
   assert(took < 5000, `${took} ms`);
-  assertMatch(stderr, /cannot unregister web\/a, which disappears within 30 s: there was no time for it\n$/);
+  assertMatch(
+    stderr,
+    /cannot unregister web\/a, which expires within 30 s: interrupted by a second signal\n$/,
+  );
   await etcd.signal("SIGCONT");
 });
 

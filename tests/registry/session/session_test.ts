@@ -181,9 +181,9 @@ test("an exclusive registration refuses a name that is held, and tells by whom",
     const error = await assertRejects(
       () => registry.register(other, 2, { exclusive: true }),
       ConflictError,
-      "web/a is held by h:1 (lease ",
+      "cannot register web/a: held by h:1 (lease ",
     );
-    assert(error.message.endsWith("), which is alive"), error.message);
+    assert(error.message.endsWith("), which is alive; stop it first"), error.message);
     assert(Date.now() - began < 4500, `${Date.now() - began} ms`);
   }
   // Nobody refreshes it any longer, so it is waited for.
@@ -194,7 +194,7 @@ test("an exclusive registration refuses a name that is held, and tells by whom",
   await assertRejects(
     () => registry.register(other, 2, { exclusive: true }),
     ConflictError,
-    "web/a is held by by hand (no TTL), for good",
+    "cannot register web/a: held by by hand (no TTL); unregister it first",
   );
   assertEquals(await etcd.etcdctl("get", key), `${key}\nby hand\n`);
   assertEquals((await etcd.etcdctl("lease", "list")).match(/^found (\d+) leases/)?.[1], "0");
@@ -209,7 +209,10 @@ test("one who has died is waited for no longer than the timeout", async () => {
     () => registry.register({ ...web, location: "h:2" }, 60, { exclusive: true }),
     ConflictError,
   );
-  assert(/whose TTL was not over within 1.5 s: 5\d s are left$/.test(error.message), error.message);
+  assert(
+    /which may be dead, but its TTL does not end within 1.5 s: 5\d s are left$/.test(error.message),
+    error.message,
+  );
   assert(Date.now() - began < 2500, `${Date.now() - began} ms`);
 });
 
