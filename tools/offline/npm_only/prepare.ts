@@ -56,7 +56,7 @@ await Deno.remove(unpacked, { recursive: true });
 const standIns = dirname(fileURLToPath(import.meta.url));
 // The folder is moved to its place when it is ready, next to where it is made.
 const toStandIns = (name: string) => `${relative(folder, standIns)}/${name}`;
-const { imports } = JSON.parse(await Deno.readTextFile(join(standIns, "../../deno.json")));
+const { imports } = JSON.parse(await Deno.readTextFile(join(standIns, "../../../deno.json")));
 const ofNpm = Object.fromEntries(
   Object.entries<string>(imports).filter(([, specifier]) => specifier.startsWith("npm:")),
 );
