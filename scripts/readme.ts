@@ -1,16 +1,16 @@
-/** Writes the tables of options in README.md anew from the command tree: `scripts/readme`. */
+/** Writes the tables of options in docs/reference.md anew from the command tree: `scripts/readme`. */
 import { rootCommand } from "../src/cli/tree.ts";
 import type { AnyCommand } from "../src/settings/settings.ts";
 import { Log } from "../src/system/log.ts";
 import { system } from "../src/system/mod.ts";
 
-/** The README with its tables as they should be: each lies between `<!-- options COMMAND -->` and `<!-- end -->`. */
-export function withTables(readme: string): string {
+/** The page with its tables as they should be: each lies between `<!-- options COMMAND -->` and `<!-- end -->`. */
+export function withTables(page: string): string {
   const real = system();
   const root = rootCommand({ system: real, log: new Log(real.stderr), exitCode: 0, command: [] });
   // Help and version come with Cliffy's defaults, which it adds when it first shows help.
   root.getHelp();
-  return readme.replace(
+  return page.replace(
     /(<!-- options (.+?) -->\n)[^]*?(<!-- end -->)/g,
     (_, begin: string, path: string, end: string) => `${begin}\n${table(find(root, path))}\n${end}`,
   );
@@ -21,7 +21,7 @@ function find(root: AnyCommand, path: string): AnyCommand {
   for (const name of path.split(" ").slice(1)) {
     const child = command.getCommand(name, true);
     if (child === undefined) {
-      throw new Error(`README.md asks for the options of "${path}", which is no command`);
+      throw new Error(`docs/reference.md asks for the options of "${path}", which is no command`);
     }
     command = child;
   }
@@ -37,6 +37,6 @@ function table(command: AnyCommand): string {
 }
 
 if (import.meta.main) {
-  const path = new URL("../README.md", import.meta.url);
+  const path = new URL("../docs/reference.md", import.meta.url);
   await Deno.writeTextFile(path, withTables(await Deno.readTextFile(path)));
 }
