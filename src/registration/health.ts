@@ -1,48 +1,50 @@
-/** Whether a service is healthy, from checks that are made again and again. */
+/** Whether an instance is healthy, from checks that run again and again. */
 import { delay } from "../system/delay.ts";
 
-/** One way to look at a service. */
+/** One health check. */
 export interface Check {
-  /** Which one it is, for messages. */
+  /** Its kind and target, for messages. */
   readonly name: string;
   /**
-   * Looks once. It heeds the signal, which is aborted when that takes too long.
-   * @throws {Error} where the service does not pass; the message says why
+   * Runs the check once. The signal is aborted on timeout.
+   * @throws {Error} if the check fails; the message says why
    */
-  readonly look: (signal: AbortSignal) => Promise<void>;
+  readonly run: (signal: AbortSignal) => Promise<void>;
 }
 
 export interface HealthOptions {
-  /** Milliseconds from one round of checks to the next, once they have passed; before that, at most a second. */
+  /** Milliseconds from one round of checks to the next. Before the first passing round, at most a second. */
   readonly interval: number;
-  /** Milliseconds that a check gets. */
+  /** Milliseconds for one check. */
   readonly timeout: number;
-  /** How many rounds in a row have to pass before it is healthy, and to fail before it is not. */
+  /** How many rounds in a row have to pass before the instance is healthy. */
   readonly rise: number;
+  /** How many rounds in a row have to fail before it is unhealthy. */
   readonly fall: number;
   /** Milliseconds before the first round. */
   readonly initialDelay: number;
-  /** Ends it. */
+  /** Ends the checks. */
   readonly signal: AbortSignal;
 }
 
-/** It became healthy, or it did not, and why. */
+/** Whether the instance is healthy, or why it is not. */
 export type Health = { readonly healthy: true } | {
   readonly healthy: false;
-  /** What failed, of the last round. */
+  /** The failed checks of the last round, and their reasons. */
   readonly why: string;
 };
 
-/** How often is looked until it passes for the first time, in milliseconds. */
-const eager = 1000;
+/** The longest interval before the first passing round, in milliseconds. */
+const firstInterval = 1000;
 
-/** How long a new reason waits at least after the last one was told, in milliseconds: longer each time, up to the second. */
+/** A new reason is reported this time after the last one at the earliest, in milliseconds. The gap doubles each time. */
 const firstGap = 1000;
 const longestGap = 60_000;
 
 /**
- * Each change of a service's health, and of the reason why it is unhealthy. It begins unhealthy, of which is told after the first round, if that fails; without
- * any check it is healthy at once. All checks have to pass, and are made at the same time.
+ * Yields each change of an instance's health, and of the reason why it is unhealthy. The checks run at the same time, and
+ * all of them have to pass. An instance counts as unhealthy at first, which is yielded if the first round fails. Without
+ * checks it is healthy at once.
  */
 export async function* healthOf(
   checks: readonly Check[],
@@ -50,16 +52,16 @@ export async function* healthOf(
 ): AsyncGenerator<Health, void, void> {
   if (checks.length === 0) return yield { healthy: true };
   if (initialDelay > 0) await delay(initialDelay, signal);
-  /** Undefined until something was told. */
+  /** Undefined until something was yielded. */
   let healthy: boolean | undefined;
   let hasPassed = false;
-  /** How many rounds in a row went the other way. */
+  /** How many rounds in a row contradicted `healthy`. */
   let against = 0;
-  /** The reason that was told last, when, and how long the next one waits. */
-  let told = { why: "", at: 0, gap: firstGap };
+  /** The reason that was yielded last, when, and the gap to the next one. */
+  let reported = { why: "", at: 0, gap: firstGap };
   while (!signal.aborted) {
     const began = performance.now();
-    const why = await round(checks, timeout, signal);
+    const why = await runChecks(checks, timeout, signal);
     if (signal.aborted) return;
     const passed = why === undefined;
     hasPassed ||= passed;
@@ -67,34 +69,34 @@ export async function* healthOf(
     if (against >= (passed ? rise : fall) || (!passed && healthy === undefined)) {
       healthy = passed;
       against = 0;
-      if (!passed) told = { why, at: began, gap: firstGap };
+      if (!passed) reported = { why, at: began, gap: firstGap };
       yield passed ? { healthy: true } : { healthy: false, why };
-    } else if (healthy === false && !passed && why !== told.why && began - told.at >= told.gap) {
-      told = { why, at: began, gap: Math.min(2 * told.gap, longestGap) };
+    } else if (healthy === false && !passed && why !== reported.why && began - reported.at >= reported.gap) {
+      reported = { why, at: began, gap: Math.min(2 * reported.gap, longestGap) };
       yield { healthy: false, why };
     }
-    const pause = hasPassed ? interval : Math.min(interval, eager);
+    const pause = hasPassed ? interval : Math.min(interval, firstInterval);
     await delay(began + pause - performance.now(), signal);
   }
 }
 
-/** What failed, or undefined where all has passed. */
-async function round(
+/** Runs all checks once. Returns what failed; undefined if all checks passed. */
+async function runChecks(
   checks: readonly Check[],
   timeout: number,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const failures = await Promise.all(checks.map(async ({ name, look }) => {
+  const failures = await Promise.all(checks.map(async ({ name, run }) => {
     const over = new AbortController();
     const stop = (): void => over.abort();
     signal.addEventListener("abort", stop);
     const late = delay(timeout, over.signal).then(() => {
       over.abort();
-      throw new Error(`not within ${timeout / 1000} s`);
+      throw new Error(`timed out after ${timeout / 1000} s`);
     });
     try {
-      // Not even what heeds no signal keeps us waiting.
-      await Promise.race([look(over.signal), late]);
+      // A check that ignores the signal must not hold up the others.
+      await Promise.race([run(over.signal), late]);
       return [];
     } catch (error) {
       return [`${name}: ${(error as Error).message}`];

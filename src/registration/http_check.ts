@@ -1,23 +1,23 @@
-/** A health check over HTTP, as far as a check goes: a request, and the status of the answer. */
+/** A health check over HTTP: it sends a request, and reads the status of the response. */
 import { connect, reason } from "./tcp.ts";
 import type { System } from "../system/mod.ts";
 import type { Check } from "./health.ts";
 
-/** How long a status line and the headers of interim answers may be, in bytes. */
+/** The longest status line, with the headers of interim responses, in bytes. */
 const longestHead = 65_536;
 
-/** How much is read of what follows the status, in bytes, and for how long, in milliseconds. */
+/** How much of the response is read after the status, in bytes, and for how long, in milliseconds. */
 const longestRest = 65_536;
 const restTime = 250;
 
 const decoder = new TextDecoder();
 
 /**
- * Passes if the answer has a status of 2xx. It does not follow a redirection, goes through no proxy, and makes a new
- * connection each time. It speaks HTTP itself: in Deno 2.4.2 a body that breaks off under `fetch` or node:http rejects a
- * promise that nobody can reach, which ends the process, and one that does not end keeps its connection.
- * @param system cuts off a connection over TLS that hangs
- * @param ca tells the certificates of CAs, in PEM, that are trusted besides those of the runtime
+ * Returns a check that passes if the status is 2xx. It follows no redirect, uses no proxy, and makes a new connection each
+ * time. It speaks HTTP itself: in Deno 2.4.2, a body that breaks off under `fetch` or node:http rejects a promise that no
+ * code can reach, which ends the process; and a body that does not end keeps its connection.
+ * @param system hangs up on a TLS connection that does not answer
+ * @param ca returns the CA certificates, in PEM, to trust besides those of the runtime
  */
 export function httpCheck(
   url: URL,
@@ -29,7 +29,7 @@ export function httpCheck(
   const port = Number(url.port || (secure ? 443 : 80));
   return {
     name: `http ${shown(url)}`,
-    look: async (signal): Promise<void> => {
+    run: async (signal): Promise<void> => {
       let connection: Deno.Conn | undefined;
       let plain: Deno.TcpConn | undefined;
       let answered = false;
@@ -38,7 +38,7 @@ export function httpCheck(
           if (secure && !answered && plain !== undefined) system.hangUp(plain);
           connection?.close();
         } catch {
-          // A handshake that failed has closed it.
+          // A failed handshake has closed it.
         }
         connection = undefined;
       };
@@ -57,7 +57,7 @@ export function httpCheck(
         const status = await ask(connection, url);
         answered = true;
         void readRest(connection).finally(close);
-        if (status < 200 || status > 299) throw new Error(`answered ${status}`);
+        if (status < 200 || status > 299) throw new Error(`responded with status ${status}`);
       } catch (error) {
         close();
         throw error;
@@ -68,7 +68,7 @@ export function httpCheck(
   };
 }
 
-/** The URL without what may be secret. */
+/** Returns the URL without the parts that may be secret. */
 function shown(url: URL): string {
   const copy = new URL(url);
   copy.username =
@@ -79,7 +79,7 @@ function shown(url: URL): string {
   return url.search === "" ? `${copy}` : `${copy}?…`;
 }
 
-/** @param onBegin gets the connection before the handshake, so that it can be closed meanwhile */
+/** @param onBegin receives the connection before the handshake, so that it can be closed meanwhile */
 async function shakeHands(
   plain: Deno.TcpConn,
   host: string,
@@ -96,7 +96,7 @@ async function shakeHands(
   }
 }
 
-/** What the TLS of both runtimes says of a handshake that failed, and what that means here. */
+/** The TLS errors of both runtimes, and what to say about them. */
 const handshakeFailures: readonly (readonly [RegExp, (host: string) => string])[] = [
   [/certificate expired|: Expired$/i, () => "its certificate has expired"],
   [
@@ -105,18 +105,18 @@ const handshakeFailures: readonly (readonly [RegExp, (host: string) => string])[
   ],
   [/not valid for name|NotValidForName/, (host) => `its certificate is not for ${host}`],
   [
-    // The second is that of a CA of the same name.
+    // The second is the error for a CA of the same name.
     /UnknownIssuer|BadSignature/,
     () =>
-      "its certificate is not signed by a CA that is trusted; name the CA with --check-ca-bundle (EMPUSA_CHECK_CA_BUNDLE)",
+      "its certificate is not signed by a trusted CA; name the CA with --check-ca-bundle (EMPUSA_CHECK_CA_BUNDLE)",
   ],
   [
     /CaUsedAsEndEntity/,
-    () => "its certificate is that of a CA, which may not serve; make one with basicConstraints=CA:FALSE",
+    () => "its certificate is a CA certificate; make one with basicConstraints=CA:FALSE",
   ],
-  [/UnsupportedCertVersion/, () => "its certificate is not of X.509 version 3"],
-  [/alert: CertificateRequired/, () => "it asks for a client certificate, and a check has none"],
-  [/alert: ProtocolVersion/, () => "it speaks no TLS of version 1.2 or 1.3"],
+  [/UnsupportedCertVersion/, () => "its certificate is not X.509 version 3"],
+  [/alert: CertificateRequired/, () => "it asks for a client certificate, which checks do not have"],
+  [/alert: ProtocolVersion/, () => "it supports neither TLS 1.2 nor TLS 1.3"],
   [/corrupt message|InvalidContentType|InvalidMessage/, () => "it does not speak TLS"],
   [
     /handshake eof|UnexpectedEof|unexpected end of file/i,
@@ -130,15 +130,15 @@ function handshakeFailure(error: unknown, host: string): string {
 }
 
 /**
- * Sends the request and reads the status of the answer.
- * @throws {Error} if there is none
+ * Sends the request and returns the status of the response.
+ * @throws {Error} if no status arrives
  */
 async function ask(connection: Deno.Conn, url: URL): Promise<number> {
   try {
     await writeAll(connection, requestTo(url));
     return await readStatus(connection);
   } catch (error) {
-    if (error instanceof NoAnswer) throw error;
+    if (error instanceof NoStatus) throw error;
     throw new Error(url.protocol === "https:" ? handshakeFailure(error, url.hostname) : reason(error), {
       cause: error,
     });
@@ -162,7 +162,7 @@ function requestTo(url: URL): Uint8Array {
   );
 }
 
-/** A name or password of a URL; what is no encoding, as a percent sign may be, stands for itself. */
+/** Decodes a name or password of a URL. A percent sign that encodes nothing stands for itself. */
 function decoded(text: string): string {
   return text.replace(/(?:%[\da-f]{2})+/gi, (encoded) => {
     try {
@@ -177,36 +177,36 @@ async function writeAll(connection: Deno.Conn, bytes: Uint8Array): Promise<void>
   for (let sent = 0; sent < bytes.length;) sent += await connection.write(bytes.subarray(sent));
 }
 
-/** What came was no answer. The message says why. */
-class NoAnswer extends Error {}
+/** No status arrived. The message says why. */
+class NoStatus extends Error {}
 
-/** The status of the first answer that is not an interim one, which 1xx are. */
+/** Returns the status of the first response that is not an interim one (1xx). */
 async function readStatus(connection: Deno.Conn): Promise<number> {
   const buffer = new Uint8Array(4096);
   let head = "";
   for (;;) {
-    // Bytes that are no UTF-8 may stand in headers, and do not matter.
+    // Headers may hold bytes that are not UTF-8, which do not matter.
     const status = /^HTTP\/\d+(?:\.\d+)? (\d{3})(?:[ \r\n]|$)/.exec(head);
     const line = head.indexOf("\n");
-    if (line >= 0 && status === null) throw new NoAnswer("what it answered is not HTTP");
+    if (line >= 0 && status === null) throw new NoStatus("the response is not HTTP");
     if (line >= 0 && status?.[1]?.startsWith("1") !== true) return Number(status?.[1]);
     const end = line < 0 ? undefined : /\r?\n\r?\n/.exec(head);
     if (end) {
       head = head.slice(end.index + end[0].length);
       continue;
     }
-    if (head.length > longestHead) throw new NoAnswer("what it answered is not HTTP");
+    if (head.length > longestHead) throw new NoStatus("the response is not HTTP");
     const read = await connection.read(buffer);
     if (read === null) {
-      throw new NoAnswer(
-        head === "" ? "it closed the connection without an answer" : "its answer broke off before a status",
+      throw new NoStatus(
+        head === "" ? "it closed the connection without a response" : "the response ended before its status",
       );
     }
     head += decoder.decode(buffer.subarray(0, read));
   }
 }
 
-/** Lets a server finish that is still writing: a connection that is closed before may be an error in its log. */
+/** Lets the server finish writing: a connection that is closed before that may be an error in its log. */
 async function readRest(connection: Deno.Conn): Promise<void> {
   const buffer = new Uint8Array(4096);
   let late: ReturnType<typeof setTimeout> | undefined;
@@ -218,7 +218,7 @@ async function readRest(connection: Deno.Conn): Promise<void> {
       left -= read;
     }
   } catch {
-    // It has answered already: how its answer ends does not matter.
+    // The status has arrived: how the response ends does not matter.
   } finally {
     clearTimeout(late);
   }

@@ -1,4 +1,4 @@
-/** The ways in which a service can be looked at. */
+/** The kinds of health checks. */
 import type { ChildEnvironment, System } from "../system/mod.ts";
 import type { Check } from "./health.ts";
 import { shellCommand } from "../system/hook.ts";
@@ -6,15 +6,15 @@ import { connect } from "./tcp.ts";
 
 export { httpCheck } from "./http_check.ts";
 
-/** Passes when a connection can be made. */
+/** Returns a check that passes if a TCP connection can be made. */
 export function tcpCheck(host: string, port: number): Check {
   return {
     name: `tcp ${host.includes(":") ? `[${host}]` : host}:${port}`,
-    look: async (signal) => (await connect(host, port, signal)).close(),
+    run: async (signal) => (await connect(host, port, signal)).close(),
   };
 }
 
-/** Passes when a line of shell ends with 0. One that takes too long is killed, with all that it has started. */
+/** Returns a check that passes if a shell command exits with 0. On timeout, its whole process group is killed. */
 export function execCheck(
   line: string,
   env: ChildEnvironment,
@@ -22,7 +22,7 @@ export function execCheck(
 ): Check {
   return {
     name: `exec ${beginning(line)}`,
-    look: async (signal): Promise<void> => {
+    run: async (signal): Promise<void> => {
       const child = system.spawn(shellCommand(line), {
         env,
         input: { text: "" },
@@ -43,10 +43,10 @@ export function execCheck(
   };
 }
 
-/** The first word of a line of shell, or the variable it sets first: what follows, and what is assigned, may be secret. */
+/** Returns the first word of a shell command, or the variable that it sets first: what follows may be secret. */
 function beginning(line: string): string {
-  const whole = line.trim();
-  const [shown = ""] = /^(?:\w+=|[\w./-]{1,40})/.exec(whole) ?? [];
-  const [next = ""] = whole.slice(shown.length);
+  const command = line.trim();
+  const [shown = ""] = /^(?:\w+=|[\w./-]{1,40})/.exec(command) ?? [];
+  const [next = ""] = command.slice(shown.length);
   return next === "" ? shown : `${shown}${next.trim() === "" ? " " : ""}…`;
 }

@@ -1,34 +1,34 @@
-/** Connections that a check makes: over the runtime's own sockets, which end when they are told to. */
+/** Connections for health checks, over the runtime's own sockets: those can be canceled. */
 
 /**
- * Connects to the first address of a host that accepts. The caller closes the connection.
+ * Connects to the first address of the host that accepts. The caller closes the connection.
  * @throws {Error} if none does; the message is the reason alone
  */
 export async function connect(host: string, port: number, signal: AbortSignal): Promise<Deno.TcpConn> {
   try {
-    // node:net cannot give up on a connection that is not made yet on Deno 2.4.2: it keeps the descriptor.
+    // On Deno 2.4.2, node:net cannot cancel a connection that is being made: it keeps the descriptor.
     return await Deno.connect({ hostname: host, port, signal });
   } catch (error) {
     throw new Error(reason(error), { cause: error });
   }
 }
 
-/** Why a connection failed. */
+/** Returns why a connection failed, in a few words. */
 export function reason(error: unknown): string {
   const { code = "", message } = error as Error & { code?: string };
-  return reasons[code] ?? lookups.find(([pattern]) => pattern.test(message))?.[1] ?? message;
+  return reasons[code] ?? resolutionErrors.find(([pattern]) => pattern.test(message))?.[1] ?? message;
 }
 
 const reasons: Readonly<Record<string, string>> = {
   ECONNREFUSED: "connection refused",
   ECONNRESET: "connection reset",
-  EHOSTUNREACH: "no route to the host",
-  ENETUNREACH: "no route to the network",
+  EHOSTUNREACH: "no route to host",
+  ENETUNREACH: "network unreachable",
   ETIMEDOUT: "connection timed out",
 };
 
-/** A look-up has no code. */
-const lookups: readonly (readonly [RegExp, string])[] = [
-  [/temporary failure in name resolution/i, "its name cannot be looked up now"],
+/** Errors of name resolution have no code. */
+const resolutionErrors: readonly (readonly [RegExp, string])[] = [
+  [/temporary failure in name resolution/i, "its name cannot be resolved now"],
   [/failed to lookup address|no such host|name or service not known/i, "no such host"],
 ];

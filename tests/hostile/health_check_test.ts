@@ -15,11 +15,11 @@ function test(name: string, fn: (t: Deno.TestContext) => Promise<void> | void): 
 }
 
 /** Why a check fails, or "passes". */
-async function outcome({ look }: Check, patience = 5000): Promise<string> {
+async function outcome({ run }: Check, patience = 5000): Promise<string> {
   const over = new AbortController();
   const late = setTimeout(() => over.abort(), patience);
   try {
-    await look(over.signal);
+    await run(over.signal);
     return "passes";
   } catch (error) {
     return over.signal.aborted ? "late" : (error as Error).message;
@@ -43,13 +43,13 @@ const untilClosed = (url: string): Promise<void> =>
   until("every connection is closed", async () => await openTo(url) === 0);
 
 const expected: Readonly<Record<string, string>> = {
-  interim503: "answered 503",
+  interim503: "responded with status 503",
   silent: "late",
-  "closed-at-once": "it closed the connection without an answer",
-  "cut-status": "its answer broke off before a status",
-  "no-http": "what it answered is not HTTP",
-  "endless-line": "what it answered is not HTTP",
-  "endless-interim": "what it answered is not HTTP",
+  "closed-at-once": "it closed the connection without a response",
+  "cut-status": "the response ended before its status",
+  "no-http": "the response is not HTTP",
+  "endless-line": "the response is not HTTP",
+  "endless-interim": "the response is not HTTP",
 };
 
 test("a status is the answer, whatever becomes of what follows, and every connection is closed", async () => {
@@ -128,7 +128,7 @@ test("https passes with the CA that is named, and tells what is wrong with a cer
         good,
         "localhost",
         stranger.cert,
-        /^its certificate is not signed by a CA that is trusted; name/,
+        /^its certificate is not signed by a trusted CA; name/,
       ],
       ["no CA", good, "localhost", undefined, /\(EMPUSA_CHECK_CA_BUNDLE\)$/],
       [
@@ -210,7 +210,7 @@ test("the CAs of checks are read again, and one that is half written does not co
     { system: system(), treeRoot: "/foo" } as unknown as Parameters<typeof checksOf>[2],
   ) as [Check, Check];
   assertEquals(await outcome(first), "passes");
-  assertMatch(await outcome(second), /not signed by a CA/);
+  assertMatch(await outcome(second), /not signed by a trusted CA/);
   await Deno.writeTextFile(bundle, "-----BEGIN CERTIFICATE-----\nhalf");
   assertEquals(await outcome(first), "passes");
   await Deno.copyFile(after.cert, bundle);
@@ -231,7 +231,7 @@ test("with the permissions that are shipped https passes, and a bundle that is n
   for (
     const [bundle, told] of [
       [authority.cert, "web/a is healthy"],
-      ["", `web/a is not healthy yet: ${shown}: its certificate is not signed by a CA that is trusted`],
+      ["", `web/a is not healthy yet: ${shown}: its certificate is not signed by a trusted CA`],
     ] as const
   ) {
     await using running = start(args(url, bundle), env);

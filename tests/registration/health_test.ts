@@ -14,7 +14,7 @@ async function told(rounds: string, options: Partial<HealthOptions> = {}): Promi
   const events: string[] = [];
   const check: Check = {
     name: "it",
-    look: () => {
+    run: () => {
       const sign = rounds[looks.push((time.now - start) / 1000) - 1];
       return sign === "+" ? Promise.resolve() : Promise.reject(new Error(sign));
     },
@@ -116,10 +116,10 @@ test("http passes with 2xx alone, however the proxies are set", async () => {
   const at = (path: string): Promise<string> =>
     once(httpCheck(new URL(`http://127.0.0.1:${server.addr.port}/${path}`), system()), 300);
   for (const path of ["200", "204", "299", "endless"]) assertEquals(await at(path), "+");
-  assertMatch(await at("503"), /: answered 503\)$/);
-  assertMatch(await at("404"), /: answered 404\)$/);
-  assertMatch(await at("away"), /: answered 302\)$/);
-  assertMatch(await at("hang"), /: not within 0\.3 s\)$/);
+  assertMatch(await at("503"), /: responded with status 503\)$/);
+  assertMatch(await at("404"), /: responded with status 404\)$/);
+  assertMatch(await at("away"), /: responded with status 302\)$/);
+  assertMatch(await at("hang"), /: timed out after 0\.3 s\)$/);
   assertEquals(
     await once(httpCheck(new URL("http://127.0.0.1:1/x"), system())),
     "-(http http://127.0.0.1:1/x: connection refused)",
@@ -138,7 +138,7 @@ test("exec passes with 0, tells what was said last, and is killed with all that 
   );
   assertEquals(await exec("kill -9 $$"), "-(exec kill …: exit code 137)");
   const file = await Deno.makeTempFile();
-  assertMatch(await exec(`trap '' TERM; sleep 60 & echo $! > ${file}; wait`), /not within 0\.3 s\)$/);
+  assertMatch(await exec(`trap '' TERM; sleep 60 & echo $! > ${file}; wait`), /timed out after 0\.3 s\)$/);
   await pause(200);
   const status = await Deno.readTextFile(`/proc/${(await Deno.readTextFile(file)).trim()}/status`).catch(() =>
     ""
@@ -149,8 +149,8 @@ test("exec passes with 0, tells what was said last, and is killed with all that 
 
 test("a check that heeds nothing does not keep the others waiting", async () => {
   assertEquals(
-    await once({ name: "deaf", look: () => new Promise(() => {}) }, 200),
-    "-(deaf: not within 0.2 s)",
+    await once({ name: "deaf", run: () => new Promise(() => {}) }, 200),
+    "-(deaf: timed out after 0.2 s)",
   );
 });
 
@@ -158,7 +158,7 @@ test("all have to pass", async () => {
   const stop = new AbortController();
   const check = (name: string, passes: boolean): Check => ({
     name,
-    look: () => passes ? Promise.resolve() : Promise.reject(new Error("no")),
+    run: () => passes ? Promise.resolve() : Promise.reject(new Error("no")),
   });
   const options = { interval: 100, timeout: 100, rise: 1, fall: 1, initialDelay: 0, signal: stop.signal };
   const { value } = await healthOf([check("a", false), check("b", true), check("c", false)], options).next();

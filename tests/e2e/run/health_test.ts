@@ -55,7 +55,7 @@ Deno.test("it is found only while it is healthy, and one failed check changes no
   const told = stderr.match(/is unhealthy: http [^:]+:[^:]+:[^:]+: .+/g)?.map((line) =>
     line.split(": ").at(-1)
   );
-  assertEquals(told, ["answered 503", "not within 0.4 s"]);
+  assertEquals(told, ["responded with status 503", "timed out after 0.4 s"]);
   assertEquals(stderr.match(/registered web\/a at/g)?.length, 3);
 });
 

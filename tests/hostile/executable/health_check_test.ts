@@ -25,7 +25,7 @@ Deno.test("no answer of a service ends its supervisor, nor does one cost a descr
   assertEquals([code, /Uncaught|rejection|unexpected/.test(stderr)], [7, false]);
   const [before = 0, after = 0] = stdout.trim().split("\n").map(Number);
   assert(after <= before + 4, `${before} descriptors have become ${after}`);
-  assertStringIncludes(stderr, "closed-at-once: it closed the connection without an answer");
+  assertStringIncludes(stderr, "closed-at-once: it closed the connection without a response");
 });
 
 Deno.test("https passes with the CA that is named", async () => {
@@ -41,5 +41,5 @@ Deno.test("https passes with the CA that is named", async () => {
   assertStringIncludes(trusted.stderr, "web/a is healthy");
   const strange = await empusa([...args, ...command], env);
   assertEquals(strange.code, 7);
-  assertStringIncludes(strange.stderr, "its certificate is not signed by a CA that is trusted");
+  assertStringIncludes(strange.stderr, "its certificate is not signed by a trusted CA");
 });
