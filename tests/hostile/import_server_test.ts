@@ -1,6 +1,6 @@
 /** Importing from a server that is no etcd and means harm. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { cli } from "../support/cli.ts";
+import { empusa } from "../support/in_process.ts";
 import { Etcd } from "../support/etcd.ts";
 import { connect } from "../support/program.ts";
 
@@ -58,7 +58,7 @@ Deno.test("a hostile server gets nothing, and does nothing", async (t) => {
     await t.step(name, async () => {
       asked = [];
       respond = response;
-      const { code, stdout, stderr } = await cli(["import", "--from-etcd-v2", source], env);
+      const { code, stdout, stderr } = await empusa(["import", "--from-etcd-v2", source], env);
       assertEquals([code, stdout], [9, ""]);
       assertStringIncludes(stderr, message);
       assertEquals(stderr.split("\n").length, 2);
@@ -78,7 +78,7 @@ Deno.test("a hostile server gets nothing, and does nothing", async (t) => {
             value: "h:1",
           }],
         });
-    const { code, stdout } = await cli(["import", "--from-etcd-v2", source], env);
+    const { code, stdout } = await empusa(["import", "--from-etcd-v2", source], env);
     assertEquals(code, 9);
     assert(!stdout.includes("\x1b") && !stdout.includes("\x07"));
     assertEquals(await etcd.etcdctl("get", "--prefix", "/"), "/foo/service/a/c\nh:1\n");
@@ -97,7 +97,7 @@ Deno.test("a hostile server gets nothing, and does nothing", async (t) => {
       const address = listener.addr as Deno.NetAddr;
       const silent = `--from-etcd-v2=127.0.0.1:${address.port}`;
       const began = performance.now();
-      const { code, stderr } = await cli(["import", silent], { ...env, EMPUSA_TIMEOUT: "1" });
+      const { code, stderr } = await empusa(["import", silent], { ...env, EMPUSA_TIMEOUT: "1" });
       assertEquals([code, stderr.split("\n").length], [3, 2]);
       assert(performance.now() - began < 2500, "within the timeout");
       if (words === "") connections.forEach((connection) => connection.close());

@@ -4,7 +4,7 @@ import { runImport } from "../../src/commands/import.ts";
 import { Log } from "../../src/system/log.ts";
 import { openRegistry, parseEndpoints } from "../../src/registry/mod.ts";
 import { CertificateAuthority } from "../support/certificates.ts";
-import { cli } from "../support/cli.ts";
+import { empusa as cli } from "../support/in_process.ts";
 import { Etcd, freePorts } from "../support/etcd.ts";
 import { connect, empusa } from "../support/program.ts";
 import { fakeSystem } from "../support/system.ts";

@@ -4,7 +4,7 @@ import { Etcd, freePorts } from "../support/etcd.ts";
 import { testUnless } from "../support/lacking.ts";
 import { missingOriginal, Original, startOriginal } from "../support/original.ts";
 import { until } from "../support/pause.ts";
-import { cli } from "../support/cli.ts";
+import { empusa as cli } from "../support/in_process.ts";
 import { empusa, type Env, start } from "../support/program.ts";
 
 /** A command line, with variables before it. */

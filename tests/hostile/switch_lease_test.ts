@@ -3,14 +3,14 @@ import { assert, assertEquals } from "@std/assert";
 import { EtcdStore } from "../../src/registry/etcd/store.ts";
 import { leaseIdFor, retire } from "../../src/registry/session/own_lease.ts";
 import { deadlineAfter } from "../../src/registry/store.ts";
-import { cli } from "../support/cli.ts";
+import { empusa } from "../support/in_process.ts";
 import { Etcd } from "../support/etcd.ts";
 import { connect } from "../support/program.ts";
 
 Deno.test("leases of switches", async (t) => {
   await using etcd = await Etcd.start();
   const run = async (...args: string[]): Promise<void> => {
-    assertEquals((await cli(["switch", ...args], connect(etcd))).code, 0);
+    assertEquals((await empusa(["switch", ...args], connect(etcd))).code, 0);
   };
   const value = async (name: string): Promise<string> =>
     (await etcd.etcdctl("get", "--print-value-only", `/foo/switch/${name}`)).trimEnd();

@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { UnreachableError } from "../../src/errors.ts";
 import { openRegistry, parsePattern, type Registry, type WatchEvent } from "../../src/registry/mod.ts";
-import { cli } from "../support/cli.ts";
+import { empusa } from "../support/in_process.ts";
 import { Etcd } from "../support/etcd.ts";
 import { LosingProxy } from "../support/losing_proxy.ts";
 import { connect } from "../support/program.ts";
@@ -30,7 +30,7 @@ Deno.test("switches", async (t) => {
   const env = connect(etcd);
   /** `empusa switch ARGS`: its exit code, and what it printed. */
   const run = async (...args: string[]): Promise<[code: number, stdout: string, stderr: string]> => {
-    const { code, stdout, stderr } = await cli(["switch", ...args], env);
+    const { code, stdout, stderr } = await empusa(["switch", ...args], env);
     return [code, stdout, stderr];
   };
   const value = async (name: string): Promise<string> =>

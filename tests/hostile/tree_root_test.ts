@@ -2,7 +2,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { RuleViolation } from "../../src/errors.ts";
 import { instanceKey, instancesOf, parseTreeRoot } from "../../src/registry/instance.ts";
-import { cli } from "../support/cli.ts";
+import { empusa } from "../support/in_process.ts";
 import { Etcd } from "../support/etcd.ts";
 
 Deno.test("a tree root that another one would look into is refused, by option and variable", async () => {
@@ -19,7 +19,7 @@ Deno.test("a tree root that another one would look into is refused, by option an
   ) {
     assertThrows(() => parseTreeRoot(root), RuleViolation, 'without "service" as its last part');
     const options = { EMPUSA_ETCD_ENDPOINT: "127.0.0.1:1", EMPUSA_TREE_ROOT: root };
-    const { code, stderr } = await cli(["switch", "list"], options);
+    const { code, stderr } = await empusa(["switch", "list"], options);
     assertEquals([root, code], [root, 2]);
     assertEquals(
       stderr.split("\n")[0],
@@ -35,22 +35,22 @@ Deno.test("a tree root that another one would look into is refused, by option an
 Deno.test("of tree roots inside each other each sees its own, and nothing else", async () => {
   await using etcd = await Etcd.start();
   const roots = ["/", "/o", "/o/service/a", "/o/a", "/o/a/b", "/oo"];
-  const empusa = (root: string, ...args: string[]): ReturnType<typeof cli> =>
-    cli(args, { EMPUSA_ETCD_ENDPOINT: etcd.endpoint, EMPUSA_TREE_ROOT: root });
+  const on = (root: string, ...args: string[]): ReturnType<typeof empusa> =>
+    empusa(args, { EMPUSA_ETCD_ENDPOINT: etcd.endpoint, EMPUSA_TREE_ROOT: root });
   for (const [i, root] of roots.entries()) {
-    assertEquals((await empusa(root, "switch", "set", `a/b/service/web/x`, `s${i}`)).code, 0);
-    assertEquals((await empusa(root, "switch", "set", `switch`, `t${i}`)).code, 0);
+    assertEquals((await on(root, "switch", "set", `a/b/service/web/x`, `s${i}`)).code, 0);
+    assertEquals((await on(root, "switch", "set", `switch`, `t${i}`)).code, 0);
     const register = ["register", "--service-type", "switch", "--service-name", "a", "--service-location"];
-    assertEquals((await empusa(root, "service", ...register, `h:${i}`)).code, 0);
+    assertEquals((await on(root, "service", ...register, `h:${i}`)).code, 0);
   }
   for (const [i, root] of roots.entries()) {
-    const switches = JSON.parse((await empusa(root, "switch", "list", "--format", "json")).stdout);
+    const switches = JSON.parse((await on(root, "switch", "list", "--format", "json")).stdout);
     assertEquals(switches, [
       { switch: "a/b/service/web/x", value: `s${i}`, ttl: null },
       { switch: "switch", value: `t${i}`, ttl: null },
     ]);
     assertEquals(
-      (await empusa(root, "service", "list", "--service-type", "switch", "--format", "plain")).stdout,
+      (await on(root, "service", "list", "--service-type", "switch", "--format", "plain")).stdout,
       `h:${i}\n`,
     );
   }

@@ -1,6 +1,7 @@
 /** What a command that fails says: a line and its exit code; and the advice that the lines end with. */
 import { assert, assertEquals } from "@std/assert";
-import { empusa, type Env, type Outcome } from "./program.ts";
+import { empusa } from "./in_process.ts";
+import type { Env, Outcome } from "./program.ts";
 
 export const endpointCheck = "check --etcd-endpoint (EMPUSA_ETCD_ENDPOINT) and whether etcd runs there";
 

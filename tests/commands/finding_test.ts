@@ -1,7 +1,8 @@
 /** Finding services, as people and scripts do. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Etcd, freePorts } from "../support/etcd.ts";
-import { connect, empusa, start } from "../support/program.ts";
+import { empusa } from "../support/in_process.ts";
+import { connect, start } from "../support/program.ts";
 import { missingPrograms, testUnless } from "../support/lacking.ts";
 import { haproxy, nginx, prometheus } from "../support/consumers.ts";
 import { pause, until } from "../support/pause.ts";

@@ -2,7 +2,8 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Etcd } from "../support/etcd.ts";
 import { pause } from "../support/pause.ts";
-import { connect, empusa, type Env, shell, start } from "../support/program.ts";
+import { empusa } from "../support/in_process.ts";
+import { connect, type Env, shell, start } from "../support/program.ts";
 
 /** `empusa switch ARGS`: its exit code, and what it printed. */
 async function run(args: string, env: Env): Promise<[code: number, stdout: string, stderr: string]> {

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Cluster, Etcd, freePorts } from "../support/etcd.ts";
-import { empusa, type Env } from "../support/program.ts";
+import { empusa } from "../support/in_process.ts";
+import type { Env } from "../support/program.ts";
 
 const env = (endpoints: string): Env => ({
   EMPUSA_ETCD_ENDPOINT: endpoints,

@@ -3,7 +3,8 @@ import { assert, assertEquals } from "@std/assert";
 import { Cluster, Etcd, freePorts } from "../support/etcd.ts";
 import { endpointCheck, failed, healthCheck, list, protocolCheck } from "../support/failures.ts";
 import { pause } from "../support/pause.ts";
-import { empusa, registerWeb } from "../support/program.ts";
+import { empusa } from "../support/in_process.ts";
+import { registerWeb } from "../support/program.ts";
 
 /** A listener that does something with every connection. Those that it keeps are closed with it. */
 function server(serve: (connection: Deno.Conn) => Promise<void>): Disposable & { endpoint: string } {
