@@ -114,7 +114,7 @@ export class ManagedRegistration {
   }
 
   /**
-   * Ends the run, and unregisters what has a TTL unless it is to be kept. If `escalate` is aborted first, the TTL removes
+   * Ends the run, and unregisters the instance, unless it has no TTL or is to be kept. If `escalate` is aborted first, the TTL removes
    * the key.
    * @returns when others could find the instance for the last time, as of `performance.now()`
    * @throws {EmpusaError} if `strict` is set, and etcd refused the removal

@@ -15,7 +15,7 @@ import type { StopSignals } from "./stop_signals.ts";
 export const lossRules = ["continue", "stop"] as const;
 
 export interface Supervision extends ManagedOptions {
-  /** Milliseconds from the removal of the registration until the command is told to stop. */
+  /** Milliseconds from the removal of the registration until the command gets the signal to stop. */
   readonly drain: number;
   /** Milliseconds from then until the command is killed. */
   readonly grace: number;

@@ -40,17 +40,17 @@ async function told(rounds: string, options: Partial<HealthOptions> = {}): Promi
 
 const show = (health: Health): string => health.healthy ? "+" : `-(${health.why})`;
 
-Deno.test("until it passes for the first time it is checked each second", async () => {
+Deno.test("checks run each second until they pass for the first time", async () => {
   assertEquals(await told("--+++"), "0-(it: -) 2+");
   assertEquals(await told("+---"), "0+ 30-(it: -)");
 });
 
-Deno.test("one failed check, or a few, do not make it unhealthy", async () => {
+Deno.test("fewer failed rounds than --check-fall do not make an instance unhealthy", async () => {
   assertEquals(await told("+--+--+-+"), "0+");
   assertEquals(await told("+-+-", { fall: 1 }), "0+ 10-(it: -) 20+ 30-(it: -)");
 });
 
-Deno.test("why it is unhealthy is told again when the reason changes, less and less often", async () => {
+Deno.test("a changed reason is reported, with growing gaps", async () => {
   assertEquals(await told("+aaaabb+", { fall: 2 }), "0+ 20-(it: a) 50-(it: b) 70+");
   // Not until it counts as unhealthy.
   assertEquals(await told("+abc", { fall: 3 }), "0+ 30-(it: c)");
@@ -59,16 +59,16 @@ Deno.test("why it is unhealthy is told again when the reason changes, less and l
   assertEquals(changing.map(parseFloat).filter(Number.isFinite), [0, 1, 3, 7, 15]);
 });
 
-Deno.test("it has to pass as often in a row as is asked for", async () => {
+Deno.test("an instance is healthy after --check-rise passing rounds in a row", async () => {
   assertEquals(await told("-+-++", { rise: 2 }), "0-(it: -) 31+");
   assertEquals(await told("++---+++", { rise: 3, fall: 2 }), "20-(it: -) 70+");
 });
 
-Deno.test("the first check waits as long as it is told to", async () => {
+Deno.test("the first check waits for the initial delay", async () => {
   assertEquals(await told("+", { initialDelay: 7000 }), "7+");
 });
 
-Deno.test("a check that is not asked often is not asked more often in the beginning", async () => {
+Deno.test("an interval under a second holds before the first passing round too", async () => {
   assertEquals(await told("--+", { interval: 300 }), "0-(it: -) 0.6+");
 });
 
@@ -87,7 +87,7 @@ function test(name: string, fn: () => Promise<void>): void {
   Deno.test({ name, fn, sanitizeOps: false, sanitizeResources: false });
 }
 
-test("tcp passes where something listens, and tells why it does not", async () => {
+test("a TCP check passes if a process listens, and says why it fails", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr as Deno.NetAddr;
   assertEquals(await once(tcpCheck("127.0.0.1", port)), "+");
@@ -100,7 +100,7 @@ test("tcp passes where something listens, and tells why it does not", async () =
   );
 });
 
-test("http passes with 2xx alone, however the proxies are set", async () => {
+test("an HTTP check passes with 2xx alone, and ignores proxies", async () => {
   Deno.env.set("http_proxy", "http://127.0.0.1:1");
   const over = new AbortController();
   const { signal } = over;
@@ -128,7 +128,7 @@ test("http passes with 2xx alone, however the proxies are set", async () => {
   over.abort();
 });
 
-test("exec passes with 0, tells what was said last, and is killed with all that it has started", async () => {
+test("an exec check passes with 0, reports the last line of output, and is killed with its process group", async () => {
   const exec = (line: string): Promise<string> =>
     once(execCheck(line, { added: { X: "1" }, withheld: [] }, system()), 300);
   assertEquals(await exec('test "$X" = 1'), "+");
@@ -147,14 +147,14 @@ test("exec passes with 0, tells what was said last, and is killed with all that 
   await Deno.remove(file);
 });
 
-test("a check that heeds nothing does not keep the others waiting", async () => {
+test("a check that ignores its signal does not hold up the others", async () => {
   assertEquals(
     await once({ name: "deaf", run: () => new Promise(() => {}) }, 200),
     "-(deaf: timed out after 0.2 s)",
   );
 });
 
-test("all have to pass", async () => {
+test("an instance is healthy only if all checks pass", async () => {
   const stop = new AbortController();
   const check = (name: string, passes: boolean): Check => ({
     name,

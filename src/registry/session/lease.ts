@@ -109,14 +109,14 @@ export class SessionLease {
     return lease !== undefined && this.#past.includes(lease);
   }
 
-  /** Makes the lease one that serves this key alone, so that whoever removes or replaces the key can end it too. */
+  /** Makes the lease serve this key alone: a command that removes or replaces the key can end the lease too. */
   async dedicateTo(key: string): Promise<void> {
     if (!await isLeaseFor(key, this.#id)) this.#id = await leaseIdFor(key);
   }
 
   /**
    * Has etcd grant the lease, if the registrations have a TTL. If the signal is aborted during the grant, this still waits
-   * a moment for the answer: nobody could revoke the lease otherwise.
+   * a moment for the answer: no process could revoke the lease otherwise.
    * @throws what `Store.grant` throws
    */
   async grant(deadline: Deadline): Promise<void> {

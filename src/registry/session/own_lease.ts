@@ -5,7 +5,7 @@
 import { RefusedError } from "../../errors.ts";
 import { type Deadline, deadlineAfter, type LeaseId, type PutRequest, type Store } from "../store.ts";
 
-/** The time to clean up what is of no more use, such as the lease of a key that was not stored, in milliseconds. */
+/** The time to remove leftovers, such as the lease of a key that was not stored, in milliseconds. */
 export const cleanupTimeout = 1000;
 
 /** How many bits of an ID follow from the key. The others are random. */

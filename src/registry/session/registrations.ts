@@ -44,7 +44,7 @@ export class Registrations {
     this.markClean(key);
   }
 
-  /** Adds an instance that is to be registered. An instance that was removed goes on from what was known of it. */
+  /** Adds an instance that is to be registered. An instance that was removed keeps its state. */
   add(key: string, instance: Instance, first: "replace" | "wait"): void {
     this.#add(key, this.#removed.get(key) ?? newRegistration(instance, first));
     this.#dirty.set(key, "new");

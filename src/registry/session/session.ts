@@ -21,7 +21,7 @@ export interface SessionOptions {
 export interface RegisterOptions {
   /** Registers only if no other process holds the name. If the holder's lease is no longer refreshed, waits for it to expire. */
   readonly exclusive?: boolean;
-  /** Nothing keeps the instance registered, so it gets a lease of its own: whoever removes or replaces the key ends that too. */
+  /** Nothing keeps the instance registered, so it gets a lease of its own: a command that removes or replaces the key ends that too. */
   readonly once?: boolean;
   /** Gives up when it is aborted, and removes a key that has a TTL. */
   readonly signal?: AbortSignal | undefined;

@@ -73,7 +73,7 @@ test("an idle session costs one message a refresh, on one stream, and no event",
   assertEquals(await revisionOf(etcd), revision);
 });
 
-test("what is registered later is followed too", async () => {
+test("an instance that is registered later is watched too", async () => {
   await using etcd = await Etcd.start();
   using registry = await open(etcd);
   const session = await registry.register(web, 60);
@@ -86,7 +86,7 @@ test("what is registered later is followed too", async () => {
   assertEquals(kept.events.map(({ kind }) => kind), ["restored"]);
 });
 
-test("what several lose to others is told, and the rest is kept", async () => {
+test("a name that is lost to another process is reported, and the other instances stay", async () => {
   await using etcd = await Etcd.start();
   using registry = await open(etcd);
   const session = await registry.register(web, 3);
@@ -94,7 +94,7 @@ test("what several lose to others is told, and the rest is kept", async () => {
   await using kept = keep(session);
   await pause(200);
   await etcd.etcdctl("put", key, "other:1");
-  await until("it is told", () => kept.events.length > 0);
+  await until("it is reported", () => kept.events.length > 0);
   assertEquals(kept.events, [
     { kind: "lost", instance: web, holder: { location: "other:1", lease: undefined } },
   ]);
@@ -107,7 +107,7 @@ test("what several lose to others is told, and the rest is kept", async () => {
   ]);
 });
 
-test("a session that gave way takes nothing of its successor's along, even on its own lease", async () => {
+test("close keeps the key of the process that took over the name, even on the lease of the session", async () => {
   await using etcd = await Etcd.start();
   using registry = await open(etcd);
   const session = await registry.register(web, 60);
@@ -120,7 +120,7 @@ test("a session that gave way takes nothing of its successor's along, even on it
   assertEquals(await etcd.etcdctl("get", key), `${key}\nother:1\n`);
 });
 
-test("of two that register the same name the later one has it, and the earlier one says who", async () => {
+test("the later of two sessions gets the name, and the earlier one reports the holder", async () => {
   await using etcd = await Etcd.start();
   using registry = await open(etcd);
   const first = await registry.register(web, 30);
@@ -142,7 +142,7 @@ test("of two that register the same name the later one has it, and the earlier o
   assertEquals(await etcd.etcdctl("get", key), "");
 });
 
-test("two that will not give way do not wear out etcd", async () => {
+test("two sessions that reclaim the same name back off", async () => {
   await using etcd = await Etcd.start();
   using registry = await open(etcd);
   await using one = keep(await registry.register(web, 3), "takeover");
@@ -155,22 +155,22 @@ test("two that will not give way do not wear out etcd", async () => {
   assert([...one.events, ...two.events].every(({ kind }) => kind === "reclaimed"));
 });
 
-test("a key is put back at once even while a truce holds", async () => {
+test("a deleted key is restored at once even while reclaims back off", async () => {
   await using etcd = await Etcd.start();
   using registry = await open(etcd);
   await using kept = keep(await registry.register(web, 60), "takeover");
   await pause(200);
   for (let i = 0; i < 6; i++) {
     await etcd.etcdctl("put", key, "other:1");
-    await until("it is taken back", () => kept.events.length === i + 1);
+    await until("it is reclaimed", () => kept.events.length === i + 1);
   }
   const began = Date.now();
   await etcd.etcdctl("del", key);
-  await until("it is put back", async () => await etcd.etcdctl("get", key) !== "");
+  await until("it is restored", async () => await etcd.etcdctl("get", key) !== "");
   assert(Date.now() - began < 2000, `${Date.now() - began} ms`);
 });
 
-test("an exclusive registration refuses a name that is held, and tells by whom", async () => {
+test("an exclusive registration of a held name fails, and names the holder", async () => {
   await using etcd = await Etcd.start();
   using registry = await open(etcd);
   const holder = await registry.register(web, 2);
@@ -200,7 +200,7 @@ test("an exclusive registration refuses a name that is held, and tells by whom",
   assertEquals((await etcd.etcdctl("lease", "list")).match(/^found (\d+) leases/)?.[1], "0");
 });
 
-test("one who has died is waited for no longer than the timeout", async () => {
+test("an exclusive registration waits for a dead holder no longer than the timeout", async () => {
   await using etcd = await Etcd.start();
   using registry = await open(etcd, 1500);
   await registry.register(web, 60);
@@ -216,7 +216,7 @@ test("one who has died is waited for no longer than the timeout", async () => {
   assert(Date.now() - began < 2500, `${Date.now() - began} ms`);
 });
 
-test("of many that want a name for themselves exactly one gets it", async () => {
+test("exactly one of 30 exclusive registrations gets the name", async () => {
   await using etcd = await Etcd.start();
   using registry = await open(etcd, 1500);
   const outcomes = await Promise.allSettled(
@@ -234,7 +234,7 @@ test("of many that want a name for themselves exactly one gets it", async () => 
   }
 });
 
-test("a permission that is taken away and given back is no end", async () => {
+test("a session survives a permission that is revoked and granted again", async () => {
   await using etcd = await Etcd.start();
   await etcd.enableAuth({ web: { password: "pw", right: "readwrite", prefix: "/foo/" } });
   using registry = await openRegistry({
@@ -248,7 +248,7 @@ test("a permission that is taken away and given back is no end", async () => {
   const as = "--user=root:rootpw";
   await etcd.etcdctl(as, "role", "revoke-permission", "web", "--prefix=true", "/foo/");
   await etcd.etcdctl(as, "del", key);
-  await until("it is told", () => kept.events.length === 1);
+  await until("it is reported", () => kept.events.length === 1);
   const [event] = kept.events;
   assert(
     event?.kind === "disconnected" && event.error.message.includes('user "web" may not'),
@@ -260,7 +260,7 @@ test("a permission that is taken away and given back is no end", async () => {
   assertEquals(await etcd.etcdctl(as, "get", key), `${key}\nh:1\n`);
 });
 
-test("sessions that lose their leases together do not come back together", async () => {
+test("sessions that lose their leases together spread their new registrations", async () => {
   await using etcd = await Etcd.start();
   const kept: Kept[] = [];
   const registries: Registry[] = [];
