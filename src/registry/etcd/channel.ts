@@ -12,7 +12,7 @@ import type { Tls } from "./tls.ts";
 import type { WatchStream } from "./watch_stream.ts";
 
 /** The longest message that empusa accepts, in bytes. */
-export const maxMessage = 64 * 2 ** 20;
+const maxMessage = 64 * 2 ** 20;
 
 /** A part of an answer with more bytes keeps the connection busy: all other answers wait behind it. */
 const large = 1024;

@@ -4,7 +4,7 @@ import type { Progress } from "./attempt.ts";
 import { type AttemptFunction, type MemberState, Operation, type Target } from "./operation.ts";
 
 /** Is told of an attempt that did not answer. If it returns false, another attempt at that member is too early. */
-export type OnSilence<M> = (member: M, progress: Progress) => unknown;
+type OnSilence<M> = (member: M, progress: Progress) => unknown;
 
 /**
  * Sends each operation to the endpoint that answered last.
