@@ -3,6 +3,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { createSocket } from "node:dgram";
 import { Etcd } from "../../support/etcd.ts";
 import { until } from "../../support/pause.ts";
+import { rounds } from "../../support/rounds.ts";
 import { connect, empusa, launch, program, signalFirst } from "../../support/program.ts";
 import { isGone, isLeft, key, run, sh } from "../../support/run.ts";
 
@@ -184,12 +185,15 @@ Deno.test("a terminal is shared: the command reads what is typed, and Ctrl-C rea
   await Deno.remove(file);
 });
 
-Deno.test("200 quick commands leave nothing registered, and no process behind", async () => {
+/** How many commands each of four lanes runs, one after the other. */
+const perLane = rounds(8, 50);
+
+Deno.test(`${4 * perLane} quick commands leave nothing registered, and no process behind`, async () => {
   await using etcd = await Etcd.start();
   const folder = await Deno.makeTempDir();
   const line = "service run --service-type web --service-location h:1".split(" ");
   const lane = async (of: number): Promise<void> => {
-    for (let i = 0; i < 50; i++) {
+    for (let i = 0; i < perLane; i++) {
       const script = `echo $$ > ${folder}/${of}-${i}; exit ${i}`;
       const { code } = await empusa(
         [...line, "--service-name", `${of}-${i}`, "--", ...sh(script)],
@@ -203,7 +207,7 @@ Deno.test("200 quick commands leave nothing registered, and no process behind", 
   for await (const { name } of Deno.readDir(folder)) {
     pids.push(Number(await Deno.readTextFile(`${folder}/${name}`)));
   }
-  assertEquals(pids.length, 200);
+  assertEquals(pids.length, 4 * perLane);
   for (const pid of pids) await until(`${pid} is gone`, () => isGone(pid));
   assertEquals(await etcd.etcdctl("get", "--prefix", "/"), "");
   await Deno.remove(folder, { recursive: true });
