@@ -1,5 +1,5 @@
 /** What a shell may offer for a value, from what is registered. */
-import { openRegistry, parseName } from "../registry/mod.ts";
+import { openRegistry, parseName, type Registry } from "../registry/mod.ts";
 import type { System } from "../system/mod.ts";
 import { connectionOf } from "../settings/access.ts";
 import { connectionSettings } from "../settings/connection.ts";
@@ -32,9 +32,25 @@ export async function suggestions({ what, begin, given, type }: Question, system
     using registry = await openRegistry(
       await connectionOf({ ...typed, timeout: patience }, system, () => {}),
     );
-    const found = await registry.names(what, begin, meant === undefined ? undefined : parseName(meant));
+    const found = await namesOf(registry, what, begin, meant === undefined ? undefined : parseName(meant));
     return found.filter((name) => harmless.test(name));
   } catch {
     return [];
+  }
+}
+
+function namesOf(
+  { services, switches }: Registry,
+  what: Suggested,
+  begin: string,
+  type: string | undefined,
+): Promise<string[]> {
+  switch (what) {
+    case "type":
+      return services.types(begin);
+    case "name":
+      return services.names(begin, type);
+    case "switch":
+      return switches.names(begin);
   }
 }

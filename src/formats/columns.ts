@@ -1,5 +1,5 @@
 import { escapeControls, shorten } from "../system/escape.ts";
-import type { Stored } from "../registry/collection.ts";
+import type { EntryMeta } from "../registry/collection.ts";
 
 /** How a table is going to be looked at. */
 export interface Look {
@@ -11,7 +11,7 @@ export interface Look {
 /** A header and rows, aligned for people, separated by tabs elsewhere. The last cell is the time that is left. */
 export async function tabular(
   header: readonly string[],
-  rows: readonly (readonly [...string[], Pick<Stored, "ttl" | "grantedTtl" | "lease">])[],
+  rows: readonly (readonly [...string[], Pick<EntryMeta, "ttl" | "grantedTtl" | "lease">])[],
   { color, terminal }: Look,
 ): Promise<string> {
   const all = [
@@ -30,7 +30,7 @@ export async function table(
   return rows.map((row) => `${row.map(escapeControls).join("\t")}\n`).join("");
 }
 
-function timeLeft({ ttl, grantedTtl, lease }: Pick<Stored, "ttl" | "grantedTtl" | "lease">): string {
+function timeLeft({ ttl, grantedTtl, lease }: Pick<EntryMeta, "ttl" | "grantedTtl" | "lease">): string {
   if (ttl === null && lease !== undefined) return "?";
   if (ttl === null || ttl === undefined) return "-";
   return `${ttl}s / ${grantedTtl}s`;

@@ -1,6 +1,6 @@
 /** The domain's first noun, and how it lies in the store: `{tree root}/service/{type}/{name}` = location. */
 import { RuleViolation } from "../errors.ts";
-import { decode, type Kind, type Stored } from "./collection.ts";
+import { type Codec, compareText, decode, type EntryMeta } from "./collection.ts";
 import type { Pattern } from "./pattern.ts";
 import type { Entry } from "./store.ts";
 
@@ -12,7 +12,7 @@ export interface Instance {
 }
 
 /** An instance as the registry knows it. */
-export type RegisteredInstance = Instance & Stored;
+export type RegisteredInstance = Instance & EntryMeta;
 
 /** Which instances are meant. */
 export interface Selection {
@@ -134,15 +134,21 @@ export function registeredInstance(treeRoot: string, entry: Entry): RegisteredIn
   return { ...readInstance(treeRoot, key, value), lease, createRevision, modifyRevision };
 }
 
-/** The instances of a selection. */
-export function instancesOf(treeRoot: string, selection: Selection): Kind<RegisteredInstance> {
-  const [type, ...others] = selection.types;
-  const base = instancePrefix(treeRoot).length;
+/** How the instances of a selection lie in the store; all of them without one. */
+export function instancesOf(
+  treeRoot: string,
+  selection: Selection = { types: [] },
+): Codec<RegisteredInstance> {
+  const types = [...new Set(selection.types)];
+  const base = instancePrefix(treeRoot);
   return {
-    prefix: instancePrefix(treeRoot, others.length === 0 ? type : undefined),
+    base,
+    prefix: instancePrefix(treeRoot, types.length === 1 ? types[0] : undefined),
+    prefixes: types.length === 0 ? [base] : types.map((type) => instancePrefix(treeRoot, type)),
     idOf: instanceId,
-    idAt: (key) => new TextDecoder().decode(key).slice(base),
     valueOf: ({ location }) => location,
+    valueName: "location",
+    compare: compareInstances,
     read: (entry) => {
       const instance = registeredInstance(treeRoot, entry);
       return isSelected(instance, selection) ? instance : undefined;
@@ -151,15 +157,11 @@ export function instancesOf(treeRoot: string, selection: Selection): Kind<Regist
 }
 
 /** What tells an instance from all others. */
-export function instanceId({ type, name }: Instance): string {
+export function instanceId({ type, name }: Pick<Instance, "type" | "name">): string {
   return `${type}/${name}`;
 }
 
 /** By type, then by name, both by code units: the same order on every machine. */
 export function compareInstances(a: Instance, b: Instance): number {
-  return compare(a.type, b.type) || compare(a.name, b.name);
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
+  return compareText(a.type, b.type) || compareText(a.name, b.name);
 }

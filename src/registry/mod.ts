@@ -1,28 +1,16 @@
 /** The service registry: what commands are given to work with. */
-import { EmpusaError, RefusedError } from "../errors.ts";
+import { RefusedError } from "../errors.ts";
 import { adopt, type Adoptable, type Adopted, type AdoptOptions } from "./adoption.ts";
 import { delay } from "../system/delay.ts";
 import type { Endpoint } from "./endpoint.ts";
-import {
-  compareInstances,
-  type Instance,
-  instanceKey,
-  instancePrefix,
-  instancesOf,
-  type RegisteredInstance,
-  type Selection,
-} from "./instance.ts";
 import type { Access, AccessSource } from "./etcd/credentials.ts";
 import type { OldEntry } from "./etcd/v2.ts";
-import { listTogether } from "./list.ts";
-import { readAll, type Stored, type Stray } from "./collection.ts";
-import { namesOf } from "./names.ts";
-import { remove } from "./session/own_lease.ts";
-import { type RegisterOptions, Session } from "./session/session.ts";
+import { type EntryMeta, readAll } from "./collection.ts";
+import { instancePrefix, instancesOf } from "./instance.ts";
+import { Services } from "./services.ts";
 import { Switches } from "./switches.ts";
-import { deadlineAfter, type EndpointStatus, type Revision, type Store } from "./store.ts";
+import { deadlineAfter, type EndpointStatus, type Store } from "./store.ts";
 import { withTimes } from "./times.ts";
-import { watchAll, type WatchEvent, type WatchOptions } from "./watch.ts";
 
 export {
   type Endpoint,
@@ -50,7 +38,7 @@ export type { OutageEvent } from "./outage.ts";
 export { parsePattern } from "./pattern.ts";
 export { pick, strategies } from "./pick.ts";
 export { View, type WatchEvent, type WatchOptions } from "./watch.ts";
-export type { Stored, Stray } from "./collection.ts";
+export type { EntryMeta, InvalidEntry } from "./collection.ts";
 export { lacksTime } from "./times.ts";
 export {
   notSet,
@@ -130,59 +118,21 @@ export class Registry implements Disposable {
   readonly #timeout: number;
   /** When it was opened, as of `performance.now()`. */
   readonly opened = performance.now();
-  /** The switches beside the services. */
+  readonly services: Services;
   readonly switches: Switches;
 
   constructor(store: Store, { treeRoot, timeout }: Pick<Connection, "treeRoot" | "timeout">) {
     this.#store = store;
     this.#treeRoot = treeRoot;
     this.#timeout = timeout;
-    this.switches = new Switches(store, treeRoot, timeout);
-  }
-
-  /**
-   * Registers the instance, replacing what was registered under its name.
-   * @param ttl seconds until it disappears, or undefined if it is to stay
-   * @returns the session that holds it, to keep it alive or to leave it alone
-   * @throws what `Session.register` throws
-   */
-  async register(instance: Instance, ttl?: number, options?: RegisterOptions): Promise<Session> {
-    const session = this.session(ttl);
-    await session.register(instance, options);
-    return session;
-  }
-
-  /** A session in which nothing is registered yet. */
-  session(ttl?: number): Session {
-    return new Session(this.#store, this.#treeRoot, { ttl, timeout: this.#timeout });
-  }
-
-  /** Removes the instance. False if it was not registered. */
-  unregister(type: string, name: string): Promise<boolean> {
-    return remove(this.#store, instanceKey(this.#treeRoot, type, name), deadlineAfter(this.#timeout));
+    const place = { store, treeRoot, timeout };
+    this.services = new Services(place);
+    this.switches = new Switches(place);
   }
 
   /** Stores an entry of another store for good, where nothing is overwritten by it. */
   adopt(entry: Adoptable, options: AdoptOptions, signal?: AbortSignal): Promise<Adopted> {
     return adopt(this.#store, this.#treeRoot, entry, options, deadlineAfter(this.#timeout, signal));
-  }
-
-  /** The instances of a selection, in order, all as they were at one revision; and what lies among them and is none. */
-  async list(
-    selection: Selection = { types: [] },
-  ): Promise<{ instances: RegisteredInstance[]; strays: Stray[]; revision: Revision }> {
-    const limit = deadlineAfter(this.#timeout);
-    const prefixes = selection.types.length === 0
-      ? [instancePrefix(this.#treeRoot)]
-      : [...new Set(selection.types)].map((type) => instancePrefix(this.#treeRoot, type));
-    const { entries, revision } = await listTogether(this.#store, prefixes, limit);
-    const { items, strays } = readAll(entries, instancesOf(this.#treeRoot, selection));
-    return { instances: items.sort(compareInstances), strays, revision };
-  }
-
-  /** What `namesOf` finds. */
-  names(what: "type" | "name" | "switch", begin: string, type: string | undefined): Promise<string[]> {
-    return namesOf(this.#store, this.#treeRoot, { what, begin, type }, deadlineAfter(this.#timeout));
   }
 
   /**
@@ -198,46 +148,17 @@ export class Registry implements Disposable {
   }
 
   /**
-   * One instance, or undefined where it is not registered.
-   * @throws {EmpusaError} where what lies there is none
-   */
-  async get(type: string, name: string): Promise<RegisteredInstance | undefined> {
-    const entry = await this.#store.get(
-      instanceKey(this.#treeRoot, type, name),
-      deadlineAfter(this.#timeout),
-    );
-    if (entry === undefined) return undefined;
-    const { items: [found], strays: [stray] } = readAll([entry], instancesOf(this.#treeRoot, { types: [] }));
-    if (stray !== undefined) {
-      throw new EmpusaError(`cannot read ${type}/${name}: its location must ${stray.rule}`);
-    }
-    return found;
-  }
-
-  /**
    * The same items with the time that is left to them; without those that have ended meanwhile. It throws nothing:
    * where etcd does not tell in time, their `ttl` is null.
    * @param enough milliseconds after which nothing more is asked, as etcd tells of one lease at a time
    * @param since when what this belongs to began, as of `performance.now()`
    */
-  withTtl<T extends Stored>(
+  withTtl<T extends EntryMeta>(
     items: readonly T[],
     { enough, since = performance.now() }: { readonly enough?: number; readonly since?: number } = {},
   ): Promise<T[]> {
     const limit = { at: since + this.#timeout, timeout: this.#timeout };
     return withTimes(this.#store, items, { limit, ...enough === undefined ? {} : { enough } });
-  }
-
-  /**
-   * Follows the instances of a selection.
-   * @throws what `watchAll` throws
-   */
-  watch(
-    selection: Selection,
-    options: Omit<WatchOptions, "timeout">,
-  ): AsyncGenerator<WatchEvent<RegisteredInstance>, void, void> {
-    const kind = instancesOf(this.#treeRoot, selection);
-    return watchAll(this.#store, kind, { timeout: this.#timeout, ...options });
   }
 
   /**
@@ -261,8 +182,8 @@ export class Registry implements Disposable {
     const endpoints = await this.#store.statuses(limit, enough);
     over.abort();
     const [read, write] = await asked;
-    const kind = instancesOf(this.#treeRoot, { types: [] });
-    const instances = read.value === undefined ? undefined : readAll(read.value.entries, kind).items;
+    const codec = instancesOf(this.#treeRoot);
+    const instances = read.value === undefined ? undefined : readAll(read.value.entries, codec).items;
     return {
       endpoints,
       treeRoot: this.#treeRoot,

@@ -1,8 +1,7 @@
-/** The names of what is stored, as cheaply as they can be had: by keys alone, without what is asked for no more. */
+/** Names, as cheaply as the store tells them: it reads keys without values, and skips those of types that it knows. */
 import { Buffer } from "node:buffer";
 import { instancePrefix } from "./instance.ts";
 import type { Deadline, Store } from "./store.ts";
-import { switchPrefix } from "./switches.ts";
 
 /** How many names there may be at most, and how many keys are read for them. */
 const maxNames = 1000;
@@ -15,26 +14,22 @@ const largestPage = 2000;
 const slash = 0x2f;
 
 /**
- * The names of some kind that begin with `begin`: types, instances (of one type, or of all), or switches.
+ * The names of instances, of one type or of all.
  * @returns at most 1,000, in order, each once
  * @throws what `Store` throws
  */
-export async function namesOf(
+export async function instanceNames(
   store: Store,
   treeRoot: string,
-  { what, begin, type }: { what: "type" | "name" | "switch"; begin: string; type: string | undefined },
+  begin: string,
+  type: string | undefined,
   limit: Deadline,
 ): Promise<string[]> {
-  if (what === "switch") {
-    const isName = (text: string): boolean => !text.split("/").includes("");
-    return await namesBelow(store, switchPrefix(treeRoot), begin, isName, limit);
-  }
-  if (what === "name" && type !== undefined) {
+  if (type !== undefined) {
     const isName = (text: string): boolean => text !== "" && !text.includes("/");
     return await namesBelow(store, instancePrefix(treeRoot, type), begin, isName, limit);
   }
   const base = instancePrefix(treeRoot);
-  if (what === "type") return await firstParts(store, base, begin, limit);
   const names = new Set<string>();
   for await (const key of keysBelow(store, base, limit)) {
     const [, name, ...rest] = key.toString().slice(base.length).split("/");
@@ -44,7 +39,18 @@ export async function namesOf(
   return [...names].sort();
 }
 
-async function namesBelow(
+/** The types of services. Likewise. */
+export async function serviceTypes(
+  store: Store,
+  treeRoot: string,
+  begin: string,
+  limit: Deadline,
+): Promise<string[]> {
+  return await firstParts(store, instancePrefix(treeRoot), begin, limit);
+}
+
+/** The names below a prefix that begin with some text. Likewise. */
+export async function namesBelow(
   store: Store,
   base: string,
   begin: string,

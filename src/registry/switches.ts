@@ -4,20 +4,20 @@ import { backOff, delay, longestPause } from "../system/delay.ts";
 import { shorten } from "../system/escape.ts";
 import { ConflictError } from "./session/holder.ts";
 import { isNameSized, maxNameBytes, parseLocation, parseName, type Selection } from "./instance.ts";
-import { decode, type Kind, readAll, type Stored, type Stray } from "./collection.ts";
 import {
-  type Deadline,
-  deadlineAfter,
-  type Entry,
-  type LeaseId,
-  type PutRequest,
-  type Store,
-} from "./store.ts";
-import { cleanupTimeout, leaseIdFor, remove, retire } from "./session/own_lease.ts";
-import { watchAll, type WatchEvent, type WatchOptions } from "./watch.ts";
+  type Codec,
+  Collection,
+  type CollectionPlace,
+  compareText,
+  decode,
+  type EntryMeta,
+} from "./collection.ts";
+import { namesBelow } from "./names.ts";
+import { type Deadline, deadlineAfter, type Entry, type LeaseId, type PutRequest } from "./store.ts";
+import { cleanupTimeout, leaseIdFor, retire } from "./session/own_lease.ts";
 
 /** A named value. */
-export interface Switch extends Stored {
+export interface Switch extends EntryMeta {
   readonly name: string;
   readonly value: string;
 }
@@ -68,19 +68,23 @@ export interface SwitchSelection {
   readonly matching?: Selection["name"];
 }
 
-function switchesOf(treeRoot: string, { only, matching }: SwitchSelection = {}): Kind<Switch> {
-  const prefix = switchPrefix(treeRoot);
-  const idAt = (key: Uint8Array): string => new TextDecoder().decode(key).slice(prefix.length);
+/** How the switches of a selection lie in the store; all of them without one. */
+function switchesOf(treeRoot: string, { only, matching }: SwitchSelection = {}): Codec<Switch> {
+  const base = switchPrefix(treeRoot);
+  const prefix = `${base}${only ?? ""}`;
   return {
-    prefix: `${prefix}${only ?? ""}`,
+    base,
+    prefix,
+    prefixes: [prefix],
     idOf: switchName,
-    idAt,
     valueOf: ({ value }) => value,
+    valueName: "value",
+    compare: (a, b) => compareText(a.name, b.name),
     read: ({ key, value, lease, createRevision, modifyRevision }) => {
       // The keys of others begin with the same letters, and what they hold does not matter.
-      if (only !== undefined && idAt(key) !== only) return undefined;
-      const name = decode(key).slice(prefix.length);
-      if (name.split("/").includes("")) throw new RuleViolation(`be ${prefix}NAME`);
+      if (only !== undefined && new TextDecoder().decode(key) !== prefix) return undefined;
+      const name = decode(key).slice(base.length);
+      if (name.split("/").includes("")) throw new RuleViolation(`be ${base}NAME`);
       if (!isNameSized(name)) throw new RuleViolation(`have a name of at most ${maxNameBytes} bytes`);
       if (matching?.test(name) === false) return undefined;
       return { name, value: decode(value), lease, createRevision, modifyRevision };
@@ -94,17 +98,10 @@ export interface SetOutcome {
   readonly granted: number | undefined;
 }
 
-/** Every method throws what `Store` throws. */
-export class Switches {
-  readonly #store: Store;
-  readonly #treeRoot: string;
-  readonly #timeout: number;
-
-  /** @param timeout milliseconds for each operation */
-  constructor(store: Store, treeRoot: string, timeout: number) {
-    this.#store = store;
-    this.#treeRoot = treeRoot;
-    this.#timeout = timeout;
+/** The ID of a switch is its name. Every method throws what `Store` throws. */
+export class Switches extends Collection<Switch, SwitchSelection> {
+  constructor(place: CollectionPlace) {
+    super(place, switchesOf);
   }
 
   /**
@@ -113,10 +110,10 @@ export class Switches {
    * @param ttl seconds
    */
   set(name: string, value: string, ttl?: number): Promise<SetOutcome> {
-    const limit = deadlineAfter(this.#timeout);
+    const limit = deadlineAfter(this.timeout);
     return this.#onLease(name, value, ttl, limit, async (record) => {
       let before: LeaseId | undefined;
-      await this.#store.claim({ ...record, rewrite: true }, (holder) => {
+      await this.store.claim({ ...record, rewrite: true }, (holder) => {
         before = holder.lease;
         return true;
       }, limit);
@@ -131,11 +128,11 @@ export class Switches {
    * @throws {UnreachableError} also where it is unknown whether that was done
    */
   async compareAndSet(name: string, value: string, expected: string, ttl?: number): Promise<SetOutcome> {
-    const limit = deadlineAfter(this.#timeout);
+    const limit = deadlineAfter(this.timeout);
     let before = await this.#expected(name, expected, limit);
     return await this.#onLease(name, value, ttl, limit, async (record) => {
       for (let failures = 0;;) {
-        if (await this.#store.replace(record, before?.modifyRevision ?? 0, limit)) return before?.lease;
+        if (await this.store.replace(record, before?.modifyRevision ?? 0, limit)) return before?.lease;
         await delay(backOff(++failures, longestPause));
         before = await this.#expected(name, expected, limit);
       }
@@ -147,7 +144,7 @@ export class Switches {
    * @throws {ConflictError} where it has another value
    */
   async #expected(name: string, expected: string, limit: Deadline): Promise<Entry | undefined> {
-    const entry = await this.#store.get(this.#key(name), limit);
+    const entry = await this.store.get(this.key(name), limit);
     if (entry === undefined) return undefined;
     // Byte by byte, as what is no UTF-8 would be decoded to something else.
     const bytes = new TextEncoder().encode(expected);
@@ -170,18 +167,18 @@ export class Switches {
     limit: Deadline,
     set: (record: PutRequest) => Promise<LeaseId | undefined>,
   ): Promise<SetOutcome> {
-    const key = this.#key(name);
+    const key = this.key(name);
     const lease = ttl === undefined ? undefined : await leaseIdFor(key);
     const granted = lease === undefined || ttl === undefined
       ? undefined
-      : await this.#store.grant(lease, ttl, limit);
+      : await this.store.grant(lease, ttl, limit);
     const record = { key, value, lease };
     try {
       await this.#retire(await set(record), record);
     } catch (error) {
       // Where it is not known what etcd has done, the TTL sees to it.
       if (lease !== undefined && !(error instanceof UnreachableError)) {
-        await this.#store.revoke(lease, deadlineAfter(cleanupTimeout)).catch(() => {});
+        await this.store.revoke(lease, deadlineAfter(cleanupTimeout)).catch(() => {});
       }
       throw error;
     }
@@ -191,25 +188,8 @@ export class Switches {
   /** Has a lease end that nothing is tied to any longer. Where that fails, its TTL sees to it. */
   async #retire(lease: LeaseId | undefined, record: PutRequest): Promise<void> {
     if (lease !== undefined) {
-      await retire(this.#store, lease, record, deadlineAfter(cleanupTimeout)).catch(() => {});
+      await retire(this.store, lease, record, deadlineAfter(cleanupTimeout)).catch(() => {});
     }
-  }
-
-  /**
-   * The switch, or undefined where it is not set.
-   * @throws {EmpusaError} where what lies there is no value
-   */
-  async get(name: string): Promise<Switch | undefined> {
-    const entry = await this.#store.get(this.#key(name), deadlineAfter(this.#timeout));
-    if (entry === undefined) return undefined;
-    const { items: [found], strays: [stray] } = readAll([entry], switchesOf(this.#treeRoot));
-    if (stray !== undefined) throw new EmpusaError(`cannot read ${name}: its value must ${stray.rule}`);
-    return found;
-  }
-
-  /** Removes a switch. False if it was not set. */
-  remove(name: string): Promise<boolean> {
-    return remove(this.#store, this.#key(name), deadlineAfter(this.#timeout));
   }
 
   /**
@@ -219,9 +199,9 @@ export class Switches {
    * @throws {EmpusaError} where it is not set, or neither on nor off
    */
   async toggle(name: string): Promise<{ readonly value: string; readonly hadTtl: boolean }> {
-    const limit = deadlineAfter(this.#timeout);
-    const key = this.#key(name);
-    const entry = await this.#store.get(key, limit);
+    const limit = deadlineAfter(this.timeout);
+    const key = this.key(name);
+    const entry = await this.store.get(key, limit);
     if (entry === undefined) throw notSet(name);
     const before = new TextDecoder().decode(entry.value);
     const state = stateOf(before);
@@ -232,35 +212,17 @@ export class Switches {
     }
     const value = state ? "no" : "yes";
     const record = { key, value, lease: undefined };
-    if (await this.#store.replace(record, entry.modifyRevision, limit)) {
+    if (await this.store.replace(record, entry.modifyRevision, limit)) {
       await this.#retire(entry.lease, record);
       return { value, hadTtl: entry.lease !== undefined };
     }
     throw new ConflictError(`cannot toggle ${name}: somebody else has changed it at the same time`);
   }
 
-  /** The switches of a selection by name, all as they were at one revision; and what lies there and is none. */
-  async list(selection?: SwitchSelection): Promise<{ switches: Switch[]; strays: Stray[] }> {
-    const kind = switchesOf(this.#treeRoot, selection);
-    const { entries } = await this.#store.list(kind.prefix, deadlineAfter(this.#timeout));
-    const { items, strays } = readAll(entries, kind);
-    return { switches: items, strays };
-  }
-
-  /**
-   * Follows the switches of a selection.
-   * @throws what `watchAll` throws
-   */
-  watch(
-    selection: SwitchSelection,
-    options: Omit<WatchOptions, "timeout">,
-  ): AsyncGenerator<WatchEvent<Switch>, void, void> {
-    const kind = switchesOf(this.#treeRoot, selection);
-    return watchAll(this.#store, kind, { timeout: this.#timeout, ...options });
-  }
-
-  #key(name: string): string {
-    return `${switchPrefix(this.#treeRoot)}${name}`;
+  /** The names that begin with some text: at most 1,000, sorted. */
+  names(begin: string): Promise<string[]> {
+    const isName = (text: string): boolean => !text.split("/").includes("");
+    return namesBelow(this.store, switchPrefix(this.treeRoot), begin, isName, deadlineAfter(this.timeout));
   }
 }
 

@@ -1,6 +1,6 @@
 /** The time that is left to what lives on leases: an extra, which must not keep anybody from the rest. */
 import { EmpusaError } from "../errors.ts";
-import type { Stored } from "./collection.ts";
+import type { EntryMeta } from "./collection.ts";
 import type { Deadline, LeaseId, LeaseTime, Store } from "./store.ts";
 
 /** How many leases are asked after at the same time. */
@@ -17,7 +17,7 @@ export interface TimesOptions {
  * The same items with the time that is left to them, and without those that have ended meanwhile. Of what did not come
  * in time nothing is known: it has a lease, and its `ttl` is null.
  */
-export async function withTimes<T extends Stored>(
+export async function withTimes<T extends EntryMeta>(
   store: Pick<Store, "remaining">,
   items: readonly T[],
   options: TimesOptions,
@@ -32,14 +32,14 @@ export async function withTimes<T extends Stored>(
 }
 
 /** Whether it has a time that is not known. */
-export function lacksTime({ lease, ttl }: Pick<Stored, "lease" | "ttl">): boolean {
+export function lacksTime({ lease, ttl }: Pick<EntryMeta, "lease" | "ttl">): boolean {
   return lease !== undefined && ttl === null;
 }
 
 /** The time of each lease that was told of, undefined where it has ended. */
 async function ask(
   store: Pick<Store, "remaining">,
-  items: readonly Stored[],
+  items: readonly EntryMeta[],
   { limit, enough = Infinity }: TimesOptions,
 ): Promise<Map<LeaseId, LeaseTime | undefined>> {
   const times = new Map<LeaseId, LeaseTime | undefined>();

@@ -1,7 +1,7 @@
 /** Following what is stored: what is there, then each change, in order, none missed and none twice. */
 import { EmpusaError, RefusedError, RuleViolation } from "../errors.ts";
 import { backOff, delay, longestPause } from "../system/delay.ts";
-import type { Kind, Stored } from "./collection.ts";
+import type { Codec, EntryMeta } from "./collection.ts";
 import { Outage, type OutageEvent } from "./outage.ts";
 import {
   type Change,
@@ -41,7 +41,7 @@ export interface WatchOptions {
   /** Must not throw, and is not waited for. */
   readonly onOutage: (event: OutageEvent) => void;
   /** A key holds nothing of the kind. Likewise. */
-  readonly onStray: (key: string, rule: string) => void;
+  readonly onInvalid: (key: string, rule: string) => void;
 }
 
 /** A connection that says nothing is given up after this time, in milliseconds. */
@@ -104,14 +104,14 @@ export class View<T> {
  * Follows all of a kind until the signal is aborted.
  * @throws {EmpusaError} where the first answer does not come in time, or is a refusal
  */
-export async function* watchAll<T extends Stored>(
+export async function* watchAll<T extends EntryMeta>(
   store: Store,
-  kind: Kind<T>,
+  codec: Codec<T>,
   options: WatchOptions,
 ): AsyncGenerator<WatchEvent<T>, void, void> {
   const { signal, timeout } = options;
-  const reader = new Reader(store, kind, options.onStray);
-  const view = new View(kind.idOf);
+  const reader = new Reader(store, codec, options.onInvalid);
+  const view = new View(codec.idOf);
   const outage = new Outage(options.onOutage);
   let hasBegun = false;
   /** The revision that the view shows; undefined where the store does not know what has happened since. */
@@ -127,7 +127,7 @@ export async function* watchAll<T extends Stored>(
     try {
       // It is read what is already followed. If the store loses or exchanges its data in between, this watch ends.
       watch = await store.watch(
-        { prefix: kind.prefix, from: shown === undefined ? undefined : shown + 1 },
+        { prefix: codec.prefix, from: shown === undefined ? undefined : shown + 1 },
         (changes) => feed.push(changes),
         limit,
         silence,
@@ -180,15 +180,15 @@ export async function* watchAll<T extends Stored>(
 }
 
 /** Reads what is of a kind from the store, and from its changes. */
-class Reader<T extends Stored> {
+class Reader<T extends EntryMeta> {
   readonly #store: Store;
-  readonly #kind: Kind<T>;
-  readonly #onStray: (key: string, rule: string) => void;
+  readonly #codec: Codec<T>;
+  readonly #onInvalid: (key: string, rule: string) => void;
 
-  constructor(store: Store, kind: Kind<T>, onStray: (key: string, rule: string) => void) {
+  constructor(store: Store, codec: Codec<T>, onInvalid: (key: string, rule: string) => void) {
     this.#store = store;
-    this.#kind = kind;
-    this.#onStray = onStray;
+    this.#codec = codec;
+    this.#onInvalid = onInvalid;
   }
 
   /** The reason as the store gives it to who reads: who follows does not hear all of it. */
@@ -202,7 +202,7 @@ class Reader<T extends Stored> {
   }
 
   async read(limit: Deadline, at?: Revision): Promise<{ readonly items: T[]; readonly revision: Revision }> {
-    const { entries, revision } = await this.#store.list(this.#kind.prefix, limit, at);
+    const { entries, revision } = await this.#store.list(this.#codec.prefix, limit, at);
     return { items: entries.flatMap((entry) => this.#item(entry) ?? []), revision };
   }
 
@@ -225,13 +225,13 @@ class Reader<T extends Stored> {
     const put = entry && this.#item(entry);
     if (put !== undefined) return { kind: "put", revision, item: put };
     // What is nothing of the kind any longer is as good as deleted.
-    const item = view.get(this.#kind.idAt(key));
+    const item = view.get(idAt(key, this.#codec));
     return item && { kind: "delete", revision, item };
   }
 
   /** From what the view holds to what is there now, or undefined where that is the same. */
   difference(view: View<T>, items: readonly T[], revision: Revision): WatchEvent<T> | undefined {
-    const { idOf } = this.#kind;
+    const { idOf } = this.#codec;
     const now = new Set(items.map(idOf));
     const put = items.filter((item) => !this.#isKnown(item, view));
     const deleted = view.items.filter((item) => !now.has(idOf(item)));
@@ -240,7 +240,7 @@ class Reader<T extends Stored> {
 
   /** Whether the view holds just that. An etcd that was set up anew may count to the same revisions again. */
   #isKnown(item: T, view: View<T>): boolean {
-    const { idOf, valueOf } = this.#kind;
+    const { idOf, valueOf } = this.#codec;
     const known = view.get(idOf(item));
     return known !== undefined && known.modifyRevision === item.modifyRevision &&
       known.createRevision === item.createRevision && known.lease === item.lease &&
@@ -249,12 +249,17 @@ class Reader<T extends Stored> {
 
   #item(entry: Entry): T | undefined {
     try {
-      return this.#kind.read(entry);
+      return this.#codec.read(entry);
     } catch (error) {
       if (!(error instanceof RuleViolation)) throw error;
-      this.#onStray(new TextDecoder().decode(entry.key), error.message);
+      this.#onInvalid(new TextDecoder().decode(entry.key), error.message);
     }
   }
+}
+
+/** The ID of the item that a key is for. What is no UTF-8 is no item's. */
+function idAt(key: Uint8Array, { base }: Pick<Codec<EntryMeta>, "base">): string {
+  return new TextDecoder().decode(key).slice(base.length);
 }
 
 /** Changes on their way from a stream to a consumer. */

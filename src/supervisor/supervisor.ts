@@ -102,7 +102,7 @@ async function superviseChild(
   reporter.report("info", `started ${command[0]} as process ${child.pid}`);
   const exited = child.ended.then((): End => ({}));
   using registry = await context.openRegistry();
-  const session = registry.session(options.ttl);
+  const session = registry.services.session(options.ttl);
   const managed = new ManagedRegistration(session, instance, options, reporter, context);
   const end = await Promise.race([
     exited,

@@ -147,7 +147,7 @@ Deno.test("switches are listed by name, and what is none is left out with a warn
   for (const name of ["", "a//b", "service/"]) await etcd.etcdctl("put", `/foo/switch/${name}`, "x");
   const [code, listed, warned] = await run("list", env);
   assertEquals([code, listed], [0, "SWITCH\tVALUE\tTTL\n"]);
-  assertEquals(warned.match(/warning: left out what lies at \/foo\/switch\/\S*: it must be /g)?.length, 3);
+  assertEquals(warned.match(/warning: skipped invalid entry \/foo\/switch\/\S*: it must be /g)?.length, 3);
   await etcd.etcdctl("del", "--prefix", "/foo/switch/");
   for (const name of ["b", "a"]) await run(`set ${name} v-${name}`, env);
   assertEquals(await run("list", env), [0, "SWITCH\tVALUE\tTTL\na\tv-a\t-\nb\tv-b\t-\n", ""]);

@@ -119,7 +119,7 @@ Deno.test("list prints a table or JSON, and warns of what is none of ours", asyn
   await etcd.etcdctl("put", "/foo/service/db/a", "unix:/run/db.sock");
   await etcd.etcdctl("put", "/foo/service/db/a/extra", "x");
   const warning =
-    "empusa: warning: left out what lies at /foo/service/db/a/extra: it must be /foo/service/TYPE/NAME\n";
+    "empusa: warning: skipped invalid entry /foo/service/db/a/extra: it must be /foo/service/TYPE/NAME\n";
   const table = [
     "TYPE\tNAME\tLOCATION\tTTL",
     "db\ta\tunix:/run/db.sock\t-",

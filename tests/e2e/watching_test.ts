@@ -44,7 +44,7 @@ Deno.test("watch tells what is there, and then each change", async () => {
   ]);
   assertStringIncludes(
     (await watch.outcome).stderr,
-    "left out what lies at /foo/service/web/c/stray: it must",
+    "skipped invalid entry /foo/service/web/c/stray: it must",
   );
   assertEquals((await lines(table)).map((line) => line.split(/ +/)), [
     ["there", "web/a", "a:1"],

@@ -20,9 +20,9 @@ import {
 } from "../support/hostile_registry.ts";
 import { encode } from "../support/wire.ts";
 
-const get = (registry: Registry): Promise<unknown> => registry.get("web", "a");
+const get = (registry: Registry): Promise<unknown> => registry.services.get("web/a");
 
-const list = (registry: Registry): Promise<unknown> => registry.list();
+const list = (registry: Registry): Promise<unknown> => registry.services.list();
 
 const set = (registry: Registry): Promise<unknown> => registry.switches.set("x", "on");
 
@@ -96,7 +96,7 @@ test("empusa rejects a compressed answer before it inflates it", async () => {
   });
   using registry = await open(etcd);
   const before = Deno.memoryUsage().rss;
-  const error = await assertRejects(() => registry.list(), UnreachableError);
+  const error = await assertRejects(() => registry.services.list(), UnreachableError);
   assertMatch(error.message, /does not come from etcd/);
   const grown = (Deno.memoryUsage().rss - before) / 2 ** 20;
   assert(grown < 100, `${grown} MiB more`);
@@ -118,7 +118,7 @@ test("a list of large values is read in smaller pages", async () => {
     },
   });
   using registry = await open(etcd, 5000);
-  assertEquals((await registry.list()).instances.length, all.length);
+  assertEquals((await registry.services.list()).items.length, all.length);
 });
 
 test("a claim that keeps losing its transaction backs off", async () => {
@@ -142,7 +142,7 @@ test("a grant backs off while etcd contradicts itself about the lease", async ()
     LeaseKeepAlive: (call, request) => call.send([[1, header()], [2, request.get(1) ?? 0n], [3, 0]]),
   });
   using registry = await open(etcd, 1000);
-  await assertRejects(() => registry.register(web, 5), UnreachableError);
+  await assertRejects(() => registry.services.register(web, 5), UnreachableError);
   assert((etcd.calls.get("LeaseGrant") ?? 0) < 15, `${etcd.calls.get("LeaseGrant")} calls`);
 });
 

@@ -33,7 +33,7 @@ test("lists are complete while etcd compacts all revisions but the newest", asyn
   })();
   try {
     for (let i = 0; i < 8; i++) {
-      const { instances } = await registry.list({ types: i % 2 === 0 ? [] : ["t0", "t1"] });
+      const { items: instances } = await registry.services.list({ types: i % 2 === 0 ? [] : ["t0", "t1"] });
       assertEquals(instances.length, 8000);
     }
   } finally {
@@ -59,11 +59,11 @@ function compacting(times: number): Script {
 test("a list starts again at the first page, with pauses, until its deadline", async () => {
   await using etcd = await HostileEtcd.start({ Range: compacting(2) });
   using registry = await open(etcd, 4000);
-  assertEquals((await registry.list()).instances.map(({ name }) => name), ["a", "b"]);
+  assertEquals((await registry.services.list()).items.map(({ name }) => name), ["a", "b"]);
   assertEquals(etcd.calls.get("Range"), 6);
   etcd.play({ Range: compacting(Infinity) });
   etcd.calls.clear();
   using hasty = await open(etcd, 1000);
-  await assertRejects(() => hasty.list(), UnreachableError, "too slow");
+  await assertRejects(() => hasty.services.list(), UnreachableError, "too slow");
   assert((etcd.calls.get("Range") ?? 0) < 30, `${etcd.calls.get("Range")} calls`);
 });

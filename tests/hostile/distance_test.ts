@@ -28,13 +28,13 @@ test("list, register and watch work with long round trips", async (t) => {
     await t.step(`list, with a round trip of ${roundTrip} ms`, async () => {
       using registry = await open(proxy);
       const began = performance.now();
-      await registry.list();
+      await registry.services.list();
       const took = performance.now() - began;
       assert(took < 3 * roundTrip, `${took} ms`);
     });
     await t.step(`register, with a round trip of ${roundTrip} ms`, async () => {
       using registry = await open(proxy);
-      const session = await registry.register(web, 30);
+      const session = await registry.services.register(web, 30);
       assert(session.hasLease);
       await session.close(5000);
     });
@@ -43,10 +43,10 @@ test("list, register and watch work with long round trips", async (t) => {
       const stop = new AbortController();
       const told: string[] = [];
       for await (
-        const event of registry.watch({ types: [] }, {
+        const event of registry.services.watch({ types: [] }, {
           signal: stop.signal,
           onOutage: () => {},
-          onStray: () => {},
+          onInvalid: () => {},
         })
       ) {
         told.push(event.kind);
@@ -61,7 +61,7 @@ test("a registration survives a round trip of a third of its TTL", async () => {
   await using etcd = await Etcd.start({ slowElections: true });
   using proxy = new Proxy(etcd.endpoint, 0, { roundTrip: 1600 });
   using registry = await open(proxy);
-  const session = await registry.register(web, 5);
+  const session = await registry.services.register(web, 5);
   const stop = new AbortController();
   const events: SessionEvent[] = [];
   const onEvent = (event: SessionEvent): void => void events.push(event);
@@ -87,7 +87,7 @@ test("a large list over a slow link takes no longer than the link needs", async 
   using proxy = new Proxy(etcd.endpoint, 0, { rate: 16_000 });
   using registry = await open(proxy, 25_000);
   const began = performance.now();
-  assertEquals((await registry.list()).instances.length, 2000);
+  assertEquals((await registry.services.list()).items.length, 2000);
   const took = performance.now() - began;
   assert(took < 13_000, `${took} ms`);
   assertEquals(proxy.accepted, 1);
@@ -101,8 +101,8 @@ test("watches report every change over a slow link", async () => {
   const told = [0, 0];
   const watching = told.map(async (_, i) => {
     using registry = await open(proxy, 25_000);
-    const options = { signal: stop.signal, onOutage: () => {}, onStray: () => {} };
-    for await (const event of registry.watch({ types: [] }, options)) {
+    const options = { signal: stop.signal, onOutage: () => {}, onInvalid: () => {} };
+    for await (const event of registry.services.watch({ types: [] }, options)) {
       if (event.kind === "put") told[i] = (told[i] ?? 0) + 1;
     }
   });

@@ -102,7 +102,7 @@ Deno.test("export: what goes wrong with a file is said with what to do", async (
     assertEquals(exported.printed, listed.printed);
     assertStringIncludes(
       exported.printed.stderr,
-      "left out what lies at /foo/service/web/deep/b: it must be",
+      "skipped invalid entry /foo/service/web/deep/b: it must be",
     );
   });
 

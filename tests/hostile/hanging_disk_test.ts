@@ -76,7 +76,7 @@ testUnless(
       treeRoot: "/foo",
       timeout: 5000,
     });
-    const session = await registry.register({ type: "web", name: "a", location: "h:1" }, 5);
+    const session = await registry.services.register({ type: "web", name: "a", location: "h:1" }, 5);
     const stop = new AbortController();
     const events: SessionEvent[] = [];
     const onEvent = (event: SessionEvent): void => void events.push(event);

@@ -24,9 +24,9 @@ async function leases(etcd: Etcd): Promise<string[]> {
 test("a session that is told to end while its lease is being granted leaves none behind", async () => {
   await using etcd = await Etcd.start();
   using registry = await open(etcd);
-  await registry.list();
+  await registry.services.list();
   for (let i = 0; i < 20; i++) {
-    const session = registry.session(600);
+    const session = registry.services.session(600);
     session.add(web);
     const over = new AbortController();
     const options = { every: "auto", onConflict: "yield", signal: over.signal, onEvent: () => {} } as const;
@@ -44,7 +44,7 @@ test("a session that is told to end while its lease is being granted leaves none
 test("what somebody removes again and again is put back slower and slower, but always", async () => {
   await using etcd = await Etcd.start();
   using registry = await open(etcd);
-  const session = await registry.register(web, 600);
+  const session = await registry.services.register(web, 600);
   const over = new AbortController();
   let restored = 0;
   const keeping = session.run({
@@ -70,9 +70,9 @@ test("what somebody removes again and again is put back slower and slower, but a
 test("a grant that is not answered keeps nobody for longer than a moment", async () => {
   await using etcd = await Etcd.start();
   using registry = await open(etcd);
-  await registry.list();
+  await registry.services.list();
   await etcd.signal("SIGSTOP");
-  const session = registry.session(600);
+  const session = registry.services.session(600);
   session.add(web);
   const over = new AbortController();
   const options = { every: "auto", onConflict: "yield", signal: over.signal, onEvent: () => {} } as const;

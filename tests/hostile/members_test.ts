@@ -44,9 +44,9 @@ test("one-shot commands, sessions and watches skip a member that cannot serve", 
       Range: answer([1, header()], [2, keyValue("/foo/service/web/a")]),
     });
     using registry = await open(`${sick.endpoint},${well.endpoint}`);
-    assertEquals([words, (await registry.list()).instances.length], [words, 1]);
+    assertEquals([words, (await registry.services.list()).items.length], [words, 1]);
     using another = await open(`${sick.endpoint},${well.endpoint}`);
-    const session = await another.register(web, 30);
+    const session = await another.services.register(web, 30);
     const over = new AbortController();
     const told: string[] = [];
     const keeping = session.run({
@@ -57,8 +57,8 @@ test("one-shot commands, sessions and watches skip a member that cannot serve", 
       onEvent: ({ kind }) => kind !== "restored" && told.push(kind),
     });
     using third = await open(`${sick.endpoint},${well.endpoint}`);
-    const options = { signal: over.signal, onOutage: () => told.push("outage"), onStray: () => {} };
-    for await (const event of third.watch({ types: [] }, options)) {
+    const options = { signal: over.signal, onOutage: () => told.push("outage"), onInvalid: () => {} };
+    for await (const event of third.services.watch({ types: [] }, options)) {
       assertEquals(event.kind, "snapshot");
       break;
     }

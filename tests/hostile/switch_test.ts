@@ -69,13 +69,13 @@ Deno.test("switches", async (t) => {
       const [, listed, warned] = await run("list", "--format", "json");
       const names = (json: string): string[] => JSON.parse(json).map((one: { switch: string }) => one.switch);
       assertEquals(names(listed), ["a", "features", "features/a", "features/b/c"]);
-      assertEquals(warned.match(/left out what lies at \/foo\/switch\//g)?.length, 4);
+      assertEquals(warned.match(/skipped invalid entry \/foo\/switch\//g)?.length, 4);
       using registry = await registryAt(etcd.url);
       await etcd.etcdctl("put", "/foo/service/web/a", "h:1");
       await etcd.etcdctl("put", "/foo/service/web/a/b", "h:1");
-      assertEquals(await registry.names("switch", "", undefined), names(listed));
-      assertEquals(await registry.names("switch", "features/", undefined), ["features/a", "features/b/c"]);
-      assertEquals(await registry.names("name", "", "web"), ["a"]);
+      assertEquals(await registry.switches.names(""), names(listed));
+      assertEquals(await registry.switches.names("features/"), ["features/a", "features/b/c"]);
+      assertEquals(await registry.services.names("", "web"), ["a"]);
       for (const key of ["", "/x", "x//y", "x/"]) await etcd.etcdctl("del", `/foo/switch/${key}`);
       for (
         const [pattern, expected] of [
@@ -101,7 +101,7 @@ Deno.test("switches", async (t) => {
     const options = {
       signal: over.signal,
       onOutage: () => {},
-      onStray: (key: string): unknown => strays.push(key),
+      onInvalid: (key: string): unknown => strays.push(key),
     };
     const one: string[] = [];
     const some: string[] = [];
@@ -110,7 +110,7 @@ Deno.test("switches", async (t) => {
       told(
         registry.switches.watch({ matching: parsePattern("features/*") }, {
           ...options,
-          onStray: () => {},
+          onInvalid: () => {},
         }),
         some,
       ),
@@ -217,7 +217,7 @@ Deno.test("switches", async (t) => {
       using registry = await registryAt(etcd.url);
       const over = new AbortController();
       const events: string[] = [];
-      const options = { signal: over.signal, onOutage: () => {}, onStray: () => {} };
+      const options = { signal: over.signal, onOutage: () => {}, onInvalid: () => {} };
       const watch = told(registry.switches.watch({}, options), events);
       while (events.length === 0) await new Promise((go) => setTimeout(go, 5));
       assertEquals(await run("set", "a", "1"), [0, "", 'empusa: set a to "1", no TTL\n']);

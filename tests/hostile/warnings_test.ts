@@ -19,11 +19,11 @@ Deno.test("a watch remembers and tells a bounded part of what is no entry", asyn
   const before = Deno.memoryUsage().heapUsed;
   const events = follow<string>(
     // deno-lint-ignore require-yield -- there is nothing but invalid entries
-    async function* ({ onStray }): AsyncGenerator<WatchEvent<string>, void, void> {
+    async function* ({ onInvalid }): AsyncGenerator<WatchEvent<string>, void, void> {
       for (let round = 0; round < 2; round++) {
         for (let i = 0; i < 1000; i++) {
           // Each by itself in memory, not as a part of a longer one.
-          onStray(new TextDecoder().decode(new Uint8Array(100_000).fill(97)) + i, "be UTF-8");
+          onInvalid(new TextDecoder().decode(new Uint8Array(100_000).fill(97)) + i, "be UTF-8");
           if (i % 50 === 0) await new Promise((go) => setTimeout(go));
         }
       }

@@ -47,9 +47,9 @@ async function follow(
 ): Promise<WatchEvent<RegisteredInstance>[]> {
   const over = new AbortController();
   const timer = setTimeout(() => over.abort(), ms);
-  const options = { signal: over.signal, onOutage: () => {}, onStray: () => {} };
+  const options = { signal: over.signal, onOutage: () => {}, onInvalid: () => {} };
   try {
-    for await (const event of registry.watch({ types: [] }, options)) seen.push(event);
+    for await (const event of registry.services.watch({ types: [] }, options)) seen.push(event);
   } catch (error) {
     assert(error instanceof EmpusaError, `${error}`);
   } finally {
@@ -103,9 +103,9 @@ test("a revision that arrives in parts is reported once it is complete", async (
 test("a registration survives each invalid answer, and is restored when etcd recovers", async () => {
   await using etcd = await HostileEtcd.start();
   using first = await open(etcd, 5000);
-  await first.list();
+  await first.services.list();
   using registry = await open(etcd, 300);
-  const session = await registry.register(web, 3);
+  const session = await registry.services.register(web, 3);
   const over = new AbortController();
   const told: string[] = [];
   const keeping = session.run({

@@ -41,7 +41,7 @@ async function listed(
   registry: Registry,
   ...types: string[]
 ): Promise<(Instance & { ttl: number | null })[]> {
-  const { instances } = await registry.list({ types });
+  const { items: instances } = await registry.services.list({ types });
   return (await registry.withTtl(instances)).map(({ type, name, location, ttl = null }) => ({
     type,
     name,
@@ -59,30 +59,30 @@ test("what is registered is listed, and what is unregistered is not", async () =
   await using bed = await bench();
   const { registry } = bed;
   assertEquals(await listed(registry), []);
-  await registry.register(web);
+  await registry.services.register(web);
   assertEquals(await listed(registry), [{ ...web, ttl: null }]);
-  assertEquals(await registry.unregister("web", "a"), true);
-  assertEquals(await registry.unregister("web", "a"), false);
+  assertEquals(await registry.services.remove("web/a"), true);
+  assertEquals(await registry.services.remove("web/a"), false);
   assertEquals(await listed(registry), []);
 });
 
 test("etcdctl reads what empusa wrote, and empusa what etcdctl wrote", async () => {
   await using bed = await bench();
   const { registry, etcd } = bed;
-  await registry.register({ type: "web", name: "größe", location: "http://日本:80/a b" });
+  await registry.services.register({ type: "web", name: "größe", location: "http://日本:80/a b" });
   assertEquals(await etcd.etcdctl("get", "--prefix", "/"), "/foo/service/web/größe\nhttp://日本:80/a b\n");
   await etcd.etcdctl("put", "/foo/service/db/by hand", "unix:/run/db.sock");
   assertEquals(await listed(registry, "db"), [
     { type: "db", name: "by hand", location: "unix:/run/db.sock", ttl: null },
   ]);
-  await registry.unregister("web", "größe");
+  await registry.services.remove("web/größe");
   assertEquals(await etcd.etcdctl("get", "--prefix", "/foo/service/web"), "");
 });
 
 test("a registration with a TTL is gone when that is over", async () => {
   await using bed = await bench();
   const { registry, etcd } = bed;
-  const { ttl } = await registry.register(web, 2);
+  const { ttl } = await registry.services.register(web, 2);
   assertEquals(ttl, 2);
   const [instance] = await listed(registry);
   assert(instance?.ttl === 1 || instance?.ttl === 2, `${instance?.ttl}`);
@@ -95,25 +95,25 @@ test("a registration with a TTL is gone when that is over", async () => {
 
 test("etcd's minimum TTL is told", async () => {
   await using bed = await bench({ slowElections: true });
-  assertEquals((await bed.registry.register(web, 1)).ttl, 2);
+  assertEquals((await bed.registry.services.register(web, 1)).ttl, 2);
 });
 
 test("registering again replaces the location and the TTL", async () => {
   await using bed = await bench();
   const { registry } = bed;
-  await registry.register(web);
-  await registry.register({ ...web, location: "other:1" }, 60);
+  await registry.services.register(web);
+  await registry.services.register({ ...web, location: "other:1" }, 60);
   const [leased] = await listed(registry);
   assertEquals(leased?.location, "other:1");
   assert(leased.ttl !== null && leased.ttl > 55);
-  await registry.register(web);
+  await registry.services.register(web);
   assertEquals(await listed(registry), [{ ...web, ttl: null }]);
 });
 
 test("an expired lease of an earlier registration takes nothing along", async () => {
   await using bed = await bench();
-  await bed.registry.register(web, 1);
-  await bed.registry.register(web);
+  await bed.registry.services.register(web, 1);
+  await bed.registry.services.register(web);
   await pause(3000);
   assertEquals(await listed(bed.registry), [{ ...web, ttl: null }]);
 });
@@ -122,33 +122,33 @@ test("roots side by side never see each other", async () => {
   await using bed = await bench();
   const other = await bed.open("/foobar");
   const top = await bed.open("");
-  await bed.registry.register(web);
-  await other.register({ ...web, location: "other:1" });
+  await bed.registry.services.register(web);
+  await other.services.register({ ...web, location: "other:1" });
   assertEquals(await listed(bed.registry), [{ ...web, ttl: null }]);
   assertEquals(await listed(other), [{ ...web, location: "other:1", ttl: null }]);
   assertEquals(await listed(top), []);
-  assertEquals(await other.unregister("web", "b"), false);
-  assertEquals(await other.unregister("web", "a"), true);
+  assertEquals(await other.services.remove("web/b"), false);
+  assertEquals(await other.services.remove("web/a"), true);
   assertEquals((await listed(bed.registry)).length, 1);
 });
 
 test("one type never sees another that begins alike", async () => {
   await using bed = await bench();
-  await bed.registry.register(web);
-  await bed.registry.register({ ...web, type: "web-admin" });
+  await bed.registry.services.register(web);
+  await bed.registry.services.register({ ...web, type: "web-admin" });
   assertEquals(await listed(bed.registry, "web"), [{ ...web, ttl: null }]);
 });
 
 test("what is no instance is told apart", async () => {
   await using bed = await bench();
   const { registry, etcd } = bed;
-  await registry.register(web);
+  await registry.services.register(web);
   await etcd.etcdctl("put", "/foo/service/web", "h:1");
   await etcd.etcdctl("put", "/foo/service/web/a/b", "h:1");
   await etcd.etcdctl("put", "/foo/service/web/raw", "\xff".repeat(2));
-  const { instances, strays } = await registry.list();
+  const { items: instances, invalid } = await registry.services.list();
   assertEquals(instances.map(({ name }) => name), ["a", "raw"]);
-  assertEquals(strays, [
+  assertEquals(invalid, [
     { key: "/foo/service/web", rule: "be /foo/service/TYPE/NAME" },
     { key: "/foo/service/web/a/b", rule: "be /foo/service/TYPE/NAME" },
   ]);
@@ -160,7 +160,9 @@ test("thousands are listed in order, each with its own TTL", async () => {
   const names = Array.from({ length: 2500 }, (_, i) => `n${String((i * 7) % 2500).padStart(4, "0")}`);
   const waiting = names.values();
   const some = async (): Promise<void> => {
-    for (const name of waiting) await registry.register({ ...web, name, location: `h:${name}` }, 600);
+    for (const name of waiting) {
+      await registry.services.register({ ...web, name, location: `h:${name}` }, 600);
+    }
   };
   await Promise.all(Array.from({ length: 50 }, some));
   const instances = await listed(registry);
@@ -176,7 +178,7 @@ test("more is read than fits into a page or, by default, into a message", async 
   const { registry, etcd } = bed;
   const location = `h:${"1".repeat(1000)}`;
   await etcd.putMany(Array.from({ length: 12_000 }, (_, i) => [`/foo/service/web/n${i}`, location]));
-  const { instances } = await registry.list();
+  const { items: instances } = await registry.services.list();
   assertEquals(instances.length, 12_000);
   assertEquals(new Set(instances.map(({ name }) => name)).size, 12_000);
 });
@@ -190,11 +192,11 @@ test("of many calls that find their token dead, one logs in again", async () => 
     treeRoot: "/foo",
     timeout: 5000,
   });
-  await registry.list();
+  await registry.services.list();
   assertEquals(await etcd.calls("Authenticate"), 1);
   await pause(3000);
   const before = await etcd.calls("Authenticate");
-  await Promise.all(Array.from({ length: 50 }, () => registry.list()));
+  await Promise.all(Array.from({ length: 50 }, () => registry.services.list()));
   const after = await etcd.calls("Authenticate");
   assert(after > before && after <= before + 2, `${after - before} log-ins for 50 calls`);
 });
@@ -208,7 +210,7 @@ test("an etcd that is away is unreachable within the timeout", async () => {
   });
   const start = Date.now();
   const error = await assertRejects(
-    () => registry.list(),
+    () => registry.services.list(),
     UnreachableError,
     `http://${endpoint}: connection refused`,
   );
@@ -218,10 +220,10 @@ test("an etcd that is away is unreachable within the timeout", async () => {
 
 test("an etcd that is frozen is unreachable within the timeout, and answers when it is thawed", async () => {
   await using bed = await bench();
-  await bed.registry.register(web);
+  await bed.registry.services.register(web);
   await bed.etcd.signal("SIGSTOP");
   const start = Date.now();
-  await assertRejects(() => bed.registry.list(), UnreachableError, "no answer");
+  await assertRejects(() => bed.registry.services.list(), UnreachableError, "no answer");
   assert(Date.now() - start < 6000, `${Date.now() - start} ms`);
   await bed.etcd.signal("SIGCONT");
   assertEquals((await listed(bed.registry)).length, 1);

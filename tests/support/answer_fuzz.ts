@@ -110,7 +110,7 @@ export async function fuzzAnswers(
     treeRoot: "/foo",
     timeout: 5000,
   });
-  const { instances } = await another.list();
+  const { items: instances } = await another.services.list();
   if (instances.length !== 3) throw new Error(`seed ${seed}: it does not recover`);
   return { calls, broken, failures };
 }
@@ -118,18 +118,18 @@ export async function fuzzAnswers(
 /** What is asked of a registry, by its name. */
 function operations(registry: Registry): readonly (readonly [string, () => Promise<unknown>])[] {
   const web = { type: "web", name: "a", location: "h:1" };
-  const quiet = { onOutage: () => {}, onStray: () => {} };
+  const quiet = { onOutage: () => {}, onInvalid: () => {} };
   const briefly = (): AbortSignal => AbortSignal.timeout(timeout);
   return [
-    ["list", async () => registry.withTtl((await registry.list()).instances)],
-    ["get", () => registry.get("web", "a")],
+    ["list", async () => registry.withTtl((await registry.services.list()).items)],
+    ["get", () => registry.services.get("web/a")],
     ["status", () => registry.status()],
-    ["unregister", () => registry.unregister("web", "a")],
+    ["unregister", () => registry.services.remove("web/a")],
     ["set", () => registry.switches.set("x", "on", 30)],
     ["toggle", () => registry.switches.toggle("x")],
-    ["register", () => registry.register(web, 30, { exclusive: true })],
+    ["register", () => registry.services.register(web, 30, { exclusive: true })],
     ["keep", async () => {
-      const session = registry.session(30);
+      const session = registry.services.session(30);
       session.add(web);
       const options = { every: 50, onConflict: "takeover", retryRefused: true, onEvent: () => {} } as const;
       await session.run({ ...options, signal: briefly() });
@@ -137,7 +137,9 @@ function operations(registry: Registry): readonly (readonly [string, () => Promi
     }],
     ["watch", async () => {
       let last = 0;
-      for await (const { kind, revision } of registry.watch({ types: [] }, { ...quiet, signal: briefly() })) {
+      for await (
+        const { kind, revision } of registry.services.watch({ types: [] }, { ...quiet, signal: briefly() })
+      ) {
         if (kind === "put" && revision < last) throw new Error("events out of order");
         last = kind === "put" ? revision : 0;
       }

@@ -40,7 +40,7 @@ async function measure(): Promise<number[]> {
     treeRoot: "/foo",
     timeout: 5000,
   });
-  const session = await registry.register({ type: "web", name: "a", location: "h:1" }, ttl);
+  const session = await registry.services.register({ type: "web", name: "a", location: "h:1" }, ttl);
   const stop = new AbortController();
   const over = session.run({ every: "auto", onConflict: "yield", signal: stop.signal, onEvent: () => {} });
   const took: number[] = [];

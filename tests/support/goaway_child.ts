@@ -10,7 +10,7 @@ const registry = await openRegistry({
   timeout: 5000,
 });
 for (let i = 0; i < Number(times); i++) {
-  await registry.list().catch((error) => {
+  await registry.services.list().catch((error) => {
     if (!(error instanceof EmpusaError)) throw error;
   });
   await pause(15);

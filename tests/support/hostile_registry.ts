@@ -19,9 +19,10 @@ export function test(name: string, fn: () => Promise<void>): void {
   Deno.test({ name, fn, sanitizeOps: false, sanitizeResources: false });
 }
 
-export const register = (registry: Registry): Promise<unknown> => registry.register(web, 5);
+export const register = (registry: Registry): Promise<unknown> => registry.services.register(web, 5);
 
-export const times = (registry: Registry): Promise<unknown> => registry.register(web, 5, { exclusive: true });
+export const times = (registry: Registry): Promise<unknown> =>
+  registry.services.register(web, 5, { exclusive: true });
 
 /** A refused transaction that read this in its place. */
 export const refused = (...ops: Message): Script =>

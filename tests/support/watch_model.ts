@@ -55,8 +55,8 @@ export async function compare(
   let resyncs = 0;
   const wrong: string[] = [];
   const watching = (async (): Promise<void> => {
-    const options = { signal: stop.signal, onOutage: () => {}, onStray: () => {} };
-    for await (const event of watcher.watch({ types: [] }, options)) {
+    const options = { signal: stop.signal, onOutage: () => {}, onInvalid: () => {} };
+    for await (const event of watcher.services.watch({ types: [] }, options)) {
       if (event.revision <= last && event.kind !== "snapshot") {
         wrong.push(`revision ${event.revision} after ${last}`);
       }
@@ -76,9 +76,9 @@ export async function compare(
       location: `h:${Math.floor(random.next() * 1e6)}`,
     };
     const kind = random.next();
-    if (kind < 0.6) await writer.register(instance);
-    else if (kind < 0.7) await writer.register(instance, 1);
-    else await writer.unregister(instance.type, instance.name);
+    if (kind < 0.6) await writer.services.register(instance);
+    else if (kind < 0.7) await writer.services.register(instance, 1);
+    else await writer.services.remove(instanceId(instance));
   };
   const faults: (() => Promise<unknown>)[] = [
     async () => {
@@ -119,7 +119,7 @@ export async function compare(
       ? [async (): Promise<void> => {
         proxy.cut();
         await pause(300);
-        const { revision } = await writer.list();
+        const { revision } = await writer.services.list();
         await etcd.etcdctl("compact", `${revision}`);
         proxy.open();
       }]
@@ -148,7 +148,7 @@ export async function compare(
     let there = "";
     const deadline = Date.now() + 20_000;
     do {
-      there = state((await writer.list()).instances);
+      there = state((await writer.services.list()).items);
       await pause(50);
       seen = state(view.items);
     } while (seen !== there && Date.now() < deadline);
@@ -157,7 +157,7 @@ export async function compare(
     }
     quietMoments++;
   }
-  const { revision } = await writer.list();
+  const { revision } = await writer.services.list();
   while (resyncs === 0 && last < revision) await pause(20);
   if (resyncs === 0 && events !== revision - first) {
     wrong.push(`${events} events for ${revision - first} changes`);

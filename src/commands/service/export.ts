@@ -12,7 +12,7 @@ import {
   required,
   type Values,
 } from "../../settings/settings.ts";
-import { follow, scope, tellStray } from "../shared/following.ts";
+import { follow, scope, warnOfInvalid } from "../shared/following.ts";
 import { hookOf, hooks, runFor } from "../shared/hooks.ts";
 import { servicesAsJson } from "../../formats/json.ts";
 import { checkPrinting, printing, tellLeftOut } from "./shared/printing.ts";
@@ -152,7 +152,7 @@ export async function runExport(options: ExportOptions, context: Context): Promi
   const { signal } = following;
   const exporter = new Exporter(options, command, signal, context);
   let exitCode: number = ExitCode.done;
-  const events = follow((how) => registry.watch(options.selection, how), signal, context);
+  const events = follow((how) => registry.services.watch(options.selection, how), signal, context);
   await actOnSettled(events, {
     idOf: instanceId,
     settle: options.hook.settle,
@@ -177,9 +177,9 @@ async function exportOnce(
   context: Context,
 ): Promise<number> {
   using registry = await context.openRegistry();
-  const { instances, strays, revision } = await registry.list(options.selection);
+  const { items: instances, invalid, revision } = await registry.services.list(options.selection);
   const warnings = new Warnings(context.log);
-  for (const stray of strays) await tellStray(stray, warnings);
+  for (const entry of invalid) await warnOfInvalid(entry, warnings);
   const exporter = new Exporter(options, command, new AbortController().signal, context);
   const code = await exporter.export({ items: instances, revision });
   return typeof code === "number" ? code : ExitCode.failed;

@@ -2,6 +2,7 @@ import { EmpusaError, ExitCode } from "../../errors.ts";
 import { type FormatName, formatNames } from "../../formats/mod.ts";
 import { type Context, leaf, type Program } from "../shared/command.ts";
 import { formatSetting } from "../shared/format.ts";
+import { instanceId } from "../../registry/mod.ts";
 import type { AnyCommand } from "../../settings/settings.ts";
 import { print } from "./shared/printing.ts";
 import { identity } from "./shared/settings.ts";
@@ -24,7 +25,7 @@ export function getCommand(program: Program): AnyCommand {
 
 export async function runGet({ type, name, format }: GetOptions, context: Context): Promise<ExitCode> {
   using registry = await context.openRegistry();
-  const instance = await registry.get(type, name);
+  const instance = await registry.services.get(instanceId({ type, name }));
   if (instance === undefined) {
     throw new EmpusaError(`${type}/${name} is not registered`, { exitCode: ExitCode.absent });
   }

@@ -1,7 +1,7 @@
 import { ExitCode } from "../../errors.ts";
 import type { Selection } from "../../registry/mod.ts";
 import { type Context, leaf, type Program } from "../shared/command.ts";
-import { tellStray } from "../shared/following.ts";
+import { warnOfInvalid } from "../shared/following.ts";
 import type { AnyCommand, Values } from "../../settings/settings.ts";
 import { Warnings } from "../shared/warnings.ts";
 import { checkPrinting, print, type Printing, printing } from "./shared/printing.ts";
@@ -39,9 +39,9 @@ export function listOptions(typed: Values<typeof settings>): ListOptions {
 
 export async function runList({ selection, printing }: ListOptions, context: Context): Promise<ExitCode> {
   using registry = await context.openRegistry();
-  const { instances, strays } = await registry.list(selection);
+  const { items: instances, invalid } = await registry.services.list(selection);
   const warnings = new Warnings(context.log);
-  for (const stray of strays) await tellStray(stray, warnings);
+  for (const entry of invalid) await warnOfInvalid(entry, warnings);
   await print(instances, selection, printing, registry, context);
   return ExitCode.done;
 }

@@ -68,7 +68,7 @@ export async function runPick(
   context: Context,
 ): Promise<ExitCode> {
   using registry = await context.openRegistry();
-  const { instances } = await registry.list(selection);
+  const { items: instances } = await registry.services.list(selection);
   const picked = await pick(instances.filter(({ location }) => isLocation(location)), strategy, key);
   if (picked === undefined) {
     const what = selection.name === undefined ? selection.types.join(", ") : "those types and that name";

@@ -123,7 +123,7 @@ export async function runRegister(options: RegisterOptions, context: Context): P
   const { instance, ttl, exclusive, stay } = options;
   if (stay === undefined) {
     using registry = await context.openRegistry();
-    const session = await registry.register(instance, ttl, { exclusive, once: true });
+    const session = await registry.services.register(instance, ttl, { exclusive, once: true });
     await context.log.info(formatRegistered(session, instance, { ttl }));
     return ExitCode.done;
   }
@@ -132,7 +132,7 @@ export async function runRegister(options: RegisterOptions, context: Context): P
   using interruption = context.system.interruption();
   using registry = await context.openRegistry();
   using reporter = new StatusReporter(context.log, context.system);
-  const managed = new ManagedRegistration(registry.session(ttl), instance, stay, reporter, context);
+  const managed = new ManagedRegistration(registry.services.session(ttl), instance, stay, reporter, context);
   // If the first registration fails, there is nothing to remove.
   const failure = await managed.run(checks, interruption.signal).catch(async (error) => {
     if (managed.hasBeenRegistered) {

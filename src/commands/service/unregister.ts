@@ -1,5 +1,6 @@
 import { ExitCode } from "../../errors.ts";
 import { type Context, leaf, type Program } from "../shared/command.ts";
+import { instanceId } from "../../registry/mod.ts";
 import type { AnyCommand } from "../../settings/settings.ts";
 import { identity } from "./shared/settings.ts";
 
@@ -20,7 +21,7 @@ export function unregisterCommand(program: Program): AnyCommand {
 
 export async function runUnregister({ type, name }: UnregisterOptions, context: Context): Promise<ExitCode> {
   using registry = await context.openRegistry();
-  const removed = await registry.unregister(type, name);
+  const removed = await registry.services.remove(instanceId({ type, name }));
   await context.log.info(removed ? `unregistered ${type}/${name}` : `already unregistered: ${type}/${name}`);
   return ExitCode.done;
 }

@@ -6,7 +6,7 @@ import { type AnyCommand, flag, named, optional, required, type Values } from ".
 import { waitUntil } from "../shared/waiting.ts";
 import { checkPrinting, print, type Printing, printing } from "./shared/printing.ts";
 import { identity, selected, selection, serviceTypes } from "./shared/settings.ts";
-import { services } from "./shared/subject.ts";
+import { services } from "./shared/watched.ts";
 
 const settings = {
   serviceType: required({

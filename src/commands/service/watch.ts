@@ -3,7 +3,7 @@ import { type Context, leaf, type Program } from "../shared/command.ts";
 import type { AnyCommand } from "../../settings/settings.ts";
 import { runWatching, type Watching, watching } from "../shared/watching.ts";
 import { selected, selection } from "./shared/settings.ts";
-import { services } from "./shared/subject.ts";
+import { services } from "./shared/watched.ts";
 
 export interface WatchOptions {
   readonly selection: Selection;

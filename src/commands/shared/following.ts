@@ -1,6 +1,6 @@
 /** What the commands that follow the registry have in common. */
 import { shorten } from "../../system/escape.ts";
-import type { Stray, WatchEvent, WatchOptions } from "../../registry/mod.ts";
+import type { InvalidEntry, WatchEvent, WatchOptions } from "../../registry/mod.ts";
 import type { Context } from "./command.ts";
 import { describeOutage } from "../../registration/outages.ts";
 import { Warnings } from "./warnings.ts";
@@ -18,7 +18,7 @@ export function follow<T>(
       const [level, message] = describeOutage(event);
       void log[level](message);
     },
-    onStray: (key, rule) => void tellStray({ key, rule }, warnings),
+    onInvalid: (key, rule) => void warnOfInvalid({ key, rule }, warnings),
   });
 }
 
@@ -28,7 +28,7 @@ export function scope(signal: AbortSignal): Disposable & { readonly signal: Abor
   return { signal: AbortSignal.any([signal, over.signal]), [Symbol.dispose]: () => over.abort() };
 }
 
-/** Warns of a key that holds nothing of the kind that lies there. */
-export function tellStray({ key, rule }: Stray, warnings: Warnings): Promise<void> {
-  return warnings.tell(key, `left out what lies at ${shorten(key)}: it must ${rule}`);
+/** Warns of a key that holds no item. */
+export function warnOfInvalid({ key, rule }: InvalidEntry, warnings: Warnings): Promise<void> {
+  return warnings.tell(key, `skipped invalid entry ${shorten(key)}: it must ${rule}`);
 }

@@ -3,7 +3,7 @@ import { View, type WatchEvent } from "../../registry/mod.ts";
 
 /** All items as they were at a revision. */
 export interface State<T> {
-  readonly items: T[];
+  readonly items: readonly T[];
   readonly revision: number;
 }
 

@@ -1,6 +1,6 @@
 /** The time that is left, for what is going to be printed. */
 import type { Log } from "../../system/log.ts";
-import { lacksTime, type Registry, type Stored } from "../../registry/mod.ts";
+import { type EntryMeta, lacksTime, type Registry } from "../../registry/mod.ts";
 
 /**
  * For how long a command asks etcd, which tells of one lease at a time, in milliseconds: in all, and at least after a list
@@ -10,7 +10,7 @@ const longest = 900;
 const least = 200;
 
 /** The items with the time that is left to them, as far as etcd tells it in time; what is missing is told in one line. */
-export async function withTtl<T extends Stored>(
+export async function withTtl<T extends EntryMeta>(
   items: readonly T[],
   registry: Registry,
   log: Log,

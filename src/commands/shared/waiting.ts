@@ -3,7 +3,7 @@ import { EmpusaError, ExitCode, UnreachableError } from "../../errors.ts";
 import { type Registry, View } from "../../registry/mod.ts";
 import type { Context } from "./command.ts";
 import { follow, scope } from "./following.ts";
-import type { Subject } from "./watching.ts";
+import type { WatchedResource } from "./watching.ts";
 
 export interface Awaited<T> {
   /** Whether that is what is waited for. */
@@ -23,7 +23,7 @@ const lastQuestion = 2000;
  * @throws {UnreachableError} where it is over and etcd does not answer by then, so that nobody knows how it is
  */
 export async function waitUntil<T>(
-  { watch, idOf, compare }: Pick<Subject<T>, "watch" | "idOf" | "compare">,
+  { watch, idOf, compare }: Pick<WatchedResource<T>, "watch" | "idOf" | "compare">,
   registry: Registry,
   { system, log, timeout }: Context,
   { holds, then, missed }: Awaited<T>,

@@ -24,7 +24,7 @@ export const watching = {
 export type Watching = Values<typeof watching>;
 
 /** What is followed, and how it is shown. */
-export interface Subject<T> {
+export interface WatchedResource<T> {
   readonly watch: (
     registry: Registry,
     options: Omit<WatchOptions, "timeout">,
@@ -43,7 +43,7 @@ export interface Subject<T> {
 
 /** @throws {UsageError} where settings of a command are given without one */
 export async function runWatching<T>(
-  subject: Subject<T>,
+  subject: WatchedResource<T>,
   options: Watching,
   context: Context,
 ): Promise<number> {
@@ -95,7 +95,7 @@ function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }
 
-function jsonLine<T>(event: WatchEvent<T>, { compare, object, plural }: Subject<T>): string {
+function jsonLine<T>(event: WatchEvent<T>, { compare, object, plural }: WatchedResource<T>): string {
   const objects = (items: readonly T[]): unknown[] => items.toSorted(compare).map(object);
   const { kind, revision } = event;
   const head = { event: kind, revision };
@@ -115,7 +115,7 @@ const nameWidth = 24;
 
 async function tableLines<T>(
   event: WatchEvent<T>,
-  { compare, columns }: Subject<T>,
+  { compare, columns }: WatchedResource<T>,
   { isTerminal }: Pick<Output, "isTerminal">,
 ): Promise<string> {
   const cell = isTerminal ? cellOf : escapeControls;

@@ -2,7 +2,7 @@ import { ExitCode } from "../../errors.ts";
 import { resultFor } from "../../system/escape.ts";
 import { switchFormats } from "../../formats/switches.ts";
 import { type Context, leaf, type Program } from "../shared/command.ts";
-import { tellStray } from "../shared/following.ts";
+import { warnOfInvalid } from "../shared/following.ts";
 import { formatSetting } from "../shared/format.ts";
 import type { SwitchSelection } from "../../registry/mod.ts";
 import { withTtl } from "../shared/times.ts";
@@ -34,9 +34,9 @@ export async function runList(
   { openRegistry, system, log }: Context,
 ): Promise<ExitCode> {
   using registry = await openRegistry();
-  const { switches, strays } = await registry.switches.list(selection);
+  const { items: switches, invalid } = await registry.switches.list(selection);
   const warnings = new Warnings(log);
-  for (const stray of strays) await tellStray(stray, warnings);
+  for (const entry of invalid) await warnOfInvalid(entry, warnings);
   const { stdout, wantsColor } = system;
   const rendering = { color: wantsColor(stdout), terminal: stdout.isTerminal };
   const text = await switchFormats[format](await withTtl(switches, registry, log), rendering);

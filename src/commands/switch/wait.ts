@@ -3,7 +3,7 @@ import { type Context, leaf, type Program } from "../shared/command.ts";
 import type { AnyCommand } from "../../settings/settings.ts";
 import { waitUntil } from "../shared/waiting.ts";
 import { nameOf, operand } from "./shared/operands.ts";
-import { switches } from "./shared/subject.ts";
+import { switches } from "./shared/watched.ts";
 
 export interface WaitOptions {
   readonly name: string;

@@ -4,7 +4,7 @@ import { type Context, leaf, type Program } from "../shared/command.ts";
 import { type AnyCommand, named } from "../../settings/settings.ts";
 import { runWatching, type Watching, watching } from "../shared/watching.ts";
 import { choice, nameOf } from "./shared/operands.ts";
-import { switches } from "./shared/subject.ts";
+import { switches } from "./shared/watched.ts";
 
 export interface WatchOptions {
   readonly selection: SwitchSelection;

@@ -27,7 +27,7 @@ class Bed implements AsyncDisposable {
   constructor(etcd: Etcd, registry: Registry) {
     this.#etcd = etcd;
     this.#registry = registry;
-    this.session = registry.session(6);
+    this.session = registry.services.session(6);
     for (const name of names) this.session.add(instance(name));
     const onEvent = (event: SessionEvent): void => void this.#events.push(event);
     this.#running = this.session.run({
@@ -45,7 +45,7 @@ class Bed implements AsyncDisposable {
 
   /** How many instances are registered in etcd. */
   async found(): Promise<number> {
-    return (await this.#registry.list()).instances.length;
+    return (await this.#registry.services.list()).items.length;
   }
 
   async leases(): Promise<string[]> {
@@ -122,6 +122,6 @@ Deno.test({
     using registry = await openRegistry({ endpoints, treeRoot: "/foo", timeout: 5000 });
     const session = await work(etcd, registry, t);
     await session.close(5000);
-    assertEquals((await registry.list()).instances, []);
+    assertEquals((await registry.services.list()).items, []);
   },
 });

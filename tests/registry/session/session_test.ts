@@ -50,7 +50,7 @@ function test(name: string, fn: () => Promise<void>): void {
 test("an idle session costs one message a refresh, on one stream, and no event", async () => {
   await using etcd = await Etcd.start();
   using registry = await open(etcd);
-  const session = await registry.register(web, 3);
+  const session = await registry.services.register(web, 3);
   await using _kept = keep(session, "yield", 200);
   const revision = await revisionOf(etcd);
   await pause(1000);
@@ -76,7 +76,7 @@ test("an idle session costs one message a refresh, on one stream, and no event",
 test("an instance that is registered later is watched too", async () => {
   await using etcd = await Etcd.start();
   using registry = await open(etcd);
-  const session = await registry.register(web, 60);
+  const session = await registry.services.register(web, 60);
   await using kept = keep(session);
   await pause(300);
   await session.register({ ...web, name: "later" });
@@ -89,7 +89,7 @@ test("an instance that is registered later is watched too", async () => {
 test("a name that is lost to another process is reported, and the other instances stay", async () => {
   await using etcd = await Etcd.start();
   using registry = await open(etcd);
-  const session = await registry.register(web, 3);
+  const session = await registry.services.register(web, 3);
   await session.register({ ...web, name: "b" });
   await using kept = keep(session);
   await pause(200);
@@ -101,16 +101,19 @@ test("a name that is lost to another process is reported, and the other instance
   await etcd.etcdctl("del", "/foo/service/web/b");
   await until("the other one is back", () => kept.events.length > 1);
   await pause(4000);
-  assertEquals((await registry.list()).instances.map(({ name, location }) => `${name} ${location}`), [
-    "a other:1",
-    "b h:1",
-  ]);
+  assertEquals(
+    (await registry.services.list()).items.map(({ name, location }) => `${name} ${location}`),
+    [
+      "a other:1",
+      "b h:1",
+    ],
+  );
 });
 
 test("close keeps the key of the process that took over the name, even on the lease of the session", async () => {
   await using etcd = await Etcd.start();
   using registry = await open(etcd);
-  const session = await registry.register(web, 60);
+  const session = await registry.services.register(web, 60);
   await using kept = keep(session);
   await pause(200);
   await etcd.etcdctl("put", "--ignore-lease", key, "other:1");
@@ -123,10 +126,10 @@ test("close keeps the key of the process that took over the name, even on the le
 test("the later of two sessions gets the name, and the earlier one reports the holder", async () => {
   await using etcd = await Etcd.start();
   using registry = await open(etcd);
-  const first = await registry.register(web, 30);
+  const first = await registry.services.register(web, 30);
   const kept = keep(first);
   await pause(200);
-  const second = await registry.register({ ...web, location: "h:2" }, 30);
+  const second = await registry.services.register({ ...web, location: "h:2" }, 30);
   await lost(kept);
   await kept[Symbol.asyncDispose]();
   const [event] = kept.events;
@@ -145,8 +148,8 @@ test("the later of two sessions gets the name, and the earlier one reports the h
 test("two sessions that reclaim the same name back off", async () => {
   await using etcd = await Etcd.start();
   using registry = await open(etcd);
-  await using one = keep(await registry.register(web, 3), "takeover");
-  await using two = keep(await registry.register({ ...web, location: "h:2" }, 3), "takeover");
+  await using one = keep(await registry.services.register(web, 3), "takeover");
+  await using two = keep(await registry.services.register({ ...web, location: "h:2" }, 3), "takeover");
   const before = await revisionOf(etcd);
   await pause(8000);
   const writes = await revisionOf(etcd) - before;
@@ -158,7 +161,7 @@ test("two sessions that reclaim the same name back off", async () => {
 test("a deleted key is restored at once even while reclaims back off", async () => {
   await using etcd = await Etcd.start();
   using registry = await open(etcd);
-  await using kept = keep(await registry.register(web, 60), "takeover");
+  await using kept = keep(await registry.services.register(web, 60), "takeover");
   await pause(200);
   for (let i = 0; i < 6; i++) {
     await etcd.etcdctl("put", key, "other:1");
@@ -173,13 +176,13 @@ test("a deleted key is restored at once even while reclaims back off", async () 
 test("an exclusive registration of a held name fails, and names the holder", async () => {
   await using etcd = await Etcd.start();
   using registry = await open(etcd);
-  const holder = await registry.register(web, 2);
+  const holder = await registry.services.register(web, 2);
   const other = { ...web, location: "h:2" };
   {
     await using _kept = keep(holder, "yield", 500);
     const began = Date.now();
     const error = await assertRejects(
-      () => registry.register(other, 2, { exclusive: true }),
+      () => registry.services.register(other, 2, { exclusive: true }),
       ConflictError,
       "cannot register web/a: held by h:1 (lease ",
     );
@@ -187,12 +190,12 @@ test("an exclusive registration of a held name fails, and names the holder", asy
     assert(Date.now() - began < 4500, `${Date.now() - began} ms`);
   }
   // Nobody refreshes it any longer, so it is waited for.
-  const session = await registry.register(other, 2, { exclusive: true });
+  const session = await registry.services.register(other, 2, { exclusive: true });
   assertEquals(await etcd.etcdctl("get", key), `${key}\nh:2\n`);
   await session.close(5000);
   await etcd.etcdctl("put", key, "by hand");
   await assertRejects(
-    () => registry.register(other, 2, { exclusive: true }),
+    () => registry.services.register(other, 2, { exclusive: true }),
     ConflictError,
     "cannot register web/a: held by by hand (no TTL); unregister it first",
   );
@@ -203,10 +206,10 @@ test("an exclusive registration of a held name fails, and names the holder", asy
 test("an exclusive registration waits for a dead holder no longer than the timeout", async () => {
   await using etcd = await Etcd.start();
   using registry = await open(etcd, 1500);
-  await registry.register(web, 60);
+  await registry.services.register(web, 60);
   const began = Date.now();
   const error = await assertRejects(
-    () => registry.register({ ...web, location: "h:2" }, 60, { exclusive: true }),
+    () => registry.services.register({ ...web, location: "h:2" }, 60, { exclusive: true }),
     ConflictError,
   );
   assert(
@@ -223,7 +226,9 @@ test("exactly one of 30 exclusive registrations gets the name", async () => {
     Array.from(
       { length: 30 },
       (_, i) =>
-        registry.register({ ...web, location: `h:${i}` }, i % 2 === 0 ? 60 : undefined, { exclusive: true }),
+        registry.services.register({ ...web, location: `h:${i}` }, i % 2 === 0 ? 60 : undefined, {
+          exclusive: true,
+        }),
     ),
   );
   const winners = outcomes.flatMap(({ status }, i) => status === "fulfilled" ? [i] : []);
@@ -243,7 +248,7 @@ test("a session survives a permission that is revoked and granted again", async 
     treeRoot: "/foo",
     timeout: 1000,
   });
-  await using kept = keep(await registry.register(web, 3));
+  await using kept = keep(await registry.services.register(web, 3));
   await pause(200);
   const as = "--user=root:rootpw";
   await etcd.etcdctl(as, "role", "revoke-permission", "web", "--prefix=true", "/foo/");
@@ -267,7 +272,7 @@ test("sessions that lose their leases together spread their new registrations", 
   for (let i = 0; i < 30; i++) {
     const registry = await open(etcd);
     registries.push(registry);
-    kept.push(keep(await registry.register({ ...web, name: `n${i}` }, 3)));
+    kept.push(keep(await registry.services.register({ ...web, name: `n${i}` }, 3)));
   }
   await pause(300);
   await etcd.signal("SIGKILL");

@@ -5,12 +5,12 @@ import {
   type RegisteredInstance,
   type Selection,
 } from "../../../registry/mod.ts";
-import type { Subject } from "../../shared/watching.ts";
+import type { WatchedResource } from "../../shared/watching.ts";
 
 /** The instances of a selection, as they are followed. */
-export function services(selection: Selection): Subject<RegisteredInstance> {
+export function services(selection: Selection): WatchedResource<RegisteredInstance> {
   return {
-    watch: (registry, options) => registry.watch(selection, options),
+    watch: (registry, options) => registry.services.watch(selection, options),
     idOf: instanceId,
     compare: compareInstances,
     plural: "services",

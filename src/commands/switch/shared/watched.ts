@@ -1,9 +1,9 @@
 import { switchesAsJson } from "../../../formats/switches.ts";
 import { type Switch, switchName, type SwitchSelection } from "../../../registry/mod.ts";
-import type { Subject } from "../../shared/watching.ts";
+import type { WatchedResource } from "../../shared/watching.ts";
 
 /** The switches of a selection, as they are followed. */
-export function switches(selection: SwitchSelection): Subject<Switch> {
+export function switches(selection: SwitchSelection): WatchedResource<Switch> {
   return {
     watch: (registry, options) => registry.switches.watch(selection, options),
     idOf: switchName,
