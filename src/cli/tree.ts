@@ -129,7 +129,7 @@ export function rootCommand(program: Program, line?: readonly string[]): AnyComm
       },
     })
     .noExit();
-  declare(root, connectionSettings, { global: true });
+  declare(root, connectionSettings, { global: true, title: "Connection options" });
   return root;
 }
 

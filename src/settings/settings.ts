@@ -132,19 +132,29 @@ export function bareValue(command: AnyCommand, flag: string): string | undefined
 /** The settings that commands were given. */
 const declared = new WeakMap<AnyCommand, readonly Setting<unknown>[]>();
 
+/** The settings of a command. */
+export function ownSettingsOf(command: AnyCommand): readonly Setting<unknown>[] {
+  return declared.get(command) ?? [];
+}
+
 /** The settings of a command, and those of the commands above it. */
 export function settingsOf(command: AnyCommand): readonly Setting<unknown>[] {
   const parent = command.getParent();
-  return [...declared.get(command) ?? [], ...parent === undefined ? [] : settingsOf(parent)];
+  return [...ownSettingsOf(command), ...parent === undefined ? [] : settingsOf(parent)];
 }
 
-/** Gives a command the options and variables of some settings. Global ones are known to its sub-commands too. */
+/**
+ * Gives a command the options and variables of some settings.
+ * @param global whether its sub-commands have them too
+ * @param title the heading under which help lists them, after all other options
+ */
 export function declare(
   command: AnyCommand,
   settings: Settings,
-  { global = false } = {},
+  { global = false, title }: { readonly global?: boolean; readonly title?: string } = {},
 ): void {
   declared.set(command, Object.values(settings));
+  if (title !== undefined) command.group(title);
   for (const setting of Object.values(settings)) {
     const { flag, placeholder, env, envOfOthers = [], envOfParent, repeatable, listed, bare } = setting;
     const name = placeholder?.toLowerCase() ?? "yes-or-no";

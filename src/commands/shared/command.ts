@@ -52,6 +52,13 @@ type Example = readonly [title: string, line: string, of?: "shell"];
 /** Kept apart from Cliffy, which would break the lines: an example is there to be pasted. */
 const examplesOf = new WeakMap<AnyCommand, readonly Example[]>();
 
+/** The examples of a command, as they are typed. */
+export function commandLinesOf(command: AnyCommand): readonly (readonly [title: string, line: string])[] {
+  return (examplesOf.get(command) ?? []).map(([title, line, of]) =>
+    [title, of === "shell" ? line : `empusa ${line}`] as const
+  );
+}
+
 export interface Definition<S extends Settings, Options> {
   /** The first sentence is shown in lists. */
   readonly description: string;
@@ -169,10 +176,7 @@ export function group(
 export async function showHelp({ system }: Program, command: AnyCommand): Promise<void> {
   const colors = system.wantsColor(system.stdout);
   const text = command.getHelp({ long: true, colors }).replace(/[^\S\n]+$/gm, "").trim();
-  const examples =
-    examplesOf.get(command)?.map(([title, line, of]) =>
-      `  # ${title}\n  ${of === "shell" ? "" : "empusa "}${line}\n`
-    ) ?? [];
+  const examples = commandLinesOf(command).map(([title, line]) => `  # ${title}\n  ${line}\n`);
   if (examples.length > 0) examples.unshift(colors ? "\x1b[1mExamples:\x1b[22m\n" : "Examples:\n");
   await system.stdout.write([`${text}\n`, ...examples].join("\n"));
 }
