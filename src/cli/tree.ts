@@ -67,16 +67,16 @@ export function rootCommand(program: Program, line?: readonly string[]): AnyComm
   const root = group(program, path, {
     description: "A service registry on top of etcd.",
     examples: [
-      ["where the registry is, as options", "--etcd-endpoint localhost:2379 --tree-root /prod service list"],
-      ["register a service for 30 seconds", `${register} --ttl 30`],
+      ["say where the registry is", "--etcd-endpoint localhost:2379 --tree-root /prod service list"],
+      ["register an instance for 30 seconds", `${register} --ttl 30`],
     ],
     commands: {
       service: (path) =>
         group(program, path, {
-          description: "Register, remove and find services.",
+          description: "Register, unregister and find services.",
           examples: [
-            ["keep a service registered as long as this runs", `${register} --ttl 30 --refresh-every 10`],
-            ["see what there is", "service list"],
+            ["keep an instance registered while this runs", `${register} --ttl 30 --refresh-every 10`],
+            ["list all instances", "service list"],
           ],
           commands: {
             run: () => runCommand(program),
@@ -94,8 +94,8 @@ export function rootCommand(program: Program, line?: readonly string[]): AnyComm
         group(program, path, {
           description: "Set and read switches: small shared values beside the services.",
           examples: [
-            ["turn something on", "switch set maintenance yes"],
-            ["act on it in a script", "if empusa switch test maintenance; then exit; fi", "shell"],
+            ["turn a switch on", "switch set maintenance yes"],
+            ["use it in a script", "if empusa switch test maintenance; then exit; fi", "shell"],
           ],
           commands: {
             set: () => setSwitchCommand(program),

@@ -7,7 +7,7 @@ import { type AnyCommand, mustBe } from "../settings/settings.ts";
 /** The command `completions`, which needs no etcd. */
 export function completionsCommand(program: Program): AnyCommand {
   const command: AnyCommand = new Command()
-    .description("Print a script that makes a shell complete empusa's commands, options and values.")
+    .description("Print a completion script for a shell.")
     .usage("<command>")
     .noGlobals();
   command.action(() => showHelp(program, command));

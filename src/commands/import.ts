@@ -33,12 +33,12 @@ const settings = {
   overwrite: flag({
     flag: "--overwrite",
     env: "EMPUSA_OVERWRITE",
-    meaning: "Replace entries that have another value here, unless they have a TTL.",
+    meaning: "Replace entries that have another value and no TTL.",
   }),
   dryRun: flag({
     flag: "--dry-run",
     env: "EMPUSA_DRY_RUN",
-    meaning: "Change nothing, and tell what would be done.",
+    meaning: "Print what would change, and change nothing.",
   }),
   format: formatSetting(["table", "json"], "table"),
 } as const;
@@ -52,9 +52,9 @@ export interface ImportOptions extends AdoptOptions {
 export function importCommand(program: Program): AnyCommand {
   return leaf(program, {
     description:
-      "Copy services and switches without a TTL from the v2 API of etcd, where the Python empusa kept them.",
+      "Copy services and switches without a TTL from the v2 API of etcd, where the Python empusa stored them.",
     examples: [
-      ["see what would be copied", "import --from-etcd-v2 --dry-run"],
+      ["print what would be copied", "import --from-etcd-v2 --dry-run"],
       ["copy it within one etcd 3.4 or 3.5", "import --from-etcd-v2"],
       [
         "copy it from an old etcd to a new one",

@@ -15,11 +15,11 @@ export interface StatusOptions {
 
 export function statusCommand(program: Program): AnyCommand {
   return leaf(program, {
-    description: "Tell how etcd is, and whether a command would work. Exit code 0 only if it would.",
+    description: "Show the state of each endpoint. Exits with 0 only if commands would work.",
     examples: [
-      ["how is it", "status"],
+      ["the state of etcd", "status"],
       ["wait for etcd in a script", "status --timeout 60 >/dev/null"],
-      ["who leads", "status --format json | jq -r '.endpoints[] | select(.leader) | .endpoint'"],
+      ["the leader", "status --format json | jq -r '.endpoints[] | select(.leader) | .endpoint'"],
     ],
     settings,
     options: ({ format }): StatusOptions => ({ format }),

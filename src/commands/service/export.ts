@@ -31,15 +31,14 @@ const settings = {
     flag: "--format",
     placeholder: "FORMAT",
     env: "EMPUSA_FORMAT",
-    meaning: "How to write it; without the seconds that are left.",
+    meaning: "Output format, without TTLs.",
     ...oneOf(exported),
   }),
   output: required({
     flag: "--output",
     placeholder: "FILE",
     env: "EMPUSA_OUTPUT",
-    meaning:
-      "The file, which is replaced in one step, and only when its content changes; - is standard output.",
+    meaning: "File to replace atomically when its content changes; - is standard output.",
     parse: (text) => text,
   }),
   strict: printing.strict,
@@ -47,30 +46,32 @@ const settings = {
   watch: flag({
     flag: "--watch",
     env: "EMPUSA_WATCH",
-    meaning: "Stay, and write it with each settled change.",
+    meaning: "Keep running, and write the file after each change.",
   }),
   ...hooks,
-  exec: { ...hooks.exec, meaning: "Run this line of shell when the file was written, likewise -- COMMAND." },
+  exec: {
+    ...hooks.exec,
+    meaning: "Shell command to run after the file was written; -- COMMAND does the same.",
+  },
   min: optional({
     flag: "--min",
     placeholder: "NUMBER",
     env: "EMPUSA_MIN",
-    meaning:
-      "Write nothing with fewer entries; where it is not given, nothing without any, if the file has some.",
+    meaning: "Fewest entries to write; if not given, an empty result never replaces entries.",
     parse: wholeNumber(0, 1_000_000),
   }),
   maxDrop: optional({
     flag: "--max-drop",
     placeholder: "PERCENT",
     env: "EMPUSA_MAX_DROP",
-    meaning: "Write nothing that has lost more than that of the entries that are in the file.",
+    meaning: "Largest loss of entries to write at once.",
     parse: wholeNumber(1, 100),
   }),
   maxDropHold: optional({
     flag: "--max-drop-hold",
     placeholder: "SECONDS",
     env: "EMPUSA_MAX_DROP_HOLD",
-    meaning: "Write it all the same when that has lasted for so long.",
+    meaning: "Time after which a larger loss is written anyway.",
     parse: wholeSeconds(maxSeconds),
   }),
 } as const;
@@ -92,7 +93,7 @@ export interface ExportOptions {
 
 export function exportCommand(program: Program): AnyCommand {
   return leaf(program, {
-    description: "Write what is registered to a file that another program reads, once or with each change.",
+    description: "Write instances to a file for another program, once or after each change.",
     examples: [
       [
         "targets for Prometheus",

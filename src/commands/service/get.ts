@@ -15,8 +15,8 @@ export interface GetOptions {
 
 export function getCommand(program: Program): AnyCommand {
   return leaf(program, {
-    description: "Print one instance, by default its location. Exit code 6 where it is not registered.",
-    examples: [["where it is", "service get --service-type database --service-name primary"]],
+    description: "Print one instance, by default its location. Exits with 6 if it is not registered.",
+    examples: [["its location", "service get --service-type database --service-name primary"]],
     settings: { ...identity, format: formatSetting(formatNames, "plain") },
     options: ({ serviceType: type, serviceName: name, format }): GetOptions => ({ type, name, format }),
     run: runGet,

@@ -16,9 +16,9 @@ export interface ListOptions {
 
 export function listCommand(program: Program): AnyCommand {
   return leaf(program, {
-    description: "List what is registered, by type and name, with the seconds that are left.",
+    description: "List instances by type and name, with their TTL.",
     examples: [
-      ["everything", "service list"],
+      ["all instances", "service list"],
       ["one type, for jq", "service list --service-type web --format json | jq -r '.[].location'"],
       [
         "targets for Prometheus",

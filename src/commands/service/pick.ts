@@ -16,21 +16,21 @@ import { selected, selection, serviceTypes } from "./shared/settings.ts";
 const settings = {
   serviceType: required({
     ...serviceTypes,
-    meaning: "Of which type; several are separated by commas, and \\, is a comma in one.",
+    meaning: "Service types, separated by commas; \\, is a comma in a type.",
   }),
   name: selection.name,
   strategy: withDefault("random", {
     flag: "--strategy",
     placeholder: "STRATEGY",
     env: "EMPUSA_STRATEGY",
-    meaning: "Any; the first by type and name; or by --key always the same, as long as it is there.",
+    meaning: "How to choose: any, the first by type and name, or by --key.",
     ...oneOf(strategies),
   }),
   key: optional({
     flag: "--key",
     placeholder: "KEY",
     env: "EMPUSA_KEY",
-    meaning: "What hash goes by, such as a user or a session.",
+    meaning: "Key to hash, such as a user or session ID.",
     parse: (text) => text,
   }),
 } as const;
@@ -43,10 +43,10 @@ export interface PickOptions {
 
 export function pickCommand(program: Program): AnyCommand {
   return leaf(program, {
-    description: "Print the location of one of the instances. Exit code 6 where there is none.",
+    description: "Print the location of one instance. Exits with 6 if there is none.",
     examples: [
-      ["any of them", 'curl "http://$(empusa service pick --service-type web)/"', "shell"],
-      ["for one user always the same", "service pick --service-type cache --strategy hash --key user-42"],
+      ["any instance", 'curl "http://$(empusa service pick --service-type web)/"', "shell"],
+      ["the same one for each user", "service pick --service-type cache --strategy hash --key user-42"],
     ],
     settings,
     options: pickOptions,

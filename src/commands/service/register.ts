@@ -17,7 +17,7 @@ const settings = {
     flag: "--refresh-every",
     placeholder: "SECONDS",
     env: "EMPUSA_SERVICE_REFRESH_EVERY",
-    meaning: "Stay, and refresh it at this interval until a signal ends it; auto is a third of the TTL.",
+    meaning: "Keep running, and refresh at this interval; auto is a third of the TTL.",
     parse: (text) => text === "auto" ? text : refreshInterval(text),
   }),
   ...checking,
@@ -50,7 +50,7 @@ const removalTimeout = 2000;
 
 export function registerCommand(program: Program): AnyCommand {
   return leaf(program, {
-    description: "Register an instance of a service, replacing what was registered under its name.",
+    description: "Register an instance, replacing the one registered under its name.",
     examples: [
       [
         "for good",
@@ -61,7 +61,7 @@ export function registerCommand(program: Program): AnyCommand {
         "service register --service-type web --service-name web-1 --service-location 10.0.0.7:80 --ttl 30",
       ],
       [
-        "as long as this runs",
+        "while this runs",
         "service register --service-type web --service-name web-1 --service-location 10.0.0.7:80 " +
         "--ttl 30 --refresh-every auto",
       ],

@@ -25,64 +25,59 @@ const settings = {
   serviceType: newType,
   serviceName: withDefault("{hostname}", {
     ...identity.serviceName,
-    meaning:
-      "The name of the instance among those of its type; may hold {hostname} and {pid}, that of empusa.",
+    meaning: "Instance name, unique within its type; {hostname} and {pid} are replaced.",
     parse: withPlaceholders(["{hostname}", "{pid}"], parseName),
   }),
   serviceLocation: required({
     ...registration.serviceLocation,
     meaning:
-      "Where it can be reached, such as {ip}:80; {ip} is this machine's address towards etcd, {ip:eth0} " +
-      "that of an interface, {hostname} its name.",
+      "Location, such as {ip}:80; {ip} is this host's address towards etcd, {ip:eth0} an interface's, {hostname} its name.",
     parse: withPlaceholders(["{hostname}", "{ip}", "{ip:INTERFACE}"], parseLocation),
   }),
   ttl: withDefault("30", {
     ...registration.ttl as Setting<number>,
-    meaning:
-      "How long it is found after a crash of empusa or its machine; it is refreshed at a third of that.",
+    meaning: "Time until etcd removes it after a crash; refreshed every third of it.",
   }),
   exclusive: flag({
     ...registration.exclusive,
-    meaning: "Register only while nobody else holds the name; until then it runs, and waits for that.",
+    meaning: "Register only while no other process holds the name; the command runs meanwhile.",
   }),
   onConflict: withDefault("yield", {
     ...registration.onConflict as Setting<typeof conflictRules[number]>,
-    meaning:
-      "When somebody else registers under the name meanwhile: leave it to them as long as they stay, or take it back.",
+    meaning: "If another process registers the name: yield to it, or take it back.",
   }),
   onLost: withDefault("continue", {
     flag: "--on-lost",
     placeholder: "RULE",
     env: "EMPUSA_ON_LOST",
-    meaning: "What becomes of the command when somebody else has taken the name over.",
+    meaning: "If another process takes over the name: let the command run, or stop it.",
     ...oneOf(lossRules),
   }),
   requireRegistration: flag({
     flag: "--require-registration",
     env: "EMPUSA_REQUIRE_REGISTRATION",
-    meaning: "Stop the command if it is not registered within --timeout from when it is healthy, and fail.",
+    meaning: "Stop the command and fail if it is healthy but not registered within --timeout.",
   }),
   keepOnExit: registration.keepOnExit,
   removalTimeout: withDefault("2", {
     flag: "--removal-timeout",
     placeholder: "SECONDS",
     env: "EMPUSA_REMOVAL_TIMEOUT",
-    meaning:
-      "How long etcd gets to remove it before the command is told to stop all the same; at most --timeout.",
+    meaning: "Longest wait for etcd to unregister it before the command stops; at most --timeout.",
     parse: seconds(),
   }),
   drain: withDefault("0", {
     flag: "--drain",
     placeholder: "SECONDS",
     env: "EMPUSA_DRAIN",
-    meaning: "How long to wait between removing it and telling the command to stop.",
+    meaning: "Time between unregistering and stopping the command.",
     parse: seconds({ orNone: true }),
   }),
   grace: withDefault("10", {
     flag: "--grace",
     placeholder: "SECONDS",
     env: "EMPUSA_GRACE",
-    meaning: "How long the command gets to stop before it is killed.",
+    meaning: "Time for the command to stop before it is killed.",
     parse: seconds({ orNone: true }),
   }),
   ...checking,
@@ -99,14 +94,14 @@ export interface RunOptions extends Supervision {
 
 export function runCommand(program: Program): AnyCommand {
   return leaf(program, {
-    description: "Run a command as a service: registered while it is healthy, removed before it is stopped.",
+    description: "Run a command as a service: registered while it is healthy, unregistered before it stops.",
     examples: [
       [
         "registered as soon as its port is open",
         "service run --service-type web --service-location '{ip}:80' --check-tcp -- ./server --port 80",
       ],
       [
-        "removed for 5 seconds before it is told to stop",
+        "unregistered 5 seconds before it stops",
         "service run --service-type web --service-location '{ip}:80' --drain 5 -- ./server --port 80",
       ],
     ],

@@ -11,7 +11,7 @@ export interface UnregisterOptions {
 
 export function unregisterCommand(program: Program): AnyCommand {
   return leaf(program, {
-    description: "Remove an instance of a service. One that is not there is no failure.",
+    description: "Unregister an instance. Succeeds if it is not registered.",
     examples: [["remove it", "service unregister --service-type web --service-name web-1"]],
     settings: identity,
     options: ({ serviceType: type, serviceName: name }): UnregisterOptions => ({ type, name }),

@@ -11,13 +11,13 @@ import { services } from "./shared/watched.ts";
 const settings = {
   serviceType: required({
     ...serviceTypes,
-    meaning: "Of which type; several are separated by commas, and \\, is a comma in one.",
+    meaning: "Service types, separated by commas; \\, is a comma in a type.",
   }),
   serviceName: optional({
     ...identity.serviceName,
     // Whoever waits in a container that registers itself does not wait for itself.
     env: "EMPUSA_WAIT_SERVICE_NAME",
-    meaning: "Only the instance of this name.",
+    meaning: "Instance name.",
     parse: parseName,
   }),
   name: selection.name,
@@ -25,13 +25,13 @@ const settings = {
     flag: "--count",
     placeholder: "NUMBER",
     env: "EMPUSA_COUNT",
-    meaning: "How many there must be at least; one, where it is not given.",
+    meaning: "Number of instances to wait for; 1 if not given.",
     parse: wholeNumber(1, 1_000_000),
   }),
   gone: flag({
     flag: "--gone",
     env: "EMPUSA_GONE",
-    meaning: "Wait until there is none.",
+    meaning: "Wait until no instance is registered.",
   }),
   ...printing,
 } as const;
@@ -47,7 +47,7 @@ export interface WaitOptions {
 export function waitCommand(program: Program): AnyCommand {
   return leaf(program, {
     description:
-      "Wait until services are registered, or are gone, and print them. Exit code 7 after --timeout.",
+      "Wait until instances are registered, or gone, and print them. Exits with 7 after --timeout.",
     examples: [
       [
         "in an entrypoint, before the application starts",

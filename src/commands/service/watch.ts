@@ -12,11 +12,11 @@ export interface WatchOptions {
 
 export function watchCommand(program: Program): AnyCommand {
   return leaf(program, {
-    description: "Follow what is registered: first what is there, then each change, until it is interrupted.",
+    description: "Watch instances: print the current state, then every change, until interrupted.",
     examples: [
       ["as JSON lines", "service watch --service-type web"],
       [
-        "reload something when it has changed",
+        "reload a program after each change",
         "service watch --service-type web --exec 'systemctl reload proxy'",
       ],
       ["give all that is there to a program", "service watch --service-type web -- ./update --from-stdin"],

@@ -6,7 +6,7 @@ export function formatSetting<const T extends string>(names: readonly T[], fallb
     flag: "--format",
     placeholder: "FORMAT",
     env: "EMPUSA_FORMAT",
-    meaning: "How to print it.",
+    meaning: "Output format.",
     ...oneOf(names),
   });
 }

@@ -10,21 +10,20 @@ export const hooks = {
     flag: "--exec",
     placeholder: "COMMAND",
     env: "EMPUSA_EXEC",
-    meaning:
-      "Run this line of shell for each settled change, with all that is there as JSON on its standard input.",
+    meaning: "Shell command to run after each change, with all entries as JSON on its standard input.",
     parse: (text) => text,
   }),
   settle: withDefault("200", {
     flag: "--settle",
     placeholder: "MILLISECONDS",
     env: "EMPUSA_SETTLE",
-    meaning: "How long nothing must have changed before that counts as settled.",
+    meaning: "Quiet time after the last change before the command runs.",
     parse: milliseconds,
   }),
   exitOnFailure: flag({
     flag: "--exit-on-failure",
     env: "EMPUSA_EXIT_ON_FAILURE",
-    meaning: "End with the command's exit code when it fails, instead of running it again.",
+    meaning: "Exit with the command's exit code if it fails, instead of retrying.",
   }),
 } as const;
 

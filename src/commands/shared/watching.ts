@@ -17,7 +17,7 @@ export const watching = {
   noInitial: flag({
     flag: "--no-initial",
     env: "EMPUSA_NO_INITIAL",
-    meaning: "Run the command for changes only, not for what is there in the beginning.",
+    meaning: "Run the command for changes only, not for the initial state.",
   }),
 } as const;
 

@@ -12,10 +12,10 @@ export interface CasOptions extends SetOptions {
 export function casSwitchCommand(program: Program): AnyCommand {
   return leaf(program, {
     description:
-      "Compare and set: set a switch if it has the previous value, or is not set. Exit code 5 where it has another.",
+      "Compare and set: set a switch if it has the previous value or is not set. Exits with 5 if it has another value.",
     examples: [
-      ["take a lock that is free, for a minute", "switch cas deploy/lock host-1 free --ttl 60"],
-      ["move a release on, if nobody else has", "switch cas release v8 v7"],
+      ["take a free lock for a minute", "switch cas deploy/lock host-1 free --ttl 60"],
+      ["advance a release unless another process has", "switch cas release v8 v7"],
     ],
     settings: setting,
     operands: "<name> <value> <prev_value>",

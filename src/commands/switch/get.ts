@@ -11,8 +11,8 @@ export interface GetOptions {
 
 export function getSwitchCommand(program: Program): AnyCommand {
   return leaf(program, {
-    description: "Print the value of a switch. Exit code 6 where it is not set.",
-    examples: [["what it says", "switch get maintenance"]],
+    description: "Print the value of a switch. Exits with 6 if it is not set.",
+    examples: [["its value", "switch get maintenance"]],
     settings: {},
     operands: "<name>",
     suggests: "switch",

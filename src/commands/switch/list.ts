@@ -17,10 +17,10 @@ export interface ListOptions {
 
 export function listSwitchesCommand(program: Program): AnyCommand {
   return leaf(program, {
-    description: "List switches by name, with the seconds that are left.",
+    description: "List switches by name, with their TTL.",
     examples: [
-      ["all of them", "switch list"],
-      ["some of them", "switch list --name 'features/*'"],
+      ["all switches", "switch list"],
+      ["some of them, by name", "switch list --name 'features/*'"],
       ["for jq", "switch list --format json | jq -r '.[].switch'"],
     ],
     settings: { ...choice, format: formatSetting(["table", "json"], "table") },

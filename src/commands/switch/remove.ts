@@ -9,7 +9,7 @@ export interface RemoveOptions {
 
 export function removeSwitchCommand(program: Program): AnyCommand {
   return leaf(program, {
-    description: "Remove a switch. One that is not set is no failure.",
+    description: "Remove a switch. Succeeds if it is not set.",
     examples: [["remove it", "switch remove maintenance"]],
     settings: {},
     operands: "<name>",

@@ -5,7 +5,8 @@ import { runSetting, type SetOptions, setOptions, setting } from "./shared/setti
 
 export function setSwitchCommand(program: Program): AnyCommand {
   return leaf(program, {
-    description: "Set a switch to a value of one line. Without --ttl it stays, whatever it had before.",
+    description:
+      "Set a switch to a value of one line. Without --ttl it has no TTL, even if it had one before.",
     examples: [
       ["for good", "switch set maintenance yes"],
       ["for an hour", "switch set maintenance yes --ttl 3600"],

@@ -10,7 +10,8 @@ export interface TestOptions {
 
 export function testSwitchCommand(program: Program): AnyCommand {
   return leaf(program, {
-    description: "Tell by the exit code whether a switch is on: 0 on, 1 off, 6 not set, others for failures.",
+    description:
+      "Test whether a switch is on: exits with 0 if on, 1 if off, 6 if not set, others for failures.",
     examples: [["in a script", "if empusa switch test maintenance; then exit; fi", "shell"]],
     settings: {},
     operands: "<name>",

@@ -10,8 +10,8 @@ export interface ToggleOptions {
 export function toggleSwitchCommand(program: Program): AnyCommand {
   return leaf(program, {
     description:
-      "Turn a switch over, to yes or no, and print that. Exit code 5 where somebody else was quicker.",
-    examples: [["turn it over", "switch toggle maintenance"]],
+      "Toggle a switch between yes and no, and print the new value. Exits with 5 if another process changed it first.",
+    examples: [["toggle it", "switch toggle maintenance"]],
     settings: {},
     operands: "<name>",
     suggests: "switch",

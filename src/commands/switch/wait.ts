@@ -12,8 +12,8 @@ export interface WaitOptions {
 
 export function waitForSwitchCommand(program: Program): AnyCommand {
   return leaf(program, {
-    description: "Wait until a switch has a value. Exit code 7 after --timeout.",
-    examples: [["until it is over", "switch wait maintenance no --timeout 600"]],
+    description: "Wait until a switch has a value. Exits with 7 after --timeout.",
+    examples: [["until maintenance ends", "switch wait maintenance no --timeout 600"]],
     settings: {},
     operands: "<name> <value>",
     suggests: "switch",

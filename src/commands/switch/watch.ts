@@ -13,11 +13,10 @@ export interface WatchOptions {
 
 export function watchSwitchesCommand(program: Program): AnyCommand {
   return leaf(program, {
-    description:
-      "Follow all switches, some, or one: first what is there, then each change, until it is interrupted.",
+    description: "Watch switches: print the current state, then every change, until interrupted.",
     examples: [
       ["as JSON lines", "switch watch"],
-      ["some of them", "switch watch --name 'features/*'"],
+      ["some of them, by name", "switch watch --name 'features/*'"],
       ["run something when one changes", "switch watch maintenance --exec './apply --from-stdin'"],
     ],
     settings: { ...choice, ...watching },

@@ -16,13 +16,13 @@ export const printing = {
   strict: flag({
     flag: "--strict",
     env: "EMPUSA_STRICT",
-    meaning: "Fail where the format cannot express an instance as it is, instead of a warning.",
+    meaning: "Fail if the format cannot express an instance, instead of skipping it.",
   }),
   haproxyBackend: optional({
     flag: "--haproxy-backend",
     placeholder: "NAME",
     env: "EMPUSA_HAPROXY_BACKEND",
-    meaning: "With haproxy: print a whole backend of this name, which HAProxy loads as it is.",
+    meaning: "With haproxy: print a complete backend section with this name.",
     parse: (text) => {
       if (!haproxyName.test(text)) throw new RuleViolation("be made of letters, digits and _.:- only");
       return text;

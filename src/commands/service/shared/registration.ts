@@ -8,32 +8,31 @@ export const registration = {
     flag: "--service-location",
     placeholder: "LOCATION",
     env: "EMPUSA_SERVICE_LOCATION",
-    meaning: "Where it can be reached: host:port, [v6]:port, a URL, unix:/path.",
+    meaning: "Location: host:port, [v6]:port, a URL, or unix:/path.",
     parse: parseLocation,
   }),
   ttl: optional({
     flag: "--ttl",
     placeholder: "SECONDS",
     env: "EMPUSA_SERVICE_TTL",
-    meaning: "Remove it after this time, unless it is refreshed.",
+    meaning: "Time until etcd removes it without a refresh.",
     parse: wholeSeconds(maxTtl),
   }),
   exclusive: flag({
     flag: "--exclusive",
     env: "EMPUSA_EXCLUSIVE",
-    meaning: "Register only if nobody else holds the name; one who has died is waited for.",
+    meaning: "Register only if no other process holds the name; wait for an expiring holder.",
   }),
   onConflict: optional({
     flag: "--on-conflict",
     placeholder: "RULE",
     env: "EMPUSA_ON_CONFLICT",
-    meaning:
-      "When somebody else registers under the name meanwhile: leave it to them (the default), or take it back.",
+    meaning: "If another process registers the name: yield to it (the default), or take it back.",
     ...oneOf(conflictRules),
   }),
   keepOnExit: flag({
     flag: "--keep-on-exit",
     env: "EMPUSA_KEEP_ON_EXIT",
-    meaning: "Leave it to its TTL on exit instead of removing it, for restarts.",
+    meaning: "Keep it registered for its TTL on exit, for restarts.",
   }),
 } as const;

@@ -7,7 +7,7 @@ const serviceType = {
   flag: "--service-type",
   placeholder: "TYPE",
   env: "EMPUSA_SERVICE_TYPE",
-  meaning: "What kind of service it is.",
+  meaning: "Service type.",
   suggests: "type",
   parse: parseName,
 } as const;
@@ -19,7 +19,7 @@ export const identity = {
     flag: "--service-name",
     placeholder: "NAME",
     env: "EMPUSA_SERVICE_NAME",
-    meaning: "The name of the instance among those of its type.",
+    meaning: "Instance name, unique within its type.",
     suggests: "name",
     parse: parseName,
   }),
@@ -48,14 +48,14 @@ export const typeOfCommand = "EMPUSA_RUN_SERVICE_TYPE";
 export const selection = {
   serviceType: optional({
     ...serviceTypes,
-    meaning: "Only services of this type; several are separated by commas, and \\, is a comma in one.",
+    meaning: "Service types, separated by commas; \\, is a comma in a type.",
     envOfParent: typeOfCommand,
   }),
   name: optional({
     flag: "--name",
     placeholder: "PATTERN",
     env: "EMPUSA_NAME",
-    meaning: "Only instances whose name matches: * is anything, ? one character, [a-z] one of those.",
+    meaning: "Pattern for names: * matches anything, ? one character, [a-z] a range.",
     parse: parsePattern,
   }),
 } as const;

@@ -9,8 +9,7 @@ export const choice = {
     flag: "--name",
     placeholder: "PATTERN",
     env: "EMPUSA_SWITCH_NAME",
-    meaning:
-      "Only switches whose name matches: * is anything, / included, ? one character, [a-z] one of those.",
+    meaning: "Pattern for names: * matches anything with /, ? one character, [a-z] a range.",
     parse: parsePattern,
   }),
 } as const;

@@ -11,7 +11,7 @@ export const setting = {
     flag: "--ttl",
     placeholder: "SECONDS",
     env: "EMPUSA_SWITCH_TTL",
-    meaning: "Remove it after this time.",
+    meaning: "Time until etcd removes it.",
     parse: wholeSeconds(maxTtl),
   }),
 } as const;
