@@ -12,7 +12,7 @@ const errors = new URL("../src/errors.ts", import.meta.url);
 /** The whole page. */
 export async function reference(): Promise<string> {
   const real = system();
-  const root = rootCommand({ system: real, log: new Log(real.stderr), exitCode: 0, command: [] });
+  const root = rootCommand({ system: real, log: new Log(real.stderr), onCall: () => {} });
   return [
     "# Reference",
     "",

@@ -1,5 +1,6 @@
 /** What a shell is to offer for the word that is being typed: the answer to the scripts of `empusa completions`. */
-import { calledCommand, options, rootCommand, words } from "./tree.ts";
+import { calledCommand, options, words } from "./argv.ts";
+import { rootCommand } from "./tree.ts";
 import { type Program, suggestedOperand, takesCommand } from "../commands/shared/command.ts";
 import {
   type AnyCommand,

@@ -15,20 +15,15 @@ export const unfinished = ExitCode.failed;
  * caught ends the process.
  */
 export async function run(args: readonly string[], system: System): Promise<number> {
-  const program = {
-    system,
-    log: new Log(system.stderr),
-    exitCode: ExitCode.done as number,
-    command: [],
-  };
+  const log = new Log(system.stderr);
   const told = new Set<string>();
   system.onUncaught((error) => {
     const message = messageOf(error);
     // What fails again and again, as for each packet, is told once.
     if (told.has(message) || told.size >= mostTold) return;
     told.add(message);
-    void program.log.error(`unexpected failure, in spite of which empusa goes on: ${message}`);
-    void program.log.debug(Deno.inspect(error));
+    void log.error(`unexpected failure, in spite of which empusa goes on: ${message}`);
+    void log.debug(Deno.inspect(error));
   });
   try {
     // Without the command tree, which takes longer to build than all else.
@@ -38,14 +33,13 @@ export async function run(args: readonly string[], system: System): Promise<numb
     }
     if (args[0] === "completions" && args[1] === "candidates") {
       const { complete } = await import("./completion.ts");
-      await complete(args.slice(2), program);
+      await complete(args.slice(2), { system, log, onCall: () => {} });
       return ExitCode.done;
     }
-    const { carryOut } = await import("./tree.ts");
-    await carryOut(args, program);
-    return program.exitCode;
+    const { invoke } = await import("./invoke.ts");
+    return await invoke(args, { system, log });
   } catch (error) {
-    return await report(error, program.log);
+    return await report(error, log);
   }
 }
 

@@ -26,13 +26,18 @@ const longestMessage = 8000;
  */
 export class Log {
   readonly #output: Output;
-  readonly #options: LogOptions;
+  #options: LogOptions;
   /** Resolves when all lines so far are written, in order. */
   #last: Promise<void> = Promise.resolve();
   #waiting = 0;
 
   constructor(output: Output, options: LogOptions = { level: "info", format: "text" }) {
     this.#output = output;
+    this.#options = options;
+  }
+
+  /** Logs by other options from now on, as the command line says. */
+  configure(options: LogOptions): void {
     this.#options = options;
   }
 

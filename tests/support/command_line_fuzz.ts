@@ -154,7 +154,7 @@ export async function fuzzCommandLines(
   { endpoint, folder }: { readonly endpoint: string; readonly folder: string },
 ): Promise<{ wrong: string[]; codes: Map<number | undefined, number> }> {
   const random = new Random(seed);
-  const leaves = leavesOf(rootCommand({ system: fakeSystem(), command: [], exitCode: 0 } as never));
+  const leaves = leavesOf(rootCommand({ system: fakeSystem(), onCall: () => {} } as never));
   const wrong: string[] = [];
   const codes = new Map<number | undefined, number>();
   for (let i = 0; i < count; i++) {

@@ -1,7 +1,7 @@
 /** How a command of ours is made from its settings and what it does. */
 import { Command } from "@cliffy/command";
 import { UsageError } from "../../errors.ts";
-import { Log } from "../../system/log.ts";
+import type { Log } from "../../system/log.ts";
 import { type Access, type Endpoint, openRegistry, type Registry } from "../../registry/mod.ts";
 import type { System } from "../../system/mod.ts";
 import { accessOf, connectionOf } from "../../settings/access.ts";
@@ -35,15 +35,15 @@ export interface Context {
   readonly openRegistry: () => Promise<Registry>;
 }
 
-/** The program around the commands: what it is made of, and what a command leaves behind. */
+/** Runs a command with the words behind `--`. Resolves to its exit code. */
+export type Invocation = (words: readonly string[]) => Promise<number>;
+
+/** The program around the commands. */
 export interface Program {
   readonly system: System;
-  /** What stands behind `--` on the command line. */
-  command: readonly string[];
-  /** Talks as much as the command was told to, once that is known. */
-  log: Log;
-  /** How the command ended. */
-  exitCode: number;
+  readonly log: Log;
+  /** Takes the command that was called, with its options and operands. */
+  readonly onCall: (invocation: Invocation) => void;
 }
 
 /** A title and a command line: after "empusa", or one of the shell's in which that is only a part. */
@@ -107,39 +107,55 @@ export function suggestedOperand(command: AnyCommand): Suggested | undefined {
   return suggesting.get(command);
 }
 
-/** A command that does something: parse, then run. */
+/** A command that does something: it is parsed by Cliffy, then run as an invocation. */
 export function leaf<S extends Settings, Options>(
   program: Program,
-  { description, examples, settings, options, run, ...more }: Definition<S, Options>,
+  definition: Definition<S, Options>,
 ): AnyCommand {
+  const { description, examples, settings, operands, suggests, takesCommand = false } = definition;
   const usage = [
-    ...more.operands === undefined ? [] : [more.operands],
-    more.takesCommand === true ? "[options] -- [command...]" : "[options]",
+    ...operands === undefined ? [] : [operands],
+    takesCommand ? "[options] -- [command...]" : "[options]",
   ].join(" ");
   const command: AnyCommand = new Command().description(description).usage(usage);
-  if (more.operands !== undefined) command.arguments(more.operands.replace(/\w+/g, "$&:string"));
-  if (more.suggests !== undefined) suggesting.set(command, more.suggests);
+  if (operands !== undefined) command.arguments(operands.replace(/\w+/g, "$&:string"));
+  if (suggests !== undefined) suggesting.set(command, suggests);
   declare(command, settings);
   examplesOf.set(command, examples);
-  if (more.takesCommand === true) takers.add(command);
-  return command.action(async (given: Record<string, unknown>, ...operands: string[]) => {
-    // First, so that errors in the others are told as they are to be told.
-    const { logLevel: level, logFormat: format } = connectionSettings;
-    program.log = new Log(program.system.stderr, read({ level, format }, given));
-    // Read together, so that everything that is missing is named at once.
-    const all = { ...connectionSettings, ...settings };
-    const typed = read(all, given) as Values<typeof connectionSettings> & Values<S>;
-    const connection = await connectionOf(typed, program.system, (message) => void program.log.warn(message));
-    program.exitCode = await run(options(typed, typedOperands(operands)), {
-      system: program.system,
-      log: program.log,
-      command: program.command,
-      timeout: connection.timeout,
-      endpoints: connection.endpoints,
-      treeRoot: connection.treeRoot,
-      accessTo: (endpoints) => accessOf(typed, endpoints, program.system),
-      openRegistry: () => openRegistry(connection),
-    });
+  if (takesCommand) takers.add(command);
+  return command.action((given: Record<string, unknown>, ...operands: string[]) => {
+    program.onCall((words) => invoke(program, definition, { given, operands, words }));
+  });
+}
+
+/** What Cliffy found on the command line and in the environment, and what stands behind `--`. */
+interface Found {
+  readonly given: Readonly<Record<string, unknown>>;
+  readonly operands: readonly string[];
+  readonly words: readonly string[];
+}
+
+async function invoke<S extends Settings, Options>(
+  { system, log }: Program,
+  { settings, options, run }: Definition<S, Options>,
+  { given, operands, words }: Found,
+): Promise<number> {
+  // First, so that errors in the other settings are logged as asked.
+  const { logLevel: level, logFormat: format } = connectionSettings;
+  log.configure(read({ level, format }, given));
+  // Read together, so that one error names everything that is missing.
+  const all = { ...connectionSettings, ...settings };
+  const typed = read(all, given) as Values<typeof connectionSettings> & Values<S>;
+  const connection = await connectionOf(typed, system, (message) => void log.warn(message));
+  return await run(options(typed, typedOperands(operands)), {
+    system,
+    log,
+    command: words,
+    timeout: connection.timeout,
+    endpoints: connection.endpoints,
+    treeRoot: connection.treeRoot,
+    accessTo: (endpoints) => accessOf(typed, endpoints, system),
+    openRegistry: () => openRegistry(connection),
   });
 }
 
