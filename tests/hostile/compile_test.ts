@@ -24,7 +24,7 @@ const bytes = (text: string): Uint8Array => Uint8Array.from(text, (character) =>
 /** A copy of the sources, with what set-up has fetched. */
 async function copy(): Promise<string> {
   const folder = await Deno.makeTempDir({ prefix: "empusa-test-compile-" });
-  const parts = ["scripts", "src", "main.ts", "deno.json", "deno.lock", "README.md", "LICENSE"];
+  const parts = ["scripts", "tools", "src", "main.ts", "deno.json", "deno.lock", "README.md", "LICENSE"];
   const { success } = await new Deno.Command("cp", { args: ["-rp", ...parts.map(projectFile), folder] })
     .output();
   assert(success);

@@ -6,7 +6,7 @@ import { projectFile } from "../support/project.ts";
 async function copy(fails: boolean): Promise<string> {
   const folder = await Deno.makeTempDir({ prefix: "empusa-test-setup-" });
   const { success } = await new Deno.Command("cp", {
-    args: ["-r", ...["scripts", "deno.json", "deno.lock"].map(projectFile), folder],
+    args: ["-r", ...["scripts", "tools", "deno.json", "deno.lock"].map(projectFile), folder],
   }).output();
   assert(success);
   await Deno.mkdir(`${folder}/bin`);

@@ -15,7 +15,7 @@ interface Copy extends AsyncDisposable {
 async function copy(): Promise<Copy> {
   const folder = await Deno.makeTempDir({ prefix: "empusa-test-setup-" });
   const { success } = await new Deno.Command("cp", {
-    args: ["-r", ...["scripts", "deno.json", "deno.lock"].map(projectFile), folder],
+    args: ["-r", ...["scripts", "tools", "deno.json", "deno.lock"].map(projectFile), folder],
   }).output();
   assert(success);
   return {

@@ -20,7 +20,7 @@ const entries = {
 };
 const shim = "_dnt.shims.js";
 
-const [tarball, integrity, folder] = Deno.args;
+const tarball = argument(0), integrity = argument(1), folder = argument(2);
 if (createHash("sha512").update(await Deno.readFile(tarball)).digest("base64") !== integrity) {
   throw new Error(`${tarball}: the SHA-512 differs from the pinned one`);
 }
@@ -37,7 +37,7 @@ for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
   if (reached.has(path) || path === shim) continue;
   reached.add(path);
   for (const text of [module(path), declaration(path)]) {
-    for (const [, specifier] of text.matchAll(/\b(?:from|import)\s*\(?\s*["'](\.[^"']+\.js)["']/g)) {
+    for (const [, specifier = ""] of text.matchAll(/\b(?:from|import)\s*\(?\s*["'](\.[^"']+\.js)["']/g)) {
       const target = normalize(join(dirname(path), specifier));
       // An example in a comment may name a file that is not there.
       if (existsSync(join(unpacked, "package/esm", target))) waiting.push(target);
@@ -75,6 +75,12 @@ await Deno.writeTextFile(
     2,
   ),
 );
+
+function argument(index: number): string {
+  const given = Deno.args[index];
+  if (given === undefined) throw new Error("usage: prepare.ts PACKAGE.tgz SHA512_BASE64 FOLDER");
+  return given;
+}
 
 function module(path: string): string {
   return Deno.readTextFileSync(join(unpacked, "package/esm", path));
