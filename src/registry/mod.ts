@@ -37,7 +37,8 @@ export type { OldEntry } from "./etcd/v2.ts";
 export type { OutageEvent } from "./outage.ts";
 export { parsePattern } from "./pattern.ts";
 export { pick, strategies } from "./pick.ts";
-export { View, type WatchEvent, type WatchOptions } from "./watch.ts";
+export type { WatchEvent, WatchOptions } from "./watch.ts";
+export { View } from "./watch_view.ts";
 export type { EntryMeta, InvalidEntry } from "./collection.ts";
 export { lacksTime } from "./times.ts";
 export {
