@@ -85,8 +85,8 @@ export class RefusedError extends EmpusaError {
  * A value breaks a rule. The message is the rule, so that it completes "X must …". The caller that knows the source of
  * the value adds it.
  */
-export class RuleViolation extends Error {
-  override readonly name = "RuleViolation";
+export class InvalidValueError extends Error {
+  override readonly name = "InvalidValueError";
   /** The invalid value, if it is one of several. */
   value: string | undefined;
 }

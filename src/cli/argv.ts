@@ -2,7 +2,7 @@
 import { takesCommand } from "../commands/shared/command.ts";
 import { UsageError } from "../errors.ts";
 import { connectionSettings } from "../settings/connection.ts";
-import { type AnyCommand, bareValue, mustBe, named, settingsOf } from "../settings/settings.ts";
+import { type AnyCommand, bareValue, invalidValue, settingName, settingsOf } from "../settings/settings.ts";
 import type { System } from "../system/mod.ts";
 
 /**
@@ -16,7 +16,7 @@ export function checkEncoding(
   { env }: Pick<System, "env">,
 ): void {
   const wrong = line.find((word) => word.includes("\uFFFD"));
-  if (wrong !== undefined) throw mustBe("each argument", "be UTF-8, without U+FFFD", wrong);
+  if (wrong !== undefined) throw invalidValue("each argument", "be UTF-8, without U+FFFD", wrong);
   for (const { names } of called.getEnvVars(true)) names.forEach(env);
 }
 
@@ -38,7 +38,7 @@ export function separateValues(
     if (option === undefined) separated.push(word);
     else if (value === undefined || value === "" || value === "--help" || known.has(value)) {
       const setting = settingsOf(called).find(({ flag }) => flag === option);
-      throw new UsageError(`${setting === undefined ? option : named(setting)} needs a value`);
+      throw new UsageError(`${setting === undefined ? option : settingName(setting)} needs a value`);
     } else separated.push(option, value);
   }
   return { words: separated, behind: end < 0 ? undefined : args.slice(end + 1) };

@@ -2,7 +2,7 @@
 import { Command } from "@cliffy/command";
 import { type Program, showHelp } from "./shared/command.ts";
 import { shellScripts } from "./shared/shell_scripts.ts";
-import { type AnyCommand, mustBe } from "../settings/settings.ts";
+import { type AnyCommand, invalidValue } from "../settings/settings.ts";
 
 /** The command `completions`, which needs no etcd. */
 export function completionsCommand(program: Program): AnyCommand {
@@ -32,5 +32,5 @@ function scriptCommand(program: Program, shell: string, script: (program: string
 /** The name stands in the script as it is, so it must mean nothing else to a shell. */
 function parseCommandName(name: string): string {
   if (/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/.test(name)) return name;
-  throw mustBe("--name", "be letters, digits, dots, dashes and underscores", name);
+  throw invalidValue("--name", "be letters, digits, dots, dashes and underscores", name);
 }

@@ -1,4 +1,4 @@
-import { EmpusaError, ExitCode, RuleViolation, UsageError } from "../errors.ts";
+import { EmpusaError, ExitCode, InvalidValueError, UsageError } from "../errors.ts";
 import { resultFor } from "../system/escape.ts";
 import { table } from "../formats/columns.ts";
 import { jsonArray } from "../formats/json.ts";
@@ -15,7 +15,7 @@ import {
 } from "../registry/mod.ts";
 import { type Context, leaf, type Program } from "./shared/command.ts";
 import { formatSetting } from "./shared/format.ts";
-import { type AnyCommand, flag, named, obey, required } from "../settings/settings.ts";
+import { type AnyCommand, flag, parseSetting, required, settingName } from "../settings/settings.ts";
 
 /** What stands for the etcd of the registry itself; no endpoint is called that. */
 const same = "same";
@@ -130,7 +130,7 @@ async function read(
     const { message, exitCode } = error;
     // Where they are looked for is not what the advice for an endpoint names.
     const advice = error.advice.filter((item) => item !== "endpoint" || options.source === undefined);
-    throw new EmpusaError(`cannot import from ${named(settings.fromEtcdV2)}: ${message}`, {
+    throw new EmpusaError(`cannot import from ${settingName(settings.fromEtcdV2)}: ${message}`, {
       cause: error,
       exitCode,
       advice,
@@ -141,7 +141,7 @@ async function read(
 function sourceOf({ source }: ImportOptions, { endpoints }: Context): readonly Endpoint[] {
   if (source === undefined) return endpoints;
   const protocol = endpoints[0]?.protocol ?? "http";
-  return obey(settings.fromEtcdV2, source, (text) => parseEndpoints(text, protocol));
+  return parseSetting(settings.fromEtcdV2, source, (text) => parseEndpoints(text, protocol));
 }
 
 /** By the same settings as the registry; but the password is for nobody else. */
@@ -158,7 +158,7 @@ function firstLook(entry: OldEntry): Outcome {
   try {
     parseAdoptable(entry);
   } catch (error) {
-    if (!(error instanceof RuleViolation)) throw error;
+    if (!(error instanceof InvalidValueError)) throw error;
     return { state: "invalid", rule: error.message };
   }
   return { state: entry.expires ? "expires" : "pending" };
@@ -221,7 +221,7 @@ function summarize(rows: readonly Row[], { dryRun }: AdoptOptions): string {
     imported: dryRun ? "would be imported" : "imported",
     overwritten: dryRun ? "would be overwritten" : "overwritten",
     present: "present already",
-    different: `unchanged, because another value is here (${named(settings.overwrite)} replaces it)`,
+    different: `unchanged, because another value is here (${settingName(settings.overwrite)} replaces it)`,
     alive: "unchanged, because a refresher keeps it alive here",
     expires: "with a TTL, left to what refreshes it",
     invalid: "invalid",

@@ -1,5 +1,5 @@
 /** Taking over what lay in another store: each entry in a transaction of its own, and nobody is overwritten unasked. */
-import { RuleViolation } from "../errors.ts";
+import { InvalidValueError } from "../errors.ts";
 import { parseLocation, parseName } from "./instance.ts";
 import type { Deadline, Entry, Store } from "./store.ts";
 import { parseSwitchName, parseSwitchValue } from "./switches.ts";
@@ -29,7 +29,7 @@ export type Adopted =
 
 /**
  * Checks that an entry is a service or a switch by the rules for those.
- * @throws {RuleViolation} where it is not: what it must be
+ * @throws {InvalidValueError} where it is not: what it must be
  */
 export function parseAdoptable({ path, value }: Adoptable): void {
   const [kind, ...rest] = path.split("/");
@@ -39,7 +39,7 @@ export function parseAdoptable({ path, value }: Adoptable): void {
     return;
   }
   if (kind !== "service" || rest.length !== 2) {
-    throw new RuleViolation("lie at service/TYPE/NAME or switch/NAME");
+    throw new InvalidValueError("lie at service/TYPE/NAME or switch/NAME");
   }
   rest.forEach(parseName);
   parseLocation(value);

@@ -1,5 +1,5 @@
 /** What services and switches have in common: how their items lie in the store, and how they are read and watched. */
-import { EmpusaError, RuleViolation } from "../errors.ts";
+import { EmpusaError, InvalidValueError } from "../errors.ts";
 import { listTogether } from "./list.ts";
 import { remove } from "./session/own_lease.ts";
 import { deadlineAfter, type Entry, type Revision, type Store } from "./store.ts";
@@ -38,7 +38,7 @@ export interface Codec<T extends EntryMeta> {
   readonly compare: (a: T, b: T) => number;
   /**
    * Reads an item, or returns undefined if the selection leaves it out.
-   * @throws {RuleViolation} if it cannot be understood
+   * @throws {InvalidValueError} if it cannot be understood
    */
   readonly read: (entry: Entry) => T | undefined;
 }
@@ -121,12 +121,12 @@ export interface CollectionPlace {
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** @throws {RuleViolation} where the bytes are no text */
+/** @throws {InvalidValueError} where the bytes are no text */
 export function decode(bytes: Uint8Array): string {
   try {
     return decoder.decode(bytes);
   } catch (error) {
-    throw new RuleViolation("be UTF-8", { cause: error });
+    throw new InvalidValueError("be UTF-8", { cause: error });
   }
 }
 
@@ -142,7 +142,7 @@ export function readAll<T extends EntryMeta>(
       const item = read(entry);
       if (item !== undefined) items.push(item);
     } catch (error) {
-      if (!(error instanceof RuleViolation)) throw error;
+      if (!(error instanceof InvalidValueError)) throw error;
       invalid.push({ key: new TextDecoder().decode(entry.key), rule: error.message });
     }
   }

@@ -1,5 +1,5 @@
 /** The endpoints of etcd: parsing and printing. */
-import { RuleViolation } from "../errors.ts";
+import { InvalidValueError } from "../errors.ts";
 
 export const protocols = ["http", "https"] as const;
 
@@ -17,7 +17,7 @@ const rule = "be HOST:PORT, such as localhost:2379, [::1]:2379 or http://etcd-1:
 /**
  * Parses endpoints that are separated by commas or blanks. An endpoint without a scheme gets `protocol`; a duplicate
  * counts once.
- * @throws {RuleViolation} if there is no endpoint, or one is malformed
+ * @throws {InvalidValueError} if there is no endpoint, or one is malformed
  */
 export function parseEndpoints(text: string, protocol: Protocol): Endpoint[] {
   const endpoints = new Map<string, Endpoint>();
@@ -26,13 +26,13 @@ export function parseEndpoints(text: string, protocol: Protocol): Endpoint[] {
     const endpoint = parseEndpoint(part, protocol);
     endpoints.set(showEndpoint(endpoint), endpoint);
   }
-  if (endpoints.size === 0) throw new RuleViolation(rule);
+  if (endpoints.size === 0) throw new InvalidValueError(rule);
   return [...endpoints.values()];
 }
 
 /** The error for endpoints with a user name. It hides what may be a password. */
-function withoutSecrets(text: string): RuleViolation {
-  const violation = new RuleViolation("hold no user name or password, which have settings of their own");
+function withoutSecrets(text: string): InvalidValueError {
+  const violation = new InvalidValueError("hold no user name or password, which have settings of their own");
   violation.value = text.replace(/^(.*?:\/\/)?.*@/s, "$1***@");
   return violation;
 }
@@ -44,7 +44,7 @@ function parseEndpoint(text: string, protocol: Protocol): Endpoint {
     host === undefined || port === undefined || !URL.canParse(`http://${host}`) || Number(port) < 1 ||
     Number(port) > 65535
   ) {
-    throw new RuleViolation(rule);
+    throw new InvalidValueError(rule);
   }
   return {
     protocol: scheme === undefined ? protocol : scheme.toLowerCase() as Protocol,

@@ -1,5 +1,5 @@
 /** The domain's first noun, and how it lies in the store: `{tree root}/service/{type}/{name}` = location. */
-import { RuleViolation } from "../errors.ts";
+import { InvalidValueError } from "../errors.ts";
 import { type Codec, compareText, decode, type EntryMeta } from "./collection.ts";
 import type { Pattern } from "./pattern.ts";
 import type { Entry } from "./store.ts";
@@ -53,14 +53,14 @@ export function isNameSized(name: string): boolean {
 
 /**
  * A service type or the name of an instance, which is one segment of a key.
- * @throws {RuleViolation} where it is none
+ * @throws {InvalidValueError} where it is none
  */
 export function parseName(text: string): string {
   if (
     !isNameSized(text) || text !== text.trim() || text.includes("/") || control.test(text) ||
     !text.isWellFormed()
   ) {
-    throw new RuleViolation(
+    throw new InvalidValueError(
       `be 1 to ${maxNameBytes} bytes of UTF-8 without "/", control characters, or blanks at the ends`,
     );
   }
@@ -69,11 +69,11 @@ export function parseName(text: string): string {
 
 /**
  * Where an instance can be reached: `host:port`, `[v6]:port`, a URL, `unix:/path`. It is kept as given.
- * @throws {RuleViolation} where it is not one line
+ * @throws {InvalidValueError} where it is not one line
  */
 export function parseLocation(text: string): string {
   if (!isLocation(text)) {
-    throw new RuleViolation(
+    throw new InvalidValueError(
       `be one line of 1 to ${maxLocationBytes} bytes of UTF-8, not blank and without control characters`,
     );
   }
@@ -83,20 +83,20 @@ export function parseLocation(text: string): string {
 /**
  * The path under which everything is stored, in the one form it is used in: `foo`, `/foo` and `/foo/` are
  * `/foo`, and `/` is the empty string.
- * @throws {RuleViolation} where it is no path
+ * @throws {InvalidValueError} where it is no path
  */
 export function parseTreeRoot(text: string): string {
   const path = text.replace(/^\/+|\/+$/g, "");
   const segments = path === "" ? [] : path.split("/");
   if (segments.some((segment) => segment === "" || segment !== segment.trim()) || control.test(path)) {
-    throw new RuleViolation(
+    throw new InvalidValueError(
       "be a path such as /prod, without empty parts, blanks at the ends of parts, or control characters",
     );
   }
   // Below /o the service "switch/a" is /o/service/switch/a, and so would be the switch "a" below /o/service; and the
   // switch "x/service/web/b" is what would be the service "web/b" below /o/switch/x.
   if (segments.at(-1) === "service" || segments.includes("switch")) {
-    throw new RuleViolation(
+    throw new InvalidValueError(
       'be a path without "service" as its last part and without any part "switch", as the tree root above would take ' +
         "what is stored there for its own",
     );
@@ -116,16 +116,16 @@ export function instancePrefix(treeRoot: string, type?: string): string {
 
 /**
  * Reads back what lies in the store, which anybody may have written there.
- * @throws {RuleViolation} where it cannot be understood as an instance
+ * @throws {InvalidValueError} where it cannot be understood as an instance
  */
 export function readInstance(treeRoot: string, key: Uint8Array, value: Uint8Array): Instance {
   const [type, name, ...rest] = decode(key).slice(instancePrefix(treeRoot).length).split("/");
   if (type === undefined || name === undefined || rest.length > 0) {
-    throw new RuleViolation(`be ${instancePrefix(treeRoot)}TYPE/NAME`);
+    throw new InvalidValueError(`be ${instancePrefix(treeRoot)}TYPE/NAME`);
   }
-  if (type === "" || name === "") throw new RuleViolation("have a type and a name that are not empty");
+  if (type === "" || name === "") throw new InvalidValueError("have a type and a name that are not empty");
   if (isNameSized(type) && isNameSized(name)) return { type, name, location: decode(value) };
-  throw new RuleViolation(`have a type and a name of at most ${maxNameBytes} bytes`);
+  throw new InvalidValueError(`have a type and a name of at most ${maxNameBytes} bytes`);
 }
 
 /** An instance from what lies in the store. Throws like `readInstance`. */

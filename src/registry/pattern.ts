@@ -1,5 +1,5 @@
 /** Patterns for names, matched without backtracking: a name that others chose cannot make that slow. */
-import { RuleViolation } from "../errors.ts";
+import { InvalidValueError } from "../errors.ts";
 
 /** Whether one character, a code point, fits. */
 type One = (character: string) => boolean;
@@ -39,15 +39,17 @@ export class Pattern {
 /**
  * What a pattern for names matches: `*` is any number of characters, `?` one, `[a-z]` one of those, `[!a-z]` one of
  * the others.
- * @throws {RuleViolation} where a bracket is never closed, a range goes backwards, or it is too long
+ * @throws {InvalidValueError} where a bracket is never closed, a range goes backwards, or it is too long
  */
 export function parsePattern(text: string): Pattern {
-  if (text.length > longest) throw new RuleViolation(`be a pattern of at most ${longest} characters`);
+  if (text.length > longest) throw new InvalidValueError(`be a pattern of at most ${longest} characters`);
   const pieces: One[][] = [[]];
   for (let rest = text; rest !== "";) {
     const [whole, negated, set] = /^\[(!?)(\]?[^\]]*)\]/.exec(rest) ?? [];
     const first = String.fromCodePoint(rest.codePointAt(0) as number);
-    if (first === "[" && set === undefined) throw new RuleViolation("be a pattern whose brackets are closed");
+    if (first === "[" && set === undefined) {
+      throw new InvalidValueError("be a pattern whose brackets are closed");
+    }
     if (first === "*") pieces.push([]);
     else pieces.at(-1)?.push(set !== undefined ? oneOf(set, negated === "!") : one(first));
     rest = rest.slice((whole ?? first).length);
@@ -67,7 +69,7 @@ function oneOf(set: string, negated: boolean): One {
     const from = characters[i] as number;
     const isRange = characters[i + 1] === hyphen && i + 2 < characters.length;
     const to = isRange ? characters[i + 2] as number : from;
-    if (to < from) throw new RuleViolation("be a pattern such as web-*, web-? or web-[0-9]");
+    if (to < from) throw new InvalidValueError("be a pattern such as web-*, web-? or web-[0-9]");
     if (isRange) i += 2;
     ranges.push([from, to]);
   }

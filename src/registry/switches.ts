@@ -1,5 +1,5 @@
 /** Switches: small shared values that operators set and scripts read. `{tree root}/switch/{name}` = value. */
-import { EmpusaError, ExitCode, RuleViolation, UnreachableError } from "../errors.ts";
+import { EmpusaError, ExitCode, InvalidValueError, UnreachableError } from "../errors.ts";
 import { backOff, delay, longestPause } from "../system/delay.ts";
 import { shorten } from "../system/escape.ts";
 import { ConflictError } from "./session/holder.ts";
@@ -27,16 +27,16 @@ export const switchName = ({ name }: Switch): string => name;
 
 /**
  * The name of a switch: one or more parts with `/` between them, each like the name of a service.
- * @throws {RuleViolation} where it is none
+ * @throws {InvalidValueError} where it is none
  */
 export function parseSwitchName(text: string): string {
   try {
     text.split("/").forEach(parseName);
     if (isNameSized(text)) return text;
   } catch (error) {
-    if (!(error instanceof RuleViolation)) throw error;
+    if (!(error instanceof InvalidValueError)) throw error;
   }
-  throw new RuleViolation(
+  throw new InvalidValueError(
     `be 1 to ${maxNameBytes} bytes of UTF-8 without control characters, in parts with "/" between them that are not ` +
       "empty and have no blanks at their ends",
   );
@@ -44,7 +44,7 @@ export function parseSwitchName(text: string): string {
 
 /**
  * A value, which is kept as given. The rule is that for locations.
- * @throws {RuleViolation} where it is not one line
+ * @throws {InvalidValueError} where it is not one line
  */
 export const parseSwitchValue = parseLocation;
 
@@ -84,8 +84,8 @@ function switchesOf(treeRoot: string, { only, matching }: SwitchSelection = {}):
       // The keys of others begin with the same letters, and what they hold does not matter.
       if (only !== undefined && new TextDecoder().decode(key) !== prefix) return undefined;
       const name = decode(key).slice(base.length);
-      if (name.split("/").includes("")) throw new RuleViolation(`be ${base}NAME`);
-      if (!isNameSized(name)) throw new RuleViolation(`have a name of at most ${maxNameBytes} bytes`);
+      if (name.split("/").includes("")) throw new InvalidValueError(`be ${base}NAME`);
+      if (!isNameSized(name)) throw new InvalidValueError(`have a name of at most ${maxNameBytes} bytes`);
       if (matching?.test(name) === false) return undefined;
       return { name, value: decode(value), lease, createRevision, modifyRevision };
     },

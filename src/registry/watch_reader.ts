@@ -1,5 +1,5 @@
 /** Reads the items of a watch from the store, and from its changes. */
-import { RefusedError, RuleViolation } from "../errors.ts";
+import { InvalidValueError, RefusedError } from "../errors.ts";
 import type { Codec, EntryMeta } from "./collection.ts";
 import { type Change, type Deadline, type Entry, type Revision, RevisionGone, type Store } from "./store.ts";
 import type { WatchEvent } from "./watch.ts";
@@ -76,7 +76,7 @@ export class Reader<T extends EntryMeta> {
     try {
       return this.#codec.read(entry);
     } catch (error) {
-      if (!(error instanceof RuleViolation)) throw error;
+      if (!(error instanceof InvalidValueError)) throw error;
       this.#onInvalid(new TextDecoder().decode(entry.key), error.message);
     }
   }

@@ -1,5 +1,5 @@
 /** From the settings of the connection to the connection: what has to be read from files, and goes together. */
-import { RuleViolation, UsageError } from "../errors.ts";
+import { InvalidValueError, UsageError } from "../errors.ts";
 import {
   type Access,
   type Connection,
@@ -12,7 +12,7 @@ import {
 import { honorsTlsOptions, newerRuntime, runtime, trustsOnly } from "../system/runtime.ts";
 import type { System } from "../system/mod.ts";
 import { connectionSettings } from "./connection.ts";
-import { broken, named, obey, type Setting, type Values } from "./settings.ts";
+import { invalidSetting, parseSetting, type Setting, settingName, type Values } from "./settings.ts";
 
 type Typed = Values<typeof connectionSettings>;
 
@@ -25,7 +25,7 @@ type Warn = (message: string) => void;
 /** What to connect to, with the files that are needed for it, which are read again when they have changed. */
 export async function connectionOf(typed: Typed, system: Files, warn: Warn): Promise<Connection> {
   const { treeRoot, timeout } = typed;
-  const endpoints = obey(
+  const endpoints = parseSetting(
     connectionSettings.etcdEndpoint,
     typed.etcdEndpoint,
     (text) => parseEndpoints(text, typed.etcdProtocol),
@@ -81,12 +81,14 @@ function warnOfExposure(
   const { etcdPasswordFile, etcdProtocol } = connectionSettings;
   const open = endpoints.find((endpoint) => endpoint.protocol === "http" && !isLoopback(endpoint));
   if (etcdUsername !== undefined && open !== undefined) {
-    warn(`the password goes unencrypted to ${showEndpoint(open)}; use https: see ${named(etcdProtocol)}`);
+    warn(
+      `the password goes unencrypted to ${showEndpoint(open)}; use https: see ${settingName(etcdProtocol)}`,
+    );
   }
   if (file !== undefined && system.isReadableByAll(file)) {
     warn(
       `every user of this machine may read ${JSON.stringify(file)}, which ${
-        named(etcdPasswordFile)
+        settingName(etcdPasswordFile)
       } names; use chmod 600`,
     );
   }
@@ -104,7 +106,7 @@ async function tlsOf(
   const secure = endpoints.filter(({ protocol }) => protocol === "https").length;
   if (secure > 0 && secure < endpoints.length) {
     throw new UsageError(
-      `${named(connectionSettings.etcdEndpoint)} must not mix http and https, but there are ` +
+      `${settingName(connectionSettings.etcdEndpoint)} must not mix http and https, but there are ` +
         endpoints.map(showEndpoint).join(", "),
     );
   }
@@ -113,11 +115,11 @@ async function tlsOf(
     const useless = [[etcdCert, certSetting], [etcdKey, keySetting], [etcdServerName, nameSetting]] as const;
     const [, setting] = useless.find(([value]) => value !== undefined) ?? [];
     if (setting === undefined) return undefined;
-    throw new UsageError(`${named(setting)} needs endpoints that speak https`);
+    throw new UsageError(`${settingName(setting)} needs endpoints that speak https`);
   }
   if ((etcdCert === undefined) !== (etcdKey === undefined)) {
     const [given, missing] = etcdKey === undefined ? [certSetting, keySetting] : [keySetting, certSetting];
-    throw new UsageError(`${named(given)} needs ${named(missing)} too`);
+    throw new UsageError(`${settingName(given)} needs ${settingName(missing)} too`);
   }
   if (!honorsTlsOptions) refuseIgnored(typed, system);
   const { parseCaBundle, parseClientCertificate, parseClientKey } = await tlsRules();
@@ -144,7 +146,7 @@ export function refuseIgnored(
 ): void {
   const refuse = (setting: Setting<unknown>, remedy = ""): never => {
     throw new UsageError(
-      `${named(setting)} cannot be used: ${runtime} ignores it; use ${newerRuntime}${remedy}`,
+      `${settingName(setting)} cannot be used: ${runtime} ignores it; use ${newerRuntime}${remedy}`,
     );
   };
   const { caBundle: caSetting, etcdCert: certSetting, etcdServerName: nameSetting } = connectionSettings;
@@ -161,20 +163,22 @@ async function loginOf(
 ): Promise<Access["login"]> {
   const { etcdUsername: user, etcdPassword: word, etcdPasswordFile: file } = connectionSettings;
   if (etcdPassword !== undefined && etcdPasswordFile !== undefined) {
-    throw new UsageError(`${named(word)} and ${named(file)} must not both be given`);
+    throw new UsageError(`${settingName(word)} and ${settingName(file)} must not both be given`);
   }
   const source = etcdPassword !== undefined ? word : etcdPasswordFile !== undefined ? file : undefined;
   if (etcdUsername === undefined) {
     if (source === undefined) return undefined;
-    throw new UsageError(`${named(source)} needs ${named(user)} too`);
+    throw new UsageError(`${settingName(source)} needs ${settingName(user)} too`);
   }
-  if (source === undefined) throw new UsageError(`${named(user)} needs ${named(word)} or ${named(file)} too`);
+  if (source === undefined) {
+    throw new UsageError(`${settingName(user)} needs ${settingName(word)} or ${settingName(file)} too`);
+  }
   const password = etcdPassword ??
     new TextDecoder().decode(await readSecret(file, etcdPasswordFile as string, system)).replace(
       /[\r\n]+$/,
       "",
     );
-  if (password === "") throw broken(file, "hold a password", etcdPasswordFile as string);
+  if (password === "") throw invalidSetting(file, "hold a password", etcdPasswordFile as string);
   return { username: etcdUsername, password };
 }
 
@@ -208,14 +212,14 @@ async function readFile(
     // Deno reads no descriptors of its own process, and would advise to allow everything.
     if (error instanceof Deno.errors.NotCapable) {
       throw new UsageError(
-        `${named(setting)} cannot be read at ${JSON.stringify(path)}: Deno may not read it; ` +
+        `${settingName(setting)} cannot be read at ${JSON.stringify(path)}: Deno may not read it; ` +
           "name a plain file that --allow-read covers",
         { cause: error },
       );
     }
     // "No such file or directory (os error 2): readfile 'x'", of which the beginning will do.
     const reason = error.message.replace(/ \(os error.*/s, "").toLowerCase();
-    throw new UsageError(`${named(setting)} cannot be read at ${JSON.stringify(path)}: ${reason}`, {
+    throw new UsageError(`${settingName(setting)} cannot be read at ${JSON.stringify(path)}: ${reason}`, {
       cause: error,
     });
   }
@@ -235,10 +239,13 @@ export async function readPem(
   try {
     return parse(pem);
   } catch (error) {
-    if (!(error instanceof RuleViolation)) throw error;
-    throw new UsageError(`${named(setting)} must ${error.message}, which ${JSON.stringify(path)} does not`, {
-      cause: error,
-    });
+    if (!(error instanceof InvalidValueError)) throw error;
+    throw new UsageError(
+      `${settingName(setting)} must ${error.message}, which ${JSON.stringify(path)} does not`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 

@@ -1,5 +1,5 @@
 /** The settings that every command has: where the registry is, and how to talk about it. */
-import { RuleViolation, UsageError } from "../errors.ts";
+import { InvalidValueError, UsageError } from "../errors.ts";
 import { logFormats, type LogLevel, logLevels } from "../system/log.ts";
 import { parseName, parseTreeRoot, protocols } from "../registry/mod.ts";
 import { oneOf, optional, required, withDefault } from "./settings.ts";
@@ -151,14 +151,14 @@ export function seconds({ orNone = false } = {}): (text: string) => number {
     const seconds = /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
     if (seconds <= maxSeconds && (seconds > 0 || orNone)) return seconds;
     const least = orNone ? "" : "more than 0 and ";
-    throw new RuleViolation(`be a number of seconds, ${least}at most ${maxSeconds}`);
+    throw new InvalidValueError(`be a number of seconds, ${least}at most ${maxSeconds}`);
   };
 }
 
 /** Whole milliseconds, at most an hour of them. */
 export function milliseconds(text: string): number {
   const number = /^\d+$/.test(text) ? Number(text) : NaN;
-  if (!(number <= 3_600_000)) throw new RuleViolation("be whole milliseconds, at most 3600000");
+  if (!(number <= 3_600_000)) throw new InvalidValueError("be whole milliseconds, at most 3600000");
   return number;
 }
 
@@ -167,7 +167,7 @@ export function wholeNumber(min: number, max: number): (text: string) => number 
   return (text) => {
     const number = /^\d+$/.test(text) ? Number(text) : NaN;
     if (!(number >= min && number <= max)) {
-      throw new RuleViolation(`be a whole number, at least ${min} and at most ${max}`);
+      throw new InvalidValueError(`be a whole number, at least ${min} and at most ${max}`);
     }
     return number;
   };
@@ -178,7 +178,7 @@ export function wholeSeconds(max: number): (text: string) => number {
   return (text) => {
     const seconds = /^\d+$/.test(text) ? Number(text) : NaN;
     if (!(seconds >= 1 && seconds <= max)) {
-      throw new RuleViolation(`be whole seconds, at least 1 and at most ${max}`);
+      throw new InvalidValueError(`be whole seconds, at least 1 and at most ${max}`);
     }
     return seconds;
   };

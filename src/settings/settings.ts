@@ -3,7 +3,7 @@
  * is declared once, and from there come the option, the variable, the help, the checks and the README.
  */
 import { Command } from "@cliffy/command";
-import { RuleViolation, UsageError } from "../errors.ts";
+import { InvalidValueError, UsageError } from "../errors.ts";
 import { shorten } from "../system/escape.ts";
 import type { System } from "../system/mod.ts";
 
@@ -45,7 +45,7 @@ export interface Setting<T> {
   readonly choices?: readonly string[];
   /** What of the registry a shell may offer where they cannot. */
   readonly suggests?: Suggested;
-  /** @throws {RuleViolation} where the text cannot be used */
+  /** @throws {InvalidValueError} where the text cannot be used */
   readonly parse: (text: string) => T;
 }
 
@@ -89,7 +89,7 @@ export function list<T>(declaration: Declaration<T>): Setting<readonly T[]> {
         try {
           return parse(value);
         } catch (error) {
-          if (error instanceof RuleViolation) error.value = value;
+          if (error instanceof InvalidValueError) error.value = value;
           throw error;
         }
       }),
@@ -104,7 +104,7 @@ export function flag(declaration: Omit<Declaration<boolean>, "placeholder" | "pa
 function parseYesOrNo(text: string): boolean {
   if (/^(yes|true|on|1)$/i.test(text)) return true;
   if (/^(no|false|off|0)$/i.test(text)) return false;
-  throw new RuleViolation("be yes or no");
+  throw new InvalidValueError("be yes or no");
 }
 
 /** One of a few words. */
@@ -115,7 +115,7 @@ export function oneOf<const T extends string>(
     choices,
     parse: (text) => {
       const choice = choices.find((choice) => choice === text);
-      if (choice === undefined) throw new RuleViolation(`be ${listed(choices)}`);
+      if (choice === undefined) throw new InvalidValueError(`be ${listed(choices)}`);
       return choice;
     },
   };
@@ -201,12 +201,12 @@ export function read<S extends Settings>(settings: S, given: Readonly<Record<str
   }));
   const missing = texts.filter(({ setting, text }) => setting.required && text === undefined);
   if (missing.length > 0) {
-    throw new UsageError(`missing ${missing.map(({ setting }) => named(setting)).join(", ")}`);
+    throw new UsageError(`missing ${missing.map(({ setting }) => settingName(setting)).join(", ")}`);
   }
   return Object.fromEntries(
     texts.map((
       { name, setting, text },
-    ) => [name, text === undefined ? undefined : obey(setting, text, setting.parse)]),
+    ) => [name, text === undefined ? undefined : parseSetting(setting, text, setting.parse)]),
   ) as Values<S>;
 }
 
@@ -253,27 +253,27 @@ function option(flag: Setting<unknown>["flag"], given: Readonly<Record<string, u
 }
 
 /** What `parse` makes of a setting's text, with the setting named where that breaks a rule. */
-export function obey<T>(setting: Setting<unknown>, text: string, parse: (text: string) => T): T {
+export function parseSetting<T>(setting: Setting<unknown>, text: string, parse: (text: string) => T): T {
   try {
     return parse(text);
   } catch (error) {
-    if (!(error instanceof RuleViolation)) throw error;
-    throw broken(setting, error.message, error.value ?? text);
+    if (!(error instanceof InvalidValueError)) throw error;
+    throw invalidSetting(setting, error.message, error.value ?? text);
   }
 }
 
 /** The error for a value that breaks a rule: the setting "must …". */
-export function broken(setting: Setting<unknown>, rule: string, text: string): UsageError {
-  return mustBe(named(setting), rule, text);
+export function invalidSetting(setting: Setting<unknown>, rule: string, text: string): UsageError {
+  return invalidValue(settingName(setting), rule, text);
 }
 
 /** The error for something that was typed and breaks a rule: it "must …". */
-export function mustBe(what: string, rule: string, text: string): UsageError {
+export function invalidValue(what: string, rule: string, text: string): UsageError {
   return new UsageError(`${what} must ${rule}, not ${JSON.stringify(shorten(text, 80))}`);
 }
 
 /** A setting by all of its names. */
-export function named({ flag, env, envOfOthers = [] }: Setting<unknown>): string {
+export function settingName({ flag, env, envOfOthers = [] }: Setting<unknown>): string {
   return `${flag} (${[env, ...envOfOthers].join(", ")})`;
 }
 

@@ -1,7 +1,7 @@
 /** Locations of `service run`: which ones only this machine can reach, and placeholders that do not fit. */
 import { assertEquals, assertThrows } from "@std/assert";
 import { isLocal, withPlaceholders } from "../../src/commands/service/shared/placeholders.ts";
-import { RuleViolation } from "../../src/errors.ts";
+import { InvalidValueError } from "../../src/errors.ts";
 
 Deno.test("a location that only this machine can reach is known in every spelling", () => {
   for (
@@ -45,6 +45,6 @@ Deno.test("a placeholder that is not closed is refused", () => {
   const rule = withPlaceholders(["{ip}"], (text) => text);
   assertEquals(rule("{ip}:80"), "{ip}:80");
   for (const text of ["{ip", "{ip:80", "http://[{ip]:80/", "{ip}:80{", "{{ip}}:80"]) {
-    assertThrows(() => rule(text), RuleViolation, "close every { with a }");
+    assertThrows(() => rule(text), InvalidValueError, "close every { with a }");
   }
 });

@@ -1,6 +1,6 @@
 /** No tree root takes what another one stored for its own. */
 import { assertEquals, assertThrows } from "@std/assert";
-import { RuleViolation } from "../../src/errors.ts";
+import { InvalidValueError } from "../../src/errors.ts";
 import { instanceKey, instancesOf, parseTreeRoot } from "../../src/registry/instance.ts";
 import { empusa } from "../support/in_process.ts";
 import { Etcd } from "../support/etcd.ts";
@@ -17,7 +17,7 @@ Deno.test("a tree root that another one would look into is refused, by option an
       "/o/switch/a/b",
     ]
   ) {
-    assertThrows(() => parseTreeRoot(root), RuleViolation, 'without "service" as its last part');
+    assertThrows(() => parseTreeRoot(root), InvalidValueError, 'without "service" as its last part');
     const options = { EMPUSA_ETCD_ENDPOINT: "127.0.0.1:1", EMPUSA_TREE_ROOT: root };
     const { code, stderr } = await empusa(["switch", "list"], options);
     assertEquals([root, code], [root, 2]);
@@ -95,7 +95,7 @@ Deno.test("no key that one accepted tree root writes is an item of another one",
         const entry = { lease: undefined, createRevision: 1, modifyRevision: 1 };
         assertThrows(
           () => kind.read({ ...entry, key: encoder.encode(key), value: encoder.encode("h:1") }),
-          RuleViolation,
+          InvalidValueError,
         );
       }
     }

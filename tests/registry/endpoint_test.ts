@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { RuleViolation } from "../../src/errors.ts";
+import { InvalidValueError } from "../../src/errors.ts";
 import { parseEndpoints, type Protocol, showEndpoint } from "../../src/registry/endpoint.ts";
 
 const shown = (text: string, protocol: Protocol = "http"): string[] =>
@@ -40,7 +40,11 @@ Deno.test("an endpoint that is malformed is refused", () => {
   for (
     const text of [...wrong, "ftp://a:1", "http://a:1/path", "http://a:1?q", "a:1,b", "a b:1"]
   ) {
-    assertThrows(() => parseEndpoints(text, "http"), RuleViolation, "be HOST:PORT");
+    assertThrows(() => parseEndpoints(text, "http"), InvalidValueError, "be HOST:PORT");
   }
-  assertThrows(() => parseEndpoints("http://u@a:1", "http"), RuleViolation, "hold no user name or password");
+  assertThrows(
+    () => parseEndpoints("http://u@a:1", "http"),
+    InvalidValueError,
+    "hold no user name or password",
+  );
 });

@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { RuleViolation } from "../../src/errors.ts";
+import { InvalidValueError } from "../../src/errors.ts";
 import {
   compareInstances,
   instanceKey,
@@ -36,7 +36,7 @@ Deno.test("a name that is no segment of a key is refused", () => {
     "a\ufffd",
   ];
   for (const name of [...wrong, "x".repeat(256), "ö".repeat(128)]) {
-    assertThrows(() => parseName(name), RuleViolation, "be 1 to 255 bytes of UTF-8");
+    assertThrows(() => parseName(name), InvalidValueError, "be 1 to 255 bytes of UTF-8");
   }
 });
 
@@ -58,7 +58,7 @@ Deno.test("a location that is not one line is refused", () => {
   for (
     const location of ["", "  ", "a\nb", "a\r", "\u001b[31m", "a\u2028b", "x".repeat(4097), "ö".repeat(2049)]
   ) {
-    assertThrows(() => parseLocation(location), RuleViolation, "be one line of 1 to 4096 bytes");
+    assertThrows(() => parseLocation(location), InvalidValueError, "be one line of 1 to 4096 bytes");
   }
 });
 
@@ -67,7 +67,7 @@ Deno.test("a tree root has one form", () => {
   assertEquals(parseTreeRoot("a/b"), "/a/b");
   assertEquals(parseTreeRoot("/"), "");
   for (const path of ["a//b", "a/ b", "a\nb"]) {
-    assertThrows(() => parseTreeRoot(path), RuleViolation, "be a path such as /prod");
+    assertThrows(() => parseTreeRoot(path), InvalidValueError, "be a path such as /prod");
   }
 });
 
@@ -95,11 +95,11 @@ Deno.test("what is no instance is refused, and says why", () => {
     );
   };
   const notUtf8 = Uint8Array.of(0xff);
-  assertThrows(() => read("/foo/service/web", "h:1"), RuleViolation, "be /foo/service/TYPE/NAME");
-  assertThrows(() => read("/foo/service/web/a/b", "h:1"), RuleViolation, "be /foo/service/TYPE/NAME");
-  assertThrows(() => read("/foo/service/web/", "h:1"), RuleViolation, "not empty");
-  assertThrows(() => read("/foo/service/web/a", notUtf8), RuleViolation, "be UTF-8");
-  assertThrows(() => read(notUtf8, "h:1"), RuleViolation, "be UTF-8");
+  assertThrows(() => read("/foo/service/web", "h:1"), InvalidValueError, "be /foo/service/TYPE/NAME");
+  assertThrows(() => read("/foo/service/web/a/b", "h:1"), InvalidValueError, "be /foo/service/TYPE/NAME");
+  assertThrows(() => read("/foo/service/web/", "h:1"), InvalidValueError, "not empty");
+  assertThrows(() => read("/foo/service/web/a", notUtf8), InvalidValueError, "be UTF-8");
+  assertThrows(() => read(notUtf8, "h:1"), InvalidValueError, "be UTF-8");
 });
 
 Deno.test("instances are in order of type, then name", () => {

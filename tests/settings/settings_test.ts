@@ -3,7 +3,7 @@ import { connectionOf } from "../../src/settings/access.ts";
 import { connectionSettings, wholeSeconds } from "../../src/settings/connection.ts";
 import { list, oneOf, optional, read, required, withDefault } from "../../src/settings/settings.ts";
 import { fakeSystem } from "../support/system.ts";
-import { ExitCode, RuleViolation, UsageError } from "../../src/errors.ts";
+import { ExitCode, InvalidValueError, UsageError } from "../../src/errors.ts";
 
 const named = <Flag extends string>(name: Flag): {
   flag: `--${Flag}`;
@@ -67,7 +67,7 @@ Deno.test("seconds are whole and at least 1", () => {
     assertEquals(parse(text), seconds);
   }
   for (const text of ["0", "-1", "1.5", "1e2", "0x10", "101", "", " 1", "1s", "Infinity", "١"]) {
-    assertThrows(() => parse(text), RuleViolation, "be whole seconds, at least 1 and at most 100");
+    assertThrows(() => parse(text), InvalidValueError, "be whole seconds, at least 1 and at most 100");
   }
 });
 

@@ -6,10 +6,10 @@ import { maxSeconds, wholeNumber, wholeSeconds } from "../../settings/connection
 import {
   type AnyCommand,
   flag,
-  named,
   oneOf,
   optional,
   required,
+  settingName,
   type Values,
 } from "../../settings/settings.ts";
 import { follow, scope, warnOfInvalid } from "../shared/following.ts";
@@ -121,7 +121,7 @@ export function exportOptions(typed: Values<typeof settings>): ExportOptions {
   const { format, output, strict, haproxyBackend, watch, min, maxDrop, maxDropHold } = typed;
   checkPrinting(typed);
   if (maxDropHold !== undefined && !watch) {
-    throw new UsageError(`${named(settings.maxDropHold)} needs ${named(settings.watch)}`);
+    throw new UsageError(`${settingName(settings.maxDropHold)} needs ${settingName(settings.watch)}`);
   }
   return {
     selection: selected(typed),
@@ -141,7 +141,7 @@ export async function runExport(options: ExportOptions, context: Context): Promi
   const command = hookOf(options.hook, context);
   if (command === undefined && options.hook.exitOnFailure) {
     throw new UsageError(
-      `${named(settings.exitOnFailure)} needs ${named(settings.exec)}, or a command behind "--"`,
+      `${settingName(settings.exitOnFailure)} needs ${settingName(settings.exec)}, or a command behind "--"`,
     );
   }
   if (!options.watch) return await exportOnce(options, command, context);
@@ -262,7 +262,10 @@ class Exporter {
   #doubt(count: number, before: number): { readonly why: string; readonly later: number } | undefined {
     const { min, maxDrop, maxDropHold } = this.#options;
     if (min !== undefined && count < min) {
-      return { why: `there are ${count} entries, and ${named(settings.min)} is ${min}`, later: Infinity };
+      return {
+        why: `there are ${count} entries, and ${settingName(settings.min)} is ${min}`,
+        later: Infinity,
+      };
     }
     const blank = min === undefined && count === 0 && before > 0;
     if (!blank && before - count <= before * maxDrop / 100) {
@@ -273,8 +276,8 @@ class Exporter {
     const later = maxDropHold - (performance.now() - this.#heldSince);
     if (later <= 0) return undefined;
     const why = blank
-      ? `of ${before} entries none is left, and ${named(settings.min)} is not given`
-      : `of ${before} entries only ${count} are left, and ${named(settings.maxDrop)} is ${maxDrop}`;
+      ? `of ${before} entries none is left, and ${settingName(settings.min)} is not given`
+      : `of ${before} entries only ${count} are left, and ${settingName(settings.maxDrop)} is ${maxDrop}`;
     return { why, later };
   }
 

@@ -4,10 +4,10 @@ import { isLocation, pick, type Selection, strategies } from "../../registry/mod
 import { type Context, leaf, type Program } from "../shared/command.ts";
 import {
   type AnyCommand,
-  named,
   oneOf,
   optional,
   required,
+  settingName,
   type Values,
   withDefault,
 } from "../../settings/settings.ts";
@@ -58,7 +58,9 @@ export function pickCommand(program: Program): AnyCommand {
 export function pickOptions(typed: Values<typeof settings>): PickOptions {
   const { strategy, key } = typed;
   if ((strategy === "hash") !== (key !== undefined)) {
-    throw new UsageError(`${named(settings.key)} and ${named(settings.strategy)} hash need each other`);
+    throw new UsageError(
+      `${settingName(settings.key)} and ${settingName(settings.strategy)} hash need each other`,
+    );
   }
   return { selection: selected(typed), strategy, key: key ?? "" };
 }

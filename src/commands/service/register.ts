@@ -1,9 +1,9 @@
-import { ExitCode, RuleViolation, UsageError } from "../../errors.ts";
+import { ExitCode, InvalidValueError, UsageError } from "../../errors.ts";
 import { type ManagedOptions, ManagedRegistration } from "../../registration/managed.ts";
 import { formatRegistered, label, StatusReporter } from "../../registration/reporter.ts";
 import type { Instance } from "../../registry/mod.ts";
 import { maxSeconds, wholeSeconds } from "../../settings/connection.ts";
-import { type AnyCommand, named, optional, type Values } from "../../settings/settings.ts";
+import { type AnyCommand, optional, settingName, type Values } from "../../settings/settings.ts";
 import { type Context, leaf, type Program } from "../shared/command.ts";
 import { type Checking, checking, checksOf, hasChecks, healthOptions } from "./shared/checks.ts";
 import { registration } from "./shared/registration.ts";
@@ -27,7 +27,7 @@ function refreshInterval(text: string): number {
   try {
     return wholeSeconds(maxSeconds)(text);
   } catch (error) {
-    if (error instanceof RuleViolation) throw new RuleViolation(`${error.message}, or auto`);
+    if (error instanceof InvalidValueError) throw new InvalidValueError(`${error.message}, or auto`);
     throw error;
   }
 }
@@ -87,21 +87,25 @@ export function registerOptions(typed: Values<typeof settings>): RegisterOptions
         [typed.checkExec.length > 0, settings.checkExec],
       ] as const
     ) {
-      if (given) throw new UsageError(`${named(setting)} needs ${named(settings.refreshEvery)} too`);
+      if (given) {
+        throw new UsageError(`${settingName(setting)} needs ${settingName(settings.refreshEvery)} too`);
+      }
     }
     return { ...options, stay: undefined };
   }
   if (refreshEvery === "auto" && ttl === undefined) {
-    throw new UsageError(`${named(settings.refreshEvery)} can be auto only with ${named(settings.ttl)}`);
+    throw new UsageError(
+      `${settingName(settings.refreshEvery)} can be auto only with ${settingName(settings.ttl)}`,
+    );
   }
   if (refreshEvery !== "auto" && ttl !== undefined && refreshEvery >= ttl) {
     throw new UsageError(
-      `${named(settings.refreshEvery)} must be less than ${named(settings.ttl)}, ` +
+      `${settingName(settings.refreshEvery)} must be less than ${settingName(settings.ttl)}, ` +
         `but ${refreshEvery} is not less than ${ttl}`,
     );
   }
   if (ttl === undefined && hasChecks(typed)) {
-    throw new UsageError(`what is checked needs ${named(settings.ttl)} too`);
+    throw new UsageError(`what is checked needs ${settingName(settings.ttl)} too`);
   }
   const stay: Stay = {
     ttl,

@@ -5,10 +5,10 @@ import { seconds } from "../../settings/connection.ts";
 import {
   type AnyCommand,
   flag,
-  named,
   oneOf,
   required,
   type Setting,
+  settingName,
   type Values,
   withDefault,
 } from "../../settings/settings.ts";
@@ -149,7 +149,7 @@ export async function run(options: RunOptions, context: Context): Promise<number
   if (isLocal(instance.location)) {
     await context.log.warn(
       `${label(instance)} is advertised at ${instance.location}, where only this machine can reach it; ` +
-        `give ${named(settings.serviceLocation)} an address for others, such as {ip:eth0}:80`,
+        `give ${settingName(settings.serviceLocation)} an address for others, such as {ip:eth0}:80`,
     );
   }
   const env = serviceEnvironment(instance, context);

@@ -2,7 +2,14 @@ import { UsageError } from "../../errors.ts";
 import { parseName, type RegisteredInstance, type Selection } from "../../registry/mod.ts";
 import { type Context, leaf, type Program } from "../shared/command.ts";
 import { wholeNumber } from "../../settings/connection.ts";
-import { type AnyCommand, flag, named, optional, required, type Values } from "../../settings/settings.ts";
+import {
+  type AnyCommand,
+  flag,
+  optional,
+  required,
+  settingName,
+  type Values,
+} from "../../settings/settings.ts";
 import { waitUntil } from "../shared/waiting.ts";
 import { checkPrinting, print, type Printing, printing } from "./shared/printing.ts";
 import { identity, selected, selection, serviceTypes } from "./shared/settings.ts";
@@ -67,7 +74,9 @@ export function waitOptions(typed: Values<typeof settings>): WaitOptions {
   const { serviceName, count, gone } = typed;
   checkPrinting(typed);
   if (gone && count !== undefined) {
-    throw new UsageError(`${named(settings.gone)} and ${named(settings.count)} must not both be given`);
+    throw new UsageError(
+      `${settingName(settings.gone)} and ${settingName(settings.count)} must not both be given`,
+    );
   }
   return { selection: selected(typed), serviceName, count: gone ? 0 : count ?? 1, printing: typed };
 }

@@ -3,7 +3,7 @@ import { ExitCode, UsageError } from "../../errors.ts";
 import { runHook, shellCommand } from "../../system/hook.ts";
 import type { Context } from "./command.ts";
 import { milliseconds } from "../../settings/connection.ts";
-import { flag, named, optional, type Values, withDefault } from "../../settings/settings.ts";
+import { flag, optional, settingName, type Values, withDefault } from "../../settings/settings.ts";
 
 export const hooks = {
   exec: optional({
@@ -36,7 +36,7 @@ export function hookOf(
   { command }: Context,
 ): readonly string[] | undefined {
   if (exec !== undefined && command.length > 0) {
-    throw new UsageError(`${named(hooks.exec)} and a command behind "--" must not both be given`);
+    throw new UsageError(`${settingName(hooks.exec)} and a command behind "--" must not both be given`);
   }
   return exec !== undefined ? shellCommand(exec) : command.length > 0 ? command : undefined;
 }

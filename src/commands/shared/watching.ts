@@ -8,7 +8,7 @@ import type { Context } from "./command.ts";
 import { follow, scope } from "./following.ts";
 import { formatSetting } from "./format.ts";
 import { hookOf, hooks, runFor } from "./hooks.ts";
-import { flag, named, type Values } from "../../settings/settings.ts";
+import { flag, settingName, type Values } from "../../settings/settings.ts";
 import { actOnSettled } from "./settled.ts";
 
 export const watching = {
@@ -51,7 +51,9 @@ export async function runWatching<T>(
   const command = hookOf(options, context);
   if (command === undefined && (exitOnFailure || noInitial)) {
     const setting = exitOnFailure ? watching.exitOnFailure : watching.noInitial;
-    throw new UsageError(`${named(setting)} needs ${named(watching.exec)}, or a command behind "--"`);
+    throw new UsageError(
+      `${settingName(setting)} needs ${settingName(watching.exec)}, or a command behind "--"`,
+    );
   }
   using interruption = context.system.interruption();
   using registry = await context.openRegistry();

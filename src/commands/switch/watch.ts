@@ -1,7 +1,7 @@
 import { UsageError } from "../../errors.ts";
 import type { SwitchSelection } from "../../registry/mod.ts";
 import { type Context, leaf, type Program } from "../shared/command.ts";
-import { type AnyCommand, named } from "../../settings/settings.ts";
+import { type AnyCommand, settingName } from "../../settings/settings.ts";
 import { runWatching, type Watching, watching } from "../shared/watching.ts";
 import { choice, nameOf } from "./shared/operands.ts";
 import { switches } from "./shared/watched.ts";
@@ -25,7 +25,7 @@ export function watchSwitchesCommand(program: Program): AnyCommand {
     takesCommand: true,
     options: (typed, [name]): WatchOptions => {
       if (name !== undefined && typed.name !== undefined) {
-        throw new UsageError(`${named(choice.name)} and NAME must not both be given`);
+        throw new UsageError(`${settingName(choice.name)} and NAME must not both be given`);
       }
       const only = name === undefined ? undefined : nameOf(name);
       return { selection: { only, matching: typed.name }, watching: typed };

@@ -1,7 +1,7 @@
 /** The files for TLS, validated before use: the errors of a handshake say little. */
 import { Buffer } from "node:buffer";
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
-import { RuleViolation } from "../../errors.ts";
+import { InvalidValueError } from "../../errors.ts";
 
 /** How etcd proves its identity, and how empusa proves its own. */
 export interface Tls {
@@ -19,7 +19,7 @@ const keyBlock = /-----BEGIN [A-Z ]*PRIVATE KEY-----[^]+?-----END [A-Z ]*PRIVATE
 
 /**
  * Validates a CA bundle.
- * @throws {RuleViolation} if it holds no readable certificate
+ * @throws {InvalidValueError} if it holds no readable certificate
  */
 export function parseCaBundle(pem: Uint8Array): Buffer {
   certificates(pem);
@@ -28,21 +28,21 @@ export function parseCaBundle(pem: Uint8Array): Buffer {
 
 /**
  * Validates a client certificate.
- * @throws {RuleViolation} if it cannot be read, has expired or is not valid yet
+ * @throws {InvalidValueError} if it cannot be read, has expired or is not valid yet
  */
 export function parseClientCertificate(pem: Uint8Array): Buffer {
   const [certificate] = certificates(pem) as [X509Certificate];
   const [from, to] = [Date.parse(certificate.validFrom), Date.parse(certificate.validTo)];
-  if (Date.now() > to) throw new RuleViolation(`be valid now (it expired ${new Date(to).toISOString()})`);
+  if (Date.now() > to) throw new InvalidValueError(`be valid now (it expired ${new Date(to).toISOString()})`);
   if (Date.now() < from) {
-    throw new RuleViolation(`be valid now (it is valid from ${new Date(from).toISOString()})`);
+    throw new InvalidValueError(`be valid now (it is valid from ${new Date(from).toISOString()})`);
   }
   return Buffer.from(pem);
 }
 
 /**
  * Validates the private key of a certificate.
- * @throws {RuleViolation} if it cannot be read, or belongs to another certificate
+ * @throws {InvalidValueError} if it cannot be read, or belongs to another certificate
  */
 export function parseClientKey(pem: Uint8Array, certificatePem: Uint8Array): Buffer {
   const [certificate] = certificates(certificatePem) as [X509Certificate];
@@ -51,9 +51,11 @@ export function parseClientKey(pem: Uint8Array, certificatePem: Uint8Array): Buf
   try {
     key = createPrivateKey(block);
   } catch (error) {
-    throw new RuleViolation("hold a private key in PEM, without a passphrase", { cause: error });
+    throw new InvalidValueError("hold a private key in PEM, without a passphrase", { cause: error });
   }
-  if (!certificate.checkPrivateKey(key)) throw new RuleViolation("hold the key of the client certificate");
+  if (!certificate.checkPrivateKey(key)) {
+    throw new InvalidValueError("hold the key of the client certificate");
+  }
   return Buffer.from(block);
 }
 
@@ -62,7 +64,7 @@ function certificates(pem: Uint8Array): X509Certificate[] {
     const found = new TextDecoder().decode(pem).match(certificateBlock) ?? [];
     if (found.length > 0) return found.map((text) => new X509Certificate(text));
   } catch (error) {
-    throw new RuleViolation("hold certificates in PEM that can be read", { cause: error });
+    throw new InvalidValueError("hold certificates in PEM that can be read", { cause: error });
   }
-  throw new RuleViolation("hold certificates in PEM");
+  throw new InvalidValueError("hold certificates in PEM");
 }

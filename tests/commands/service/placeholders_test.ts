@@ -2,7 +2,7 @@ import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import type { Context } from "../../../src/commands/shared/command.ts";
 import { filled, isLocal, withPlaceholders } from "../../../src/commands/service/shared/placeholders.ts";
 import { required } from "../../../src/settings/settings.ts";
-import { RuleViolation, UnreachableError, UsageError } from "../../../src/errors.ts";
+import { InvalidValueError, UnreachableError, UsageError } from "../../../src/errors.ts";
 import { Log } from "../../../src/system/log.ts";
 import { parseEndpoints, parseLocation } from "../../../src/registry/mod.ts";
 import { sourceAddress } from "../../../src/system/source_address.ts";
@@ -71,7 +71,7 @@ Deno.test("what cannot be found out is named", async () => {
 
 Deno.test("other placeholders break the rule", () => {
   for (const text of ["{pid}", "{}", "{IP}", "{ip:}x{host}", "{hostname:eth0}", "{ip eth0}"]) {
-    const error = assertThrows(() => rule(text), RuleViolation);
+    const error = assertThrows(() => rule(text), InvalidValueError);
     assertEquals(error.message, "have no placeholders but {hostname} and {ip} and {ip:INTERFACE}");
   }
 });

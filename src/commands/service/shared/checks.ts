@@ -1,5 +1,5 @@
 /** The settings that say how a service is looked at before others find it. */
-import { RuleViolation, UsageError } from "../../../errors.ts";
+import { InvalidValueError, UsageError } from "../../../errors.ts";
 import { type Address, addressOf, hasAddress } from "../../../formats/address.ts";
 import type { Check, HealthOptions } from "../../../registration/health.ts";
 import { serviceEnvironment } from "./environment.ts";
@@ -7,7 +7,7 @@ import { type Instance, tlsRules } from "../../../registry/mod.ts";
 import type { Context } from "../../shared/command.ts";
 import { readPem } from "../../../settings/access.ts";
 import { seconds, wholeNumber } from "../../../settings/connection.ts";
-import { list, named, optional, type Values, withDefault } from "../../../settings/settings.ts";
+import { list, optional, settingName, type Values, withDefault } from "../../../settings/settings.ts";
 
 const mostRounds = 1000;
 
@@ -80,14 +80,14 @@ export const checking = {
 
 function parseAddress(text: string): Address {
   const address = addressOf(text);
-  if (address === undefined || text.includes("/")) throw new RuleViolation("be HOST:PORT");
+  if (address === undefined || text.includes("/")) throw new InvalidValueError("be HOST:PORT");
   return address;
 }
 
 function parseHttpUrl(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol)) {
-    throw new RuleViolation("be an http or https URL");
+    throw new InvalidValueError("be an http or https URL");
   }
   return url;
 }
@@ -131,7 +131,7 @@ async function trusted(
   if (checkCaBundle === undefined) return () => Promise.resolve(undefined);
   if (!checkHttp.some(({ protocol }) => protocol === "https:")) {
     throw new UsageError(
-      `${named(checking.checkCaBundle)} needs ${named(checking.checkHttp)} with an https URL`,
+      `${settingName(checking.checkCaBundle)} needs ${settingName(checking.checkHttp)} with an https URL`,
     );
   }
   const { parseCaBundle } = await tlsRules();
@@ -145,7 +145,7 @@ function addressOfInstance({ location }: Instance): Address {
   const address = addressOf(location);
   if (address !== undefined) return address;
   throw new UsageError(
-    `${named(checking.checkTcp)} without a value needs a service that must ${hasAddress}, ` +
+    `${settingName(checking.checkTcp)} without a value needs a service that must ${hasAddress}, ` +
       `not ${JSON.stringify(location)}`,
   );
 }

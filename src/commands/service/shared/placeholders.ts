@@ -1,16 +1,16 @@
 /** What stands for itself in the name and the location of a service: `{hostname}`, `{pid}`, `{ip}`, `{ip:eth0}`. */
-import { RuleViolation, UnreachableError, UsageError } from "../../../errors.ts";
+import { InvalidValueError, UnreachableError, UsageError } from "../../../errors.ts";
 import { delay } from "../../../system/delay.ts";
 import { hostAndPort } from "../../../registry/mod.ts";
 import type { Context } from "../../shared/command.ts";
-import { named, obey, type Setting } from "../../../settings/settings.ts";
+import { parseSetting, type Setting, settingName } from "../../../settings/settings.ts";
 
 /** `{ip:eth0}`: what it is, and which, maybe in the brackets of IPv6. */
 const placeholder = /(\[?)\{([^{}:]*)(?::([^{}]*))?\}(\]?)/g;
 
 /**
  * The rule for a text that may hold some placeholders.
- * @throws {RuleViolation} where it holds others, or breaks the rule for the text
+ * @throws {InvalidValueError} where it holds others, or breaks the rule for the text
  */
 export function withPlaceholders(
   known: readonly string[],
@@ -20,10 +20,10 @@ export function withPlaceholders(
     for (const [, , name = "", which] of text.matchAll(placeholder)) {
       const shown = which === undefined ? `{${name}}` : `{${name}:INTERFACE}`;
       if (!known.includes(shown)) {
-        throw new RuleViolation(`have no placeholders but ${known.join(" and ")}`);
+        throw new InvalidValueError(`have no placeholders but ${known.join(" and ")}`);
       }
     }
-    if (text.replace(placeholder, "").includes("{")) throw new RuleViolation("close every { with a }");
+    if (text.replace(placeholder, "").includes("{")) throw new InvalidValueError("close every { with a }");
     return parse(text);
   };
 }
@@ -59,7 +59,7 @@ export async function filled(
       } else result += isBracketed ? ip : open + ip + close;
     }
   }
-  return obey(setting, result + text.slice(end), parse);
+  return parseSetting(setting, result + text.slice(end), parse);
 }
 
 /** The address that this machine uses towards the endpoint to which a way is found first. */
@@ -80,7 +80,7 @@ async function towardsEtcd(
   } catch (error) {
     const failures = (error as AggregateError).errors.map(({ message }, i) => `${hosts[i]}: ${message}`);
     throw new UnreachableError(
-      `cannot find out the address that this machine uses towards etcd, {ip} in ${named(setting)}: ` +
+      `cannot find out the address that this machine uses towards etcd, {ip} in ${settingName(setting)}: ` +
         failures.join("; "),
       { advice: ["endpoint"] },
     );
@@ -94,7 +94,7 @@ function addressAt(setting: Setting<unknown>, networkInterface: string, { system
   const [address] = all.get(networkInterface) ?? [];
   if (address !== undefined) return address;
   throw new UsageError(
-    `${named(setting)} names the network interface ${
+    `${settingName(setting)} names the network interface ${
       JSON.stringify(networkInterface)
     }, which has no address; ` +
       `those that have one are ${[...all.keys()].join(", ")}`,

@@ -1,5 +1,5 @@
 /** Instances on their way to somebody who reads them: in which format, and what about those it cannot express. */
-import { EmpusaError, RuleViolation, UsageError } from "../../../errors.ts";
+import { EmpusaError, InvalidValueError, UsageError } from "../../../errors.ts";
 import { resultFor, shorten } from "../../../system/escape.ts";
 import { haproxyName } from "../../../formats/haproxy.ts";
 import { type FormatName, formatNames, formats, type Rendered } from "../../../formats/mod.ts";
@@ -7,7 +7,7 @@ import { type RegisteredInstance, type Registry, type Selection } from "../../..
 import { withTtl } from "../../shared/times.ts";
 import type { Context } from "../../shared/command.ts";
 import { formatSetting } from "../../shared/format.ts";
-import { flag, named, optional, type Values } from "../../../settings/settings.ts";
+import { flag, optional, settingName, type Values } from "../../../settings/settings.ts";
 import { Warnings } from "../../shared/warnings.ts";
 import { label } from "../../../registration/reporter.ts";
 
@@ -24,7 +24,7 @@ export const printing = {
     env: "EMPUSA_HAPROXY_BACKEND",
     meaning: "With haproxy: print a complete backend section with this name.",
     parse: (text) => {
-      if (!haproxyName.test(text)) throw new RuleViolation("be made of letters, digits and _.:- only");
+      if (!haproxyName.test(text)) throw new InvalidValueError("be made of letters, digits and _.:- only");
       return text;
     },
   }),
@@ -37,7 +37,9 @@ export function checkPrinting(
   { format, haproxyBackend }: Pick<Printing, "haproxyBackend"> & { format: FormatName },
 ): void {
   if (haproxyBackend === undefined || format === "haproxy") return;
-  throw new UsageError(`${named(printing.haproxyBackend)} needs ${named(printing.format)} haproxy`);
+  throw new UsageError(
+    `${settingName(printing.haproxyBackend)} needs ${settingName(printing.format)} haproxy`,
+  );
 }
 
 /** Prints instances, which come sorted, on standard output, with the time that is left to them where the format shows it. */

@@ -1,5 +1,5 @@
 /** The settings that say which service is meant. */
-import { RuleViolation } from "../../../errors.ts";
+import { InvalidValueError } from "../../../errors.ts";
 import { parseName, parsePattern, type Selection } from "../../../registry/mod.ts";
 import { optional, required, type Values } from "../../../settings/settings.ts";
 
@@ -29,7 +29,7 @@ export const identity = {
 export const newType = required({
   ...serviceType,
   parse: (text: string): string => {
-    if (text.includes(",")) throw new RuleViolation('hold no ","');
+    if (text.includes(",")) throw new InvalidValueError('hold no ","');
     return parseName(text);
   },
 });

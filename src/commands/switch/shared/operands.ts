@@ -1,7 +1,7 @@
 /** What stands beside the options of the commands for switches. */
-import { RuleViolation, UsageError } from "../../../errors.ts";
+import { InvalidValueError, UsageError } from "../../../errors.ts";
 import { parsePattern, parseSwitchName } from "../../../registry/mod.ts";
-import { mustBe, optional } from "../../../settings/settings.ts";
+import { invalidValue, optional } from "../../../settings/settings.ts";
 
 /** Which switches are meant, where they are chosen among. */
 export const choice = {
@@ -28,7 +28,7 @@ export function operand<T>(name: string, text: string | undefined, parse: (text:
   try {
     return parse(text);
   } catch (error) {
-    if (!(error instanceof RuleViolation)) throw error;
-    throw mustBe(name, error.message, text);
+    if (!(error instanceof InvalidValueError)) throw error;
+    throw invalidValue(name, error.message, text);
   }
 }
