@@ -1,6 +1,6 @@
 /** What others write does not fill our memory, nor the log of whoever follows it. */
 import { assert, assertEquals } from "@std/assert";
-import { follow } from "../../src/commands/shared/following.ts";
+import { watchAndLog } from "../../src/commands/shared/watch_and_log.ts";
 import { Log } from "../../src/system/log.ts";
 import type { WatchEvent } from "../../src/registry/mod.ts";
 
@@ -17,7 +17,7 @@ Deno.test("a watch remembers and tells a bounded part of what is no entry", asyn
     },
   });
   const before = Deno.memoryUsage().heapUsed;
-  const events = follow<string>(
+  const events = watchAndLog<string>(
     // deno-lint-ignore require-yield -- there is nothing but invalid entries
     async function* ({ onInvalid }): AsyncGenerator<WatchEvent<string>, void, void> {
       for (let round = 0; round < 2; round++) {

@@ -1,6 +1,6 @@
-import { EmpusaError, ExitCode, UsageError } from "../../errors.ts";
-import { type FormatName, formatNames, formats } from "../../formats/mod.ts";
-import { compareInstances, instanceId, type RegisteredInstance, type Selection } from "../../registry/mod.ts";
+import { ExitCode, UsageError } from "../../errors.ts";
+import { type FormatName, formatNames } from "../../formats/mod.ts";
+import { instanceId, type Selection } from "../../registry/mod.ts";
 import { type Context, leaf, type Program } from "../shared/command.ts";
 import { maxSeconds, wholeNumber, wholeSeconds } from "../../settings/connection.ts";
 import {
@@ -12,15 +12,15 @@ import {
   settingName,
   type Values,
 } from "../../settings/settings.ts";
-import { follow, scope, warnOfInvalid } from "../shared/following.ts";
+import { scope, warnOfInvalid, watchAndLog } from "../shared/watch_and_log.ts";
 import { hookOf, hooks, runFor } from "../shared/hooks.ts";
 import { servicesAsJson } from "../../formats/json.ts";
 import { checkPrinting, printing, tellLeftOut } from "./shared/printing.ts";
 import { selected, selection } from "./shared/settings.ts";
-import { actOnSettled, type State } from "../shared/settled.ts";
-import type { OutputFile } from "../../system/mod.ts";
-import { Warnings } from "../shared/warnings.ts";
-import { StandardOutput, standardOutput } from "../../export/standard_output.ts";
+import { runOnChange } from "../shared/debounce.ts";
+import { Warnings } from "../../system/warnings.ts";
+import { Exporter, type Snapshot } from "../../export/exporter.ts";
+import { standardOutput } from "../../export/standard_output.ts";
 
 /** The table is for people, and what it says of the TTL changes every second. */
 const exported = formatNames.filter((name) => name !== "table");
@@ -151,10 +151,10 @@ export async function runExport(options: ExportOptions, context: Context): Promi
   using following = scope(AbortSignal.any([interruption.signal, unread.signal]));
   using _ = options.output === standardOutput ? context.system.onReaderGone(() => unread.abort()) : undefined;
   const { signal } = following;
-  const exporter = new Exporter(options, command, signal, context);
+  const exporter = exporterOf(options, command, signal, context);
   let exitCode: number = ExitCode.done;
-  const events = follow((how) => registry.services.watch(options.selection, how), signal, context);
-  await actOnSettled(events, {
+  const events = watchAndLog((how) => registry.services.watch(options.selection, how), signal, context);
+  await runOnChange(events, {
     idOf: instanceId,
     settle: options.hook.settle,
     initial: true,
@@ -181,121 +181,37 @@ async function exportOnce(
   const { items: instances, invalid, revision } = await registry.services.list(options.selection);
   const warnings = new Warnings(context.log);
   for (const entry of invalid) await warnOfInvalid(entry, warnings);
-  const exporter = new Exporter(options, command, new AbortController().signal, context);
+  const exporter = exporterOf(options, command, new AbortController().signal, context);
   const code = await exporter.export({ items: instances, revision });
   return typeof code === "number" ? code : ExitCode.failed;
 }
 
-/** Writes states to the file, as far as they are plausible. */
-class Exporter {
-  readonly #options: ExportOptions;
-  readonly #command: readonly string[] | undefined;
-  readonly #signal: AbortSignal;
-  readonly #context: Context;
-  /** Since when a drop is held back, as of `performance.now()`. */
-  #heldSince: number | undefined;
-  /** Where it is written to, and what that is called. */
-  readonly #file: OutputFile;
-  readonly #warnings: Warnings;
-  /** What was warned about last, so that it is not said with every attempt. */
-  #warned = "";
-
-  constructor(
-    options: ExportOptions,
-    command: readonly string[] | undefined,
-    signal: AbortSignal,
-    context: Context,
-  ) {
-    this.#options = options;
-    this.#command = command;
-    this.#signal = signal;
-    this.#context = context;
-    this.#warnings = new Warnings(context.log);
-    const { output } = options;
-    const { system } = context;
-    this.#file = output === standardOutput ? new StandardOutput(system.stdout) : system.outputFile(output);
-  }
-
-  /** Whether it writes to standard output, and nobody reads that any longer. */
-  get isUnread(): boolean {
-    return this.#options.output === standardOutput && !this.#context.system.stdout.open;
-  }
-
-  /** The command's exit code, 0 where there is none; or how it went where nothing was written. */
-  async export(state: State<RegisteredInstance>): Promise<number | "failed" | { readonly later: number }> {
-    const instances = state.items.toSorted(compareInstances);
-    const { format, output, haproxyBackend, selection: { types } } = this.#options;
-    const rendering = { color: false, terminal: false, types, haproxyBackend };
-    const printed = await formats[format].render(instances, rendering);
-    await tellLeftOut(printed, this.#options, this.#warnings);
-    const count = formats[format].count(printed.text);
-    try {
-      const before = await this.#file.read();
-      const doubt = this.#doubt(count, formats[format].count(before ?? ""));
-      if (doubt !== undefined) {
-        await this.#warn(`left ${output} as it is: ${doubt.why}`);
-        return doubt;
-      }
-      // Before, in case we are killed in between.
-      if (this.#command !== undefined && before !== printed.text) await this.#file.setPending(true);
-      await this.#tellWritten(await this.#file.write(printed.text), count);
-    } catch (error) {
-      const why = error instanceof Error ? error.message : `${error}`;
-      if (!this.#options.watch) throw new EmpusaError(`cannot write ${output}: ${why}`, { cause: error });
-      await this.#warn(`cannot write ${output}, and trying again: ${why}`);
-      return "failed";
-    }
-    this.#warned = "";
-    if (this.#command === undefined || !await this.#file.isPending()) return 0;
+function exporterOf(
+  options: ExportOptions,
+  command: readonly string[] | undefined,
+  signal: AbortSignal,
+  context: Context,
+): Exporter {
+  const { selection: { types }, format, output, haproxyBackend, watch, min, maxDrop, maxDropHold } = options;
+  const names = { min: settingName(settings.min), maxDrop: settingName(settings.maxDrop) };
+  const warnings = new Warnings(context.log);
+  const hook = command && (({ items, revision }: Snapshot): Promise<number> => {
     const told = {
-      input: servicesAsJson(instances),
-      revision: state.revision,
-      count: instances.length,
+      input: servicesAsJson(items),
+      revision,
+      count: items.length,
       countedIn: "EMPUSA_SERVICE_COUNT",
     };
-    const code = await runFor(this.#command, told, this.#signal, this.#context);
-    if (code === 0) await this.#file.setPending(false);
-    return code;
-  }
-
-  /** Why so many entries must be wrong, and when that may change by itself; or undefined where they need not be. */
-  #doubt(count: number, before: number): { readonly why: string; readonly later: number } | undefined {
-    const { min, maxDrop, maxDropHold } = this.#options;
-    if (min !== undefined && count < min) {
-      return {
-        why: `there are ${count} entries, and ${settingName(settings.min)} is ${min}`,
-        later: Infinity,
-      };
-    }
-    const blank = min === undefined && count === 0 && before > 0;
-    if (!blank && before - count <= before * maxDrop / 100) {
-      this.#heldSince = undefined;
-      return undefined;
-    }
-    this.#heldSince ??= performance.now();
-    const later = maxDropHold - (performance.now() - this.#heldSince);
-    if (later <= 0) return undefined;
-    const why = blank
-      ? `of ${before} entries none is left, and ${settingName(settings.min)} is not given`
-      : `of ${before} entries only ${count} are left, and ${settingName(settings.maxDrop)} is ${maxDrop}`;
-    return { why, later };
-  }
-
-  async #tellWritten(how: Awaited<ReturnType<OutputFile["write"]>>, count: number): Promise<void> {
-    const { output } = this.#options;
-    // On standard output it speaks for itself.
-    if (how === "kept" || output === standardOutput) return;
-    await this.#context.log.info(`wrote ${output}: ${count} ${count === 1 ? "entry" : "entries"}`);
-    if (how === "replaced") return;
-    await this.#warnings.tell(
-      output,
-      `${output} was overwritten in place: it is mounted by itself, or its folder is read-only. A reader may see half of ` +
-        "it for a moment; mount its folder instead",
-    );
-  }
-
-  async #warn(message: string): Promise<void> {
-    if (message !== this.#warned) await this.#context.log.warn(message);
-    this.#warned = message;
-  }
+    return runFor(command, told, signal, context);
+  });
+  return new Exporter(
+    {
+      ...{ format, types, haproxyBackend, output, hook },
+      retries: watch,
+      guard: { min, maxDrop, maxDropHold, names },
+      onRendered: (rendered) => tellLeftOut(rendered, options, warnings),
+    },
+    context.system,
+    context.log,
+  );
 }

@@ -1,9 +1,9 @@
 import { ExitCode } from "../../errors.ts";
 import type { Selection } from "../../registry/mod.ts";
 import { type Context, leaf, type Program } from "../shared/command.ts";
-import { warnOfInvalid } from "../shared/following.ts";
+import { warnOfInvalid } from "../shared/watch_and_log.ts";
 import type { AnyCommand, Values } from "../../settings/settings.ts";
-import { Warnings } from "../shared/warnings.ts";
+import { Warnings } from "../../system/warnings.ts";
 import { checkPrinting, print, type Printing, printing } from "./shared/printing.ts";
 import { selected, selection } from "./shared/settings.ts";
 

@@ -2,7 +2,7 @@
 import { EmpusaError, ExitCode, UnreachableError } from "../../errors.ts";
 import { type Registry, View } from "../../registry/mod.ts";
 import type { Context } from "./command.ts";
-import { follow, scope } from "./following.ts";
+import { scope, watchAndLog } from "./watch_and_log.ts";
 import type { WatchedResource } from "./watching.ts";
 
 export interface Awaited<T> {
@@ -35,7 +35,7 @@ export async function waitUntil<T>(
   using following = scope(AbortSignal.any([interruption.signal, late.signal]));
   const view = new View(idOf);
   try {
-    for await (const event of follow((options) => watch(registry, options), following.signal, { log })) {
+    for await (const event of watchAndLog((options) => watch(registry, options), following.signal, { log })) {
       view.apply(event);
       const all = view.items.sort(compare);
       if (!holds(all)) continue;

@@ -5,11 +5,11 @@ import { cellOf, widthsOf } from "../../formats/columns.ts";
 import type { Registry, WatchEvent, WatchOptions } from "../../registry/mod.ts";
 import type { Output } from "../../system/mod.ts";
 import type { Context } from "./command.ts";
-import { follow, scope } from "./following.ts";
+import { scope, watchAndLog } from "./watch_and_log.ts";
 import { formatSetting } from "./format.ts";
 import { hookOf, hooks, runFor } from "./hooks.ts";
 import { flag, settingName, type Values } from "../../settings/settings.ts";
-import { actOnSettled } from "./settled.ts";
+import { runOnChange } from "./debounce.ts";
 
 export const watching = {
   format: formatSetting(["jsonl", "table"], "jsonl"),
@@ -60,7 +60,7 @@ export async function runWatching<T>(
   const unread = new AbortController();
   using following = scope(AbortSignal.any([interruption.signal, unread.signal]));
   const { signal } = following;
-  const events = follow((options) => subject.watch(registry, options), signal, context);
+  const events = watchAndLog((options) => subject.watch(registry, options), signal, context);
   if (command === undefined) {
     const { stdout } = context.system;
     using _ = context.system.onReaderGone(() => unread.abort());
@@ -75,7 +75,7 @@ export async function runWatching<T>(
     return ExitCode.done;
   }
   let exitCode: number = ExitCode.done;
-  await actOnSettled(events, {
+  await runOnChange(events, {
     idOf: subject.idOf,
     settle,
     initial: !noInitial,

@@ -2,12 +2,12 @@ import { ExitCode } from "../../errors.ts";
 import { resultFor } from "../../system/escape.ts";
 import { switchFormats } from "../../formats/switches.ts";
 import { type Context, leaf, type Program } from "../shared/command.ts";
-import { warnOfInvalid } from "../shared/following.ts";
+import { warnOfInvalid } from "../shared/watch_and_log.ts";
 import { formatSetting } from "../shared/format.ts";
 import type { SwitchSelection } from "../../registry/mod.ts";
 import { withTtl } from "../shared/times.ts";
 import type { AnyCommand } from "../../settings/settings.ts";
-import { Warnings } from "../shared/warnings.ts";
+import { Warnings } from "../../system/warnings.ts";
 import { choice } from "./shared/operands.ts";
 
 export interface ListOptions {

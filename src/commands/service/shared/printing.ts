@@ -8,7 +8,7 @@ import { withTtl } from "../../shared/times.ts";
 import type { Context } from "../../shared/command.ts";
 import { formatSetting } from "../../shared/format.ts";
 import { flag, optional, settingName, type Values } from "../../../settings/settings.ts";
-import { Warnings } from "../../shared/warnings.ts";
+import { Warnings } from "../../../system/warnings.ts";
 import { label } from "../../../registration/reporter.ts";
 
 export const printing = {

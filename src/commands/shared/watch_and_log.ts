@@ -3,10 +3,10 @@ import { shorten } from "../../system/escape.ts";
 import type { InvalidEntry, WatchEvent, WatchOptions } from "../../registry/mod.ts";
 import type { Context } from "./command.ts";
 import { describeOutage } from "../../registration/outages.ts";
-import { Warnings } from "./warnings.ts";
+import { Warnings } from "../../system/warnings.ts";
 
 /** Follows something until the signal is aborted, and tells the log of outages and of what does not belong there. */
-export function follow<T>(
+export function watchAndLog<T>(
   watch: (options: Omit<WatchOptions, "timeout">) => AsyncGenerator<WatchEvent<T>, void, void>,
   signal: AbortSignal,
   { log }: Pick<Context, "log">,

@@ -1,5 +1,5 @@
 /** Warnings of what others wrote: each once, and never so many that they fill a log or our memory. */
-import type { Log } from "../../system/log.ts";
+import type { Log } from "./log.ts";
 
 /** How many are told in a row, and after how many milliseconds they are told again. */
 const mostTold = 100;
