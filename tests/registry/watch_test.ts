@@ -1,5 +1,6 @@
 /** Watches under fire. `deno task watch-model` does the same for as many seeds as one likes. */
 import { assert } from "@std/assert";
+import { rounds } from "../support/rounds.ts";
 import { compare } from "../support/watch_model.ts";
 
 for (const [seed, compacting] of [[1, false], [2, true]] as const) {
@@ -11,9 +12,10 @@ for (const [seed, compacting] of [[1, false], [2, true]] as const) {
     sanitizeOps: false,
     sanitizeResources: false,
     async fn(): Promise<void> {
-      const { events, faults, quietMoments } = await compare(seed, { operations: 2000, compacting });
+      const operations = rounds(800, 2000);
+      const { events, faults, quietMoments } = await compare(seed, { operations, compacting });
       assert(
-        events > 500 && faults > 5 && quietMoments === 10,
+        events > operations / 4 && faults > 2 && quietMoments === operations / 200,
         JSON.stringify({ events, faults, quietMoments }),
       );
     },
