@@ -69,7 +69,7 @@ test("an invalid answer ends a watch unreported, and the watch starts again with
       },
     });
     using registry = await open(etcd, 3000);
-    const seen = await follow(registry, 1500);
+    const seen = await follow(registry, 3000);
     assertEquals(seen.filter(({ kind }) => kind === "put").map(({ revision }) => revision).slice(0, 1), told);
     const times = etcd.calls.get("Watch") ?? 0;
     assert(times > 1 && times < 20, `${times} watches`);
