@@ -67,8 +67,10 @@ testUnless(
     const [hanging, other] = cluster.members;
     assert(hanging !== undefined && other !== undefined);
     if (await hanging.leads()) {
-      const members = JSON.parse(await other.etcdctl("endpoint", "status", "-w", "json"));
-      await hanging.etcdctl("move-leader", BigInt(members[0].Status.header.member_id).toString(16));
+      // Not parsed as JSON, which would round the ID.
+      const [, id = ""] = /"member_id":(\d+)/.exec(await other.etcdctl("endpoint", "status", "-w", "json")) ??
+        [];
+      await hanging.etcdctl("move-leader", BigInt(id).toString(16));
       await until("another one leads", async () => !(await hanging.leads()));
     }
     using registry = await openRegistry({
