@@ -49,7 +49,7 @@ export function separateValues(
  * @throws {UsageError} if not
  */
 export function checkCommandWords(words: readonly string[], called: AnyCommand): void {
-  if (!takesCommand(called)) throw new UsageError('there is nothing that could follow "--"');
+  if (!takesCommand(called)) throw new UsageError('this command takes nothing after "--"');
   if (words.length === 0) throw new UsageError('a command must follow "--"');
 }
 

@@ -36,7 +36,7 @@ export async function invoke(
     if (usage instanceof UsageError) {
       const called = calledCommand(line, root);
       const loose = takesCommand(called) && !line.includes("--") && usage.message.includes("arguments");
-      const behind = loose ? 'A command is given behind "--". ' : "";
+      const behind = loose ? 'Give the command after "--". ' : "";
       usage.hint = `${behind}See "${called.getPath()} --help"`;
     }
     throw usage;

@@ -22,7 +22,7 @@ export async function run(args: readonly string[], system: System): Promise<numb
     // What fails again and again, as for each packet, is told once.
     if (told.has(message) || told.size >= mostTold) return;
     told.add(message);
-    void log.error(`unexpected failure, in spite of which empusa goes on: ${message}`);
+    void log.error(`unexpected failure; empusa continues: ${message}`);
     void log.debug(Deno.inspect(error));
   });
   try {
@@ -55,7 +55,7 @@ async function report(error: unknown, log: Log): Promise<number> {
   }
   if (error instanceof Deno.errors.NotCapable) {
     // "Requires net access to "etcd-1", run again with the --allow-net flag"
-    await log.error(`Deno may not do what this takes: ${error.message.replace(/^R/, "r")}`);
+    await log.error(`Deno lacks a permission: ${error.message.replace(/^R/, "r")}`);
     return ExitCode.usage;
   }
   await log.error(`unexpected failure: ${messageOf(error)}`);

@@ -101,7 +101,7 @@ export async function runImport(options: ImportOptions, context: Context): Promi
   const failure = await adoptAll(rows, options, interruption.signal, context);
   await print(rows, options, context);
   const summary = summarize(rows, options);
-  const goesOn = "run it again, and it goes on where it was";
+  const goesOn = "run it again to continue";
   if (failure !== undefined) {
     const { advice, exitCode } = failure;
     const message = `the import was cut short (${summary}): ${failure.message}; ${goesOn}`;

@@ -37,7 +37,7 @@ export async function runStatus({ format }: StatusOptions, context: Context): Pr
       : await table(status, context.system.wantsColor(stdout)),
   );
   if (status.endpoints.some(({ facts }) => facts !== undefined && facts.version === undefined)) {
-    await context.log.info("etcd tells its version, leader, size and alarms to its user root alone");
+    await context.log.info("etcd reports version, leader, size and alarms only to its user root");
   }
   const failure = status.read ?? status.write;
   if (failure !== undefined) throw failure;

@@ -65,7 +65,7 @@ export class Exporter {
       const before = await this.#file.read();
       const doubt = this.#guard.check(count(rendered.text), count(before ?? ""));
       if (doubt !== undefined) {
-        await this.#warn(`left ${output} as it is: ${doubt.why}`);
+        await this.#warn(`kept ${output}: ${doubt.why}`);
         return doubt;
       }
       // Before the write, in case empusa is killed in between.
@@ -74,7 +74,7 @@ export class Exporter {
     } catch (error) {
       const why = error instanceof Error ? error.message : `${error}`;
       if (!this.#options.retries) throw new EmpusaError(`cannot write ${output}: ${why}`, { cause: error });
-      await this.#warn(`cannot write ${output}, and trying again: ${why}`);
+      await this.#warn(`cannot write ${output}, retrying: ${why}`);
       return "failed";
     }
     this.#warned = "";
@@ -92,7 +92,7 @@ export class Exporter {
     if (how === "replaced") return;
     await this.#warnings.tell(
       output,
-      `${output} was overwritten in place: it is mounted by itself, or its folder is read-only. A reader may see half of ` +
+      `${output} was overwritten in place, because it is a mount point or its folder is read-only. A reader may see half of ` +
         "it for a moment; mount its folder instead",
     );
   }

@@ -34,7 +34,7 @@ export class Guard {
   check(count: number, before: number): Doubt | undefined {
     const { min, maxDrop, maxDropHold, names } = this.#options;
     if (min !== undefined && count < min) {
-      return { why: `there are ${count} entries, and ${names.min} is ${min}`, later: Infinity };
+      return { why: `found ${count} entries, and ${names.min} is ${min}`, later: Infinity };
     }
     const isBlank = min === undefined && count === 0 && before > 0;
     if (!isBlank && before - count <= before * maxDrop / 100) {
@@ -45,8 +45,8 @@ export class Guard {
     const later = maxDropHold - (performance.now() - this.#heldSince);
     if (later <= 0) return undefined;
     const why = isBlank
-      ? `of ${before} entries none is left, and ${names.min} is not given`
-      : `of ${before} entries only ${count} are left, and ${names.maxDrop} is ${maxDrop}`;
+      ? `all ${before} entries would go, and ${names.min} is not given`
+      : `${count} of ${before} entries would be left, and ${names.maxDrop} is ${maxDrop}`;
     return { why, later };
   }
 }

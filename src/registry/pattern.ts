@@ -12,7 +12,11 @@ export class Pattern {
   /** What stands between the `*`: a name is made of these, in this order, with anything between them. */
   readonly #pieces: readonly (readonly One[])[];
 
-  constructor(pieces: readonly (readonly One[])[]) {
+  /** As it was given. */
+  readonly text: string;
+
+  constructor(text: string, pieces: readonly (readonly One[])[]) {
+    this.text = text;
     this.#pieces = pieces;
   }
 
@@ -54,7 +58,7 @@ export function parsePattern(text: string): Pattern {
     else pieces.at(-1)?.push(set !== undefined ? oneOf(set, negated === "!") : one(first));
     rest = rest.slice((whole ?? first).length);
   }
-  return new Pattern(pieces);
+  return new Pattern(text, pieces);
 }
 
 function one(wanted: string): One {

@@ -216,7 +216,7 @@ export class Switches extends Collection<Switch, SwitchSelection> {
       await this.#retire(entry.lease, record);
       return { value, hadTtl: entry.lease !== undefined };
     }
-    throw new ConflictError(`cannot toggle ${name}: somebody else has changed it at the same time`);
+    throw new ConflictError(`cannot toggle ${name}: another process changed it at the same time`);
   }
 
   /** The names that begin with some text: at most 1,000, sorted. */

@@ -24,7 +24,7 @@ export function sendDatagram(socket: string, message: string): void {
   try {
     const flags = MSG_DONTWAIT | MSG_NOSIGNAL;
     const sent = sendto(descriptor, payload, BigInt(payload.length), flags, address, address.length);
-    if (Number(sent) !== payload.length) throw new Error(`nobody receives at ${socket}, or not fast enough`);
+    if (Number(sent) !== payload.length) throw new Error(`no receiver at ${socket}, or it is too slow`);
   } finally {
     close(descriptor);
   }

@@ -52,7 +52,7 @@ Deno.test("what a format cannot express is left out with a warning, or an error 
   assertEquals([lax.code, JSON.parse(lax.stdout).length], [0, 1]);
   assertMatch(
     lax.stderr,
-    /^empusa: warning: left out web\/b at unix:\/run\/b.sock: as prometheus an instance must have .*\n$/,
+    /^empusa: warning: skipped web\/b at unix:\/run\/b.sock: as prometheus an instance must have .*\n$/,
   );
   const strict = await empusa([...list, "--strict"], connect(etcd));
   assertEquals([strict.code, strict.stdout], [9, ""]);
@@ -96,7 +96,7 @@ Deno.test("pick prints one location, and exits with 6 where there is none", asyn
     assert(location === "b:1" ? now !== "b:1" : now === location, `${key}: ${location} became ${now}`);
   }
   const none = await empusa(["service", "pick", "--service-type", "db"], connect(etcd));
-  assertEquals([none.code, none.stdout, none.stderr], [6, "", "empusa: nothing of db is registered\n"]);
+  assertEquals([none.code, none.stdout, none.stderr], [6, "", "empusa: no db instance is registered\n"]);
   for (const args of [["--strategy", "hash"], ["--key", "x"]]) {
     const { code, stderr } = await empusa(
       ["service", "pick", "--service-type", "web", ...args],
@@ -140,7 +140,7 @@ Deno.test("wait exits with 7 when the time is over, and with 3 where there is no
   assertEquals([few.code, few.stdout, few.stderr], [
     7,
     "",
-    "empusa: not within 2 s: of web there are 1, not at least 2\n",
+    "empusa: timed out after 2 s: found 1 web instance, wanted at least 2\n",
   ]);
   assert(few.took < 5000, `${few.took} ms`);
   assertEquals((await empusa([...wait, "--gone"], connect(etcd))).code, 7);

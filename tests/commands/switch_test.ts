@@ -131,7 +131,7 @@ Deno.test("of 50 that toggle at the same time each one wins, or says that anothe
   for (const [code, stdout, stderr] of outcomes) {
     if (code === 0) assertMatch(stdout, /^(yes|no)\n$/);
     else {
-      const message = "empusa: cannot toggle maintenance: somebody else has changed it at the same time\n";
+      const message = "empusa: cannot toggle maintenance: another process changed it at the same time\n";
       assertEquals([code, stdout, stderr], [5, "", message]);
     }
   }
@@ -211,12 +211,12 @@ Deno.test("wait returns when a switch has the value, or says what it has instead
   const env = connect(etcd);
   await using waiting = start(["switch", "wait", "maintenance", "no", "--timeout", "20"], env);
   await run("set maintenance yes", env);
-  const late = 'empusa: not within 2 s: maintenance is "yes", not "no"\n';
+  const late = 'empusa: timed out after 2 s: maintenance is "yes", not "no"\n';
   assertEquals(await run("wait maintenance no --timeout 2", env), [7, "", late]);
   assertEquals(await run("wait other no --timeout 2", env), [
     7,
     "",
-    'empusa: not within 2 s: other is not set, not "no"\n',
+    'empusa: timed out after 2 s: other is not set, not "no"\n',
   ]);
   await run("set maintenance no", env);
   assertEquals((await waiting.outcome).code, 0);

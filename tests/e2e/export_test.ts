@@ -89,12 +89,12 @@ Deno.test("an implausible result is held back", async () => {
   const entries = async (): Promise<number> => (await folder.read("out.txt")).split("\n").length - 1;
   for (
     const [option, value, why] of [
-      ["--max-drop", "50", "of 10 entries only 4 are left, and --max-drop (EMPUSA_MAX_DROP) is 50"],
-      ["--min", "5", "there are 4 entries, and --min (EMPUSA_MIN) is 5"],
+      ["--max-drop", "50", "4 of 10 entries would be left, and --max-drop (EMPUSA_MAX_DROP) is 50"],
+      ["--min", "5", "found 4 entries, and --min (EMPUSA_MIN) is 5"],
     ] as const
   ) {
     const { code, stderr } = await empusa(plain(folder, option, value), connect(etcd));
-    assertEquals([code, stderr], [9, `empusa: warning: left ${folder.path}/out.txt as it is: ${why}\n`]);
+    assertEquals([code, stderr], [9, `empusa: warning: kept ${folder.path}/out.txt: ${why}\n`]);
     assertEquals(await entries(), 10);
   }
   assertEquals((await empusa(plain(folder, "--max-drop", "60", "--min", "4"), connect(etcd))).code, 0);
@@ -109,12 +109,12 @@ Deno.test("export --watch follows, and what is held back is written when it has 
   await using exporter = start(plain(folder, ...options), connect(etcd));
   await exporter.said("4 entries");
   await etcd.etcdctl("put", "/foo/service/web/bad", "");
-  await exporter.said("left out web/bad");
+  await exporter.said("skipped web/bad");
   await put(etcd, "web/n4", "h:4");
   await exporter.said("5 entries");
   assertEquals(await folder.read("out.txt"), "h:0\nh:1\nh:2\nh:3\nh:4\n");
   await etcd.etcdctl("del", "--prefix", "/foo/");
-  await exporter.said("of 5 entries none is left");
+  await exporter.said("all 5 entries would go");
   await pause(1000);
   assertEquals(await folder.read("out.txt"), "h:0\nh:1\nh:2\nh:3\nh:4\n");
   await exporter.said("out.txt: 0 entries");
@@ -122,7 +122,7 @@ Deno.test("export --watch follows, and what is held back is written when it has 
   exporter.signal("SIGTERM");
   const { code, stdout, stderr } = await exporter.outcome;
   assertEquals([code, stdout], [0, "hook\nhook\nhook\n"]);
-  assertEquals(stderr.split("left out").length, 2);
+  assertEquals(stderr.split("skipped").length, 2);
 });
 
 Deno.test("an etcd that is away, or blank, does not blank the file", async () => {
@@ -137,7 +137,7 @@ Deno.test("an etcd that is away, or blank, does not blank the file", async () =>
   assertEquals(await folder.read("out.txt"), good);
   await etcd.wipe();
   await etcd.restart();
-  await exporter.said("of 4 entries none is left, and --min (EMPUSA_MIN) is not given");
+  await exporter.said("all 4 entries would go, and --min (EMPUSA_MIN) is not given");
   await pause(500);
   assertEquals(await folder.read("out.txt"), good);
   await put(etcd, "web/new", "h:9");

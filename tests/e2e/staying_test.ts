@@ -201,7 +201,7 @@ Deno.test("a service manager that cannot be told is no reason to fail", async ()
   const env = { NOTIFY_SOCKET: "/nowhere/notify" };
   await using refresher = await staying(etcd, "--ttl 3 --refresh-every auto", env);
   await refresher.said(
-    "cannot notify the service manager at $NOTIFY_SOCKET: nobody receives at /nowhere/notify",
+    "cannot notify the service manager at $NOTIFY_SOCKET: no receiver at /nowhere/notify",
   );
   refresher.signal("SIGTERM");
   assertEquals((await refresher.outcome).code, 0);

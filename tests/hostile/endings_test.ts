@@ -12,7 +12,7 @@ Deno.test("wait exits with 3 and tells of the outage where etcd is away when the
       [
         "SIGSTOP",
         ["service", "wait", "--service-type", "web", "--count", "2"],
-        "of web there are 1, not at least 2",
+        "found 1 web instance, wanted at least 2",
       ],
       ["SIGKILL", ["switch", "wait", "s", "yes"], 's is "no", not "yes"'],
     ] as const
@@ -25,7 +25,10 @@ Deno.test("wait exits with 3 and tells of the outage where etcd is away when the
       const { code, stderr } = await waiting.outcome;
       assertEquals(code, 3);
       const last = stderr.trimEnd().split("\n").at(-1) as string;
-      assert(last.startsWith(`empusa: not within 2 s: ${how}, as far as is known: cannot reach etcd`), last);
+      assert(
+        last.startsWith(`empusa: timed out after 2 s: ${how}; the state may be outdated: cannot reach etcd`),
+        last,
+      );
       await etcd.signal("SIGCONT").catch(() => {});
     });
   }

@@ -135,7 +135,7 @@ Deno.test("a permission that Deno was not given is named", async () => {
   );
   assertEquals([code, stderr], [
     2,
-    'empusa: Deno may not do what this takes: requires sys access to "hostname", run again with the --allow-sys flag\n',
+    'empusa: Deno lacks a permission: requires sys access to "hostname", run again with the --allow-sys flag\n',
   ]);
 });
 

@@ -199,7 +199,7 @@ Deno.test("an import that is interrupted says what was done, and does no more", 
   assertEquals(code, 130);
   assertEquals(
     system.printed.stderr,
-    "empusa: warning: the import was interrupted (2 not done); run it again, and it goes on where it was\n",
+    "empusa: warning: the import was interrupted (2 not done); run it again to continue\n",
   );
   assertEquals(system.printed.stdout, "ENTRY\tVALUE\tSTATE\nswitch/a\t1\tpending\nswitch/b\t1\tpending\n");
   assertEquals(await etcd.etcdctl("get", "--prefix", "/"), "");

@@ -59,7 +59,7 @@ Deno.test("what nobody has caught is told once, and the outcome is that of the c
       const { code: found, stderr } = await runWith(uncaught, args);
       assert(found === code, `${found}: ${stderr}`);
       for (const what of ["a promise", "a timer", "a tick", "a microtask", "an emitter", "again and again"]) {
-        const line = `empusa: unexpected failure, in spite of which empusa goes on: planted: ${what}\n`;
+        const line = `empusa: unexpected failure; empusa continues: planted: ${what}\n`;
         assert(stderr.split(line).length === 2, `${what} in ${stderr}`);
       }
       assert(!/Uncaught|at file:/.test(stderr), stderr);

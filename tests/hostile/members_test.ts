@@ -131,7 +131,7 @@ Deno.test("an endpoint that withholds its status counts as reachable", async () 
   const table = await empusa(["status"], env);
   assertEquals(table.code, 0);
   assertMatch(table.stdout.split("\n")[1] ?? "", /^http:\/\/127\.0\.0\.1:\d+ +ok +- +- +\d+\.\d ms +- +-$/);
-  const note = "empusa: etcd tells its version, leader, size and alarms to its user root alone\n";
+  const note = "empusa: etcd reports version, leader, size and alarms only to its user root\n";
   assertEquals(table.stderr.replace(/^empusa: warning: .*\n/gm, ""), note);
   const json = await empusa(["status", "--format", "json"], env);
   const [{ reachable, version, leader, alarms, error }] = JSON.parse(json.stdout).endpoints;

@@ -231,7 +231,7 @@ Deno.test("switches", async (t) => {
 
   await t.step("toggling what has a TTL says that it stays", async () => {
     await run("set", "a", "no", "--ttl", "60");
-    assertEquals(await run("toggle", "a"), [0, "yes\n", "empusa: a had a TTL, and stays now\n"]);
+    assertEquals(await run("toggle", "a"), [0, "yes\n", "empusa: a had a TTL and has none now\n"]);
     assertEquals(await run("toggle", "a"), [0, "no\n", ""]);
   });
 

@@ -26,6 +26,9 @@ interface Place {
   readonly metrics: string;
 }
 
+/** How often an etcd is started with other ports, and how often with the same ones. */
+const [maxAttempts, maxEnds] = [3, 50];
+
 export class Etcd implements AsyncDisposable {
   readonly #folder: string;
   readonly #args: readonly string[];
@@ -68,8 +71,21 @@ export class Etcd implements AsyncDisposable {
     return etcd;
   }
 
-  /** Starts the members of a cluster, and resolves when all answer. */
+  /** Starts the members of a cluster, with other ports if one is taken, and resolves when all answer. */
   static async startAll(size: number, options: EtcdOptions = {}): Promise<Etcd[]> {
+    for (let attempt = 1;; attempt++) {
+      const members = await Etcd.#spawnAll(size, options);
+      try {
+        await Promise.all(members.map((member) => member.#untilItAnswers()));
+        return members;
+      } catch (error) {
+        if (attempt === maxAttempts || options.firstFolder !== undefined) throw error;
+        await Promise.all(members.map((member) => member[Symbol.asyncDispose]()));
+      }
+    }
+  }
+
+  static async #spawnAll(size: number, options: EtcdOptions): Promise<Etcd[]> {
     const ports = freePorts(3 * size);
     const places = Array.from({ length: size }, (_, i) => ({
       name: `etcd-${i}`,
@@ -77,13 +93,11 @@ export class Etcd implements AsyncDisposable {
       peer: `127.0.0.1:${ports[3 * i + 1]}`,
       metrics: `127.0.0.1:${ports[3 * i + 2]}`,
     }));
-    const members = await Promise.all(places.map(async (place, i) => {
+    return await Promise.all(places.map(async (place, i) => {
       const given = i === 0 ? options.firstFolder : undefined;
       const folder = given ?? await Deno.makeTempDir({ prefix: "empusa-test-etcd-" });
       return new Etcd(folder, place, places, options);
     }));
-    await Promise.all(members.map((member) => member.#untilItAnswers()));
-    return members;
   }
 
   /** The endpoint with its scheme. */
@@ -227,13 +241,17 @@ export class Etcd implements AsyncDisposable {
 
   /** Its cluster has a leader, and it serves clients. */
   async #untilItAnswers(): Promise<void> {
-    for (const deadline = Date.now() + 20_000; Date.now() < deadline;) {
+    let ends = 0;
+    for (const deadline = Date.now() + 20_000; Date.now() < deadline && ends < maxEnds;) {
       try {
         const answer = await fetch(`${this.#metrics}/health`, { signal: AbortSignal.timeout(1000) });
         if ((await answer.text()).includes('"true"')) return;
       } catch {
-        // It does not listen yet; or it never will, as somebody had taken one of its ports.
-        if (this.#over === this.#process) this.#process = this.#spawn();
+        // It does not listen yet; or it never will, because another program has one of its ports.
+        if (this.#over === this.#process) {
+          ends++;
+          this.#process = this.#spawn();
+        }
       }
       await pause(20);
     }

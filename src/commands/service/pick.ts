@@ -73,8 +73,12 @@ export async function runPick(
   const { items: instances } = await registry.services.list(selection);
   const picked = await pick(instances.filter(({ location }) => isLocation(location)), strategy, key);
   if (picked === undefined) {
-    const what = selection.name === undefined ? selection.types.join(", ") : "those types and that name";
-    throw new EmpusaError(`nothing of ${what} is registered`, { exitCode: ExitCode.absent });
+    const { name } = selection;
+    const which = selection.types.join(" or ");
+    const why = name === undefined
+      ? `no ${which} instance is registered`
+      : `no ${which} instance matches ${JSON.stringify(name.text)}`;
+    throw new EmpusaError(why, { exitCode: ExitCode.absent });
   }
   const { stdout } = context.system;
   await stdout.write(resultFor(stdout, `${picked.location}\n`));

@@ -105,7 +105,7 @@ export function registerOptions(typed: Values<typeof settings>): RegisterOptions
     );
   }
   if (ttl === undefined && hasChecks(typed)) {
-    throw new UsageError(`what is checked needs ${settingName(settings.ttl)} too`);
+    throw new UsageError(`health checks need ${settingName(settings.ttl)} too`);
   }
   const stay: Stay = {
     ttl,

@@ -91,8 +91,10 @@ export async function runWait(options: WaitOptions, context: Context): Promise<n
     then: (all) => print(matching(all), selection, printing, registry, context),
     missed: (all) => {
       const wanted = count === 0 ? "none" : `at least ${count}`;
+      const found = matching(all).length;
+      const what = `${selection.types.join(" or ")} ${found === 1 ? "instance" : "instances"}`;
       const named = serviceName === undefined ? "" : ` named ${serviceName}`;
-      return `of ${selection.types.join(" or ")}${named} there are ${matching(all).length}, not ${wanted}`;
+      return `found ${found} ${what}${named}, wanted ${wanted}`;
     },
   });
 }

@@ -21,7 +21,7 @@ export async function withTtl<T extends EntryMeta>(
   const unknown = complete.filter(lacksTime).length;
   if (unknown > 0) {
     await log.info(
-      `etcd did not tell in time how long ${unknown} of ${complete.length} have left: shown as ? or null`,
+      `etcd did not report the TTL of ${unknown} of ${complete.length} in time: shown as ? or null`,
     );
   }
   return complete;

@@ -46,13 +46,13 @@ export async function waitUntil<T>(
     clearTimeout(timer);
   }
   if (interruption.signal.aborted) {
-    await log.info("interrupted while it waited");
+    await log.info("interrupted");
     return interruption.code;
   }
-  const how = `not within ${timeout / 1000} s: ${missed(view.items.sort(compare))}`;
+  const how = `timed out after ${timeout / 1000} s: ${missed(view.items.sort(compare))}`;
   const { silent } = question;
   if (silent === undefined) throw new EmpusaError(how, { exitCode: ExitCode.timeout });
-  throw new UnreachableError(`${how}, as far as is known: ${silent.message}`, {
+  throw new UnreachableError(`${how}; the state may be outdated: ${silent.message}`, {
     cause: silent,
     advice: silent instanceof EmpusaError ? silent.advice : [],
   });

@@ -24,6 +24,6 @@ export async function runToggle({ name }: ToggleOptions, context: Context): Prom
   using registry = await context.openRegistry();
   const { value, hadTtl } = await registry.switches.toggle(name);
   await context.system.stdout.write(`${value}\n`);
-  if (hadTtl) await context.log.info(`${name} had a TTL, and stays now`);
+  if (hadTtl) await context.log.info(`${name} had a TTL and has none now`);
   return ExitCode.done;
 }

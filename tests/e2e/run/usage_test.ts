@@ -10,7 +10,7 @@ Deno.test("bad input of run is named, and nothing is started", async () => {
     const [args, message] of [
       [[...run], 'the command is missing: it follows "--"'],
       [[...run, "--"], 'a command must follow "--"'],
-      [[...run, "./server"], 'A command is given behind "--". See "empusa service run --help"'],
+      [[...run, "./server"], 'Give the command after "--". See "empusa service run --help"'],
       [[...run, "--check-tcp", ...touch], "--check-tcp (EMPUSA_CHECK_TCP) without a value needs"],
       [[...run, "--check-tcp", "db", ...touch], '--check-tcp (EMPUSA_CHECK_TCP) must be HOST:PORT, not "db"'],
       [[...run, "--check-tcp=", ...touch], "--check-tcp (EMPUSA_CHECK_TCP) needs a value"],
@@ -41,7 +41,7 @@ Deno.test("bad input of run is named, and nothing is started", async () => {
   for (
     const [options, message] of [
       ["--ttl 3 --check-tcp", "--check-tcp (EMPUSA_CHECK_TCP) needs --refresh-every"],
-      ["--refresh-every 3 --check-exec true", "what is checked needs --ttl"],
+      ["--refresh-every 3 --check-exec true", "health checks need --ttl"],
     ] as const
   ) {
     const { code, stderr } = await empusa([...register, ...options.split(" ")], env);

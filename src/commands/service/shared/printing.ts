@@ -75,7 +75,7 @@ export async function tellLeftOut(
     const what = `${label(instance)} at ${shorten(instance.location)}`;
     const why = `as ${format} an instance must ${rule}`;
     if (strict) throw new EmpusaError(`cannot print ${what}: ${why}`);
-    await warnings.tell(what, `left out ${what}: ${why}`);
+    await warnings.tell(what, `skipped ${what}: ${why}`);
   }
   for (const collision of collisions) {
     if (strict) throw new EmpusaError(`cannot print as ${format}: ${collision}`);
