@@ -22,7 +22,7 @@ export async function reference(): Promise<string> {
     ...table(["command", "what it does"], all(root).map((command) => [link(command), summary(command)])),
     "## Connection options",
     "",
-    "Every command has them, before and after its name, and `-h, --help`.",
+    "Every command that asks etcd has them, before and after its name. `-h, --help` shows the help of any command, and\n`empusa -V, --version` the version.",
     "",
     ...options(root),
     ...all(root).filter((command) => command !== root).flatMap(section),
@@ -34,7 +34,10 @@ export async function reference(): Promise<string> {
     ),
     "## Exit codes",
     "",
-    ...table(["code", "meaning"], exitCodes(await Deno.readTextFile(errors))),
+    ...table(["code", "meaning"], [
+      ...exitCodes(await Deno.readTextFile(errors)),
+      ["128 + n", "Signal n ended the command before it was done."],
+    ]),
   ].join("\n").trimEnd() + "\n";
 }
 

@@ -4,7 +4,7 @@ import { type Invocation, literalOperand, takesCommand } from "../commands/share
 import { ExitCode, UsageError } from "../errors.ts";
 import type { Log } from "../system/log.ts";
 import type { System } from "../system/mod.ts";
-import { calledCommand, checkCommandWords, checkEncoding, separateValues } from "./argv.ts";
+import { bareWords, calledCommand, checkCommandWords, checkEncoding, separateValues } from "./argv.ts";
 import { isNear } from "./spelling.ts";
 import { rootCommand } from "./tree.ts";
 
@@ -18,8 +18,7 @@ export async function invoke(
   args: readonly string[],
   program: { readonly system: System; readonly log: Log },
 ): Promise<number> {
-  // "empusa help service" is what many would type first.
-  const line = args[0] === "help" ? [...args.slice(1), "--help"] : args;
+  const line = withoutHelp(args);
   let invocation: Invocation | undefined;
   const root = rootCommand({ ...program, onCall: (called) => invocation = called }, line);
   try {
@@ -41,6 +40,13 @@ export async function invoke(
     }
     throw usage;
   }
+}
+
+/** The line with --help in place of the command help: "empusa help service" is what many would type first. */
+function withoutHelp(args: readonly string[]): readonly string[] {
+  if (bareWords(args)[0] !== "help") return args;
+  const at = args.indexOf("help");
+  return [...args.slice(0, at), ...args.slice(at + 1), "--help"];
 }
 
 /**

@@ -35,6 +35,8 @@ function etcd3IsLoaded(): boolean {
 Deno.test("help is shown for every command, on standard output", async () => {
   for (
     const [args, usage] of [
+      [["help"], "empusa <command>"],
+      [["--tree-root", "/x", "help", "service"], "empusa service <command>"],
       [["--help"], "empusa <command>"],
       [["-h"], "empusa <command>"],
       [["help"], "empusa <command>"],
