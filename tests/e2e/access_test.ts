@@ -1,6 +1,6 @@
 /** What a production etcd asks for: TLS, users, several endpoints of which some are ill. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { CertificateAuthority } from "../support/certificates.ts";
+import { CertificateAuthority, type Signed } from "../support/certificates.ts";
 import { Cluster, Etcd, freePorts } from "../support/etcd.ts";
 import { empusa, type Env, registerWeb, start } from "../support/program.ts";
 import { pause } from "../support/pause.ts";
@@ -54,14 +54,12 @@ Deno.test("mutual TLS, streams included", async () => {
   assertEquals({ code, lines: stderr.split("\n").length }, { code: 0, lines: 3 });
 });
 
-Deno.test("certificates that cannot be used are usage errors, before anything is tried", async () => {
-  await using ca = await CertificateAuthority.make();
-  const good = await ca.sign("good", "DNS:good");
-  const other = await ca.sign("other", "DNS:other");
-  const old = await ca.sign("old", "DNS:old", { from: -7_200_000, to: -3_600_000 });
-  const [cert, key] = ["--etcd-cert (EMPUSA_ETCD_CERT)", "--etcd-key (EMPUSA_ETCD_KEY)"];
-  const bundle = "--ca-bundle (EMPUSA_CA_BUNDLE, SSL_CERT_FILE, REQUESTS_CA_BUNDLE)";
-  const wrong: [Env, RegExp][] = [
+const [cert, key] = ["--etcd-cert (EMPUSA_ETCD_CERT)", "--etcd-key (EMPUSA_ETCD_KEY)"] as const;
+const bundle = "--ca-bundle (EMPUSA_CA_BUNDLE, SSL_CERT_FILE, REQUESTS_CA_BUNDLE)";
+
+/** Settings that cannot be used, and how the message about each begins. */
+function unusable(good: Signed, other: Signed, old: Signed): readonly (readonly [Env, RegExp])[] {
+  return [
     [
       { EMPUSA_CA_BUNDLE: "/no/such/file" },
       RegExp(`^${RegExp.escape(bundle)} cannot be read at "/no/such/file": no such`),
@@ -110,7 +108,14 @@ Deno.test("certificates that cannot be used are usage errors, before anything is
       /^--etcd-password-file .* must hold a password, not "\/dev\/null"$/,
     ],
   ];
-  for (const [env, message] of wrong) {
+}
+
+Deno.test("certificates that cannot be used are usage errors, before anything is tried", async () => {
+  await using ca = await CertificateAuthority.make();
+  const good = await ca.sign("good", "DNS:good");
+  const other = await ca.sign("other", "DNS:other");
+  const old = await ca.sign("old", "DNS:old", { from: -7_200_000, to: -3_600_000 });
+  for (const [env, message] of unusable(good, other, old)) {
     const secure = { ...common, EMPUSA_ETCD_ENDPOINT: "https://127.0.0.1:1" };
     const { code, stdout, stderr } = await empusa(["service", "list"], { ...secure, ...env });
     const [first = "", hint] = stderr.split("\n");

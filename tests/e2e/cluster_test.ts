@@ -50,46 +50,48 @@ async function chaos(cluster: Cluster, over: AbortSignal): Promise<number> {
   return faults;
 }
 
-Deno.test(`${registrations} registrations while nodes of a cluster are killed, frozen and restarted`, async () => {
-  await using cluster = await Cluster.start(3, { slowElections: true });
+/** Registers them all, several at the same time, and resolves to what became of each. */
+async function registerAll({ endpoints }: Cluster): Promise<Map<string, Outcome>> {
+  const env = { EMPUSA_ETCD_ENDPOINT: endpoints, EMPUSA_TREE_ROOT: "/chaos", EMPUSA_TIMEOUT: `${timeout}` };
   const outcomes = new Map<string, Outcome>();
   const names = Array.from({ length: registrations }, (_, i) => `n${String(i).padStart(4, "0")}`).values();
   const work = async (): Promise<void> => {
     for (const name of names) {
-      const location = `${name}.example:80`;
-      outcomes.set(
+      const instance = [
+        "--service-type",
+        "t",
+        "--service-name",
         name,
-        await empusa(
-          [
-            "service",
-            "register",
-            "--service-type",
-            "t",
-            "--service-name",
-            name,
-            "--service-location",
-            location,
-          ],
-          {
-            EMPUSA_ETCD_ENDPOINT: cluster.endpoints,
-            EMPUSA_TREE_ROOT: "/chaos",
-            EMPUSA_TIMEOUT: `${timeout}`,
-          },
-        ),
-      );
+        "--service-location",
+        `${name}.example:80`,
+      ];
+      outcomes.set(name, await empusa(["service", "register", ...instance], env));
     }
   };
+  await Promise.all(Array.from({ length: atOnce }, work));
+  return outcomes;
+}
+
+/** Each key of the instances, with its value. */
+async function storedIn({ members: [member] }: Cluster): Promise<Map<string, string>> {
+  const lines = (await (member as Etcd).etcdctl("get", "--prefix", "/chaos/service/t/")).trimEnd().split(
+    "\n",
+  );
+  const stored = new Map<string, string>();
+  for (let i = 0; i < lines.length; i += 2) stored.set(lines[i] as string, lines[i + 1] as string);
+  return stored;
+}
+
+Deno.test(`${registrations} registrations while nodes of a cluster are killed, frozen and restarted`, async () => {
+  await using cluster = await Cluster.start(3, { slowElections: true });
   const over = new AbortController();
   const faults = chaos(cluster, over.signal);
-  await Promise.all(Array.from({ length: atOnce }, work));
+  const outcomes = await registerAll(cluster);
   over.abort();
   const done = await faults;
   await leaderOf(cluster);
 
-  const [member] = cluster.members as [Etcd];
-  const lines = (await member.etcdctl("get", "--prefix", "/chaos/service/t/")).trimEnd().split("\n");
-  const stored = new Map<string, string>();
-  for (let i = 0; i < lines.length; i += 2) stored.set(lines[i] as string, lines[i + 1] as string);
+  const stored = await storedIn(cluster);
   let failures = 0;
   for (const [name, { code, stderr }] of outcomes) {
     if (code === 0) {

@@ -87,64 +87,73 @@ Deno.test("a link stays one, also where several lead on, and where they lead to 
   await assertRejects(() => outputFile(`${ours.path}/no/such/file`).write("new"), Error, "no such file");
 });
 
-Deno.test("export: what goes wrong with a file is said with what to do", async (t) => {
-  await using etcd = await Etcd.start();
+/** An etcd with one instance, and one entry that is none. */
+async function started(): Promise<Etcd> {
+  const etcd = await Etcd.start();
   await etcd.putMany([["/foo/service/web/a", "h:1"], ["/foo/service/web/deep/b", "h:2"]]);
-  using ours = folder();
-  const path = `${ours.path}/out.txt`;
-  const args = ["service", "export", "--format", "plain", "--output"];
-  const at = ["--etcd-endpoint", etcd.endpoint, "--tree-root", "/foo"];
+  return etcd;
+}
 
-  await t.step("- is standard output, and invalid entries are warned about as list does", async () => {
-    const [exported, listed] = [fakeSystem(), fakeSystem()];
-    assertEquals(await run([...at, ...args, "-"], exported), 0);
-    assertEquals(await run([...at, "service", "list", "--format", "plain"], listed), 0);
-    assertEquals(exported.printed, listed.printed);
+const exportTo = (path: string): string[] => ["service", "export", "--format", "plain", "--output", path];
+const at = (etcd: Etcd): string[] => ["--etcd-endpoint", etcd.endpoint, "--tree-root", "/foo"];
+
+Deno.test('export to "-" prints to standard output, and warns about invalid entries as list does', async () => {
+  await using etcd = await started();
+  const [exported, listed] = [fakeSystem(), fakeSystem()];
+  assertEquals(await run([...at(etcd), ...exportTo("-")], exported), 0);
+  assertEquals(await run([...at(etcd), "service", "list", "--format", "plain"], listed), 0);
+  assertEquals(exported.printed, listed.printed);
+  assertStringIncludes(
+    exported.printed.stderr,
+    "skipped invalid entry /foo/service/web/deep/b: it must be",
+  );
+});
+
+Deno.test({
+  ...asRoot("export overwrites a file that is a mount point in place, with a warning"),
+  fn: async () => {
+    await using etcd = await started();
+    using ours = folder();
+    const script = `cd ${ours.path} && echo much longer than before >real && touch out.txt && ` +
+      `unshare --mount sh -c 'mount --bind real out.txt && "$0" "$@" && cat out.txt' "$0" ${
+        exportTo("out.txt").join(" ")
+      }`;
+    const { code, stdout, stderr } = await shell(script, connect(etcd));
+    assertEquals([code, stdout, read(`${ours.path}/real`)], [0, "h:1\n", "h:1\n"]);
+    assertStringIncludes(stderr, "warning: out.txt was overwritten in place, because it is a mount point");
+    assertEquals(namesIn(ours.path), ["out.txt", "real"]);
+  },
+});
+
+Deno.test({
+  ...asRoot("export leaves a file whose owner it cannot keep, and says what to do"),
+  fn: async () => {
+    await using etcd = await started();
+    using ours = folder();
+    const path = `${ours.path}/out.txt`;
+    await Deno.writeTextFile(path, "old");
+    await Deno.chown(path, somebody, somebody);
+    const less = ["setpriv", "--bounding-set", "-chown", "--inh-caps", "-chown"];
+    const command = [...less, program, ...exportTo(path)] as [string, ...string[]];
+    await using running = launch(command, connect(etcd));
+    const { code, stderr } = await running.outcome;
+    assertEquals([code, read(path)], [9, "old"]);
     assertStringIncludes(
-      exported.printed.stderr,
-      "skipped invalid entry /foo/service/web/deep/b: it must be",
+      stderr,
+      `cannot write ${path}: it belongs to uid 1234 and gid 1234, which only root can keep; run empusa as that user`,
     );
-  });
+  },
+});
 
-  await t.step({
-    ...asRoot("a file that is mounted by itself is overwritten, with a warning"),
-    fn: async () => {
-      const script = `cd ${ours.path} && echo much longer than before >real && touch out.txt && ` +
-        `unshare --mount sh -c 'mount --bind real out.txt && "$0" "$@" && cat out.txt' "$0" ${
-          args.join(" ")
-        } out.txt`;
-      const { code, stdout, stderr } = await shell(script, connect(etcd));
-      assertEquals([code, stdout, read(`${ours.path}/real`)], [0, "h:1\n", "h:1\n"]);
-      assertStringIncludes(stderr, "warning: out.txt was overwritten in place, because it is a mount point");
-      assertEquals(namesIn(ours.path), ["out.txt", "real"]);
-    },
-  });
-
-  await t.step({
-    ...asRoot("a file of another owner's"),
-    fn: async () => {
-      await Deno.writeTextFile(path, "old");
-      await Deno.chown(path, somebody, somebody);
-      const command = ["setpriv", "--bounding-set", "-chown", "--inh-caps", "-chown", program, ...args, path];
-      await using running = launch(command as [string, ...string[]], connect(etcd));
-      const { code, stderr } = await running.outcome;
-      assertEquals([code, read(path)], [9, "old"]);
-      assertStringIncludes(
-        stderr,
-        `cannot write ${path}: it belongs to uid 1234 and gid 1234, which only root can keep; run empusa as that user`,
-      );
-      await Deno.remove(path);
-    },
-  });
-
-  await t.step("--strict --watch ends with one line", async () => {
-    await etcd.putMany([["/foo/service/web/c", ""]]);
-    const { printed, ...rest } = fakeSystem();
-    const strict = [...at, ...args, path, "--strict", "--watch"];
-    assertEquals(await run(strict, { ...rest, outputFile: system().outputFile }), 9);
-    const lines = printed.stderr.trimEnd().split("\n").filter((line) => !line.includes("/web/deep/b"));
-    assertEquals(lines, [
-      "empusa: cannot print web/c at : as plain an instance must have a location of one line that is not empty",
-    ]);
-  });
+Deno.test("export --strict --watch ends in one line if an instance cannot be printed", async () => {
+  await using etcd = await started();
+  await etcd.putMany([["/foo/service/web/c", ""]]);
+  using ours = folder();
+  const { printed, ...rest } = fakeSystem();
+  const strict = [...at(etcd), ...exportTo(`${ours.path}/out.txt`), "--strict", "--watch"];
+  assertEquals(await run(strict, { ...rest, outputFile: system().outputFile }), 9);
+  const lines = printed.stderr.trimEnd().split("\n").filter((line) => !line.includes("/web/deep/b"));
+  assertEquals(lines, [
+    "empusa: cannot print web/c at : as plain an instance must have a location of one line that is not empty",
+  ]);
 });

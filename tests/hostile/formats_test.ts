@@ -1,4 +1,4 @@
-/** Hostile names and values in every format: nobody takes another one's name, and every reader reads what it gets. */
+/** Hostile names and values in every format: no name stands for two instances, and every reader accepts its format. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { run } from "../../src/cli/run.ts";
 import { type FormatName, formats, type Rendering } from "../../src/formats/mod.ts";
@@ -27,57 +27,59 @@ function print(
 
 const upstream = (name: string, address: string): string => `upstream ${name} {\n    server ${address};\n}\n`;
 
-Deno.test("a name that a reader takes as it is keeps it, whoever looks like it", async (t) => {
+Deno.test("nginx: a valid name is kept, whatever other names are mapped to it", () => {
   const app = [at("my app", "a", "10.0.0.66:80"), at("my_app", "a", "10.0.0.1:80")];
-  await t.step("nginx: characters", () => {
-    assertEquals(print("nginx", ...app), [
-      upstream("my_app_2", "10.0.0.66:80") + upstream("my_app", "10.0.0.1:80"),
-      1,
-    ]);
-    // Nor does it matter what is registered under the number.
-    assertEquals(print("nginx", ...app, at("my_app_2", "a", "10.0.0.2:80"))[0].match(/upstream \S+/g), [
-      "upstream my_app_3",
-      "upstream my_app",
-      "upstream my_app_2",
-    ]);
-  });
-  await t.step("nginx: case", () => {
-    assertEquals(print("nginx", at("Web", "a", "10.0.0.66:80"), at("web", "a", "10.0.0.1:80")), [
-      upstream("Web_2", "10.0.0.66:80") + upstream("web", "10.0.0.1:80"),
-      1,
-    ]);
-  });
-  await t.step("haproxy", () => {
-    assertEquals(
-      print(
-        "haproxy",
-        at("a", "b c", "h:1"),
-        at("a", "b:c", "h:2"),
-        at("a", "b_c", "h:3"),
-        at("a:b", "c", "h:4"),
-      ),
-      [
-        "server a:b_c_2 h:1 check\nserver a:b:c h:2 check\nserver a:b_c h:3 check\nserver a:b:c_2 h:4 check\n",
-        2,
-      ],
-    );
-  });
-  await t.step("env", () => {
-    assertEquals(print("env", at("WEB", "a", "h:1"), at("my-web", "a", "h:2"), at("my_web", "a", "h:3")), [
-      "EMPUSA_WEB_1_LOCATION=h:1\nEMPUSA_MY_WEB_2_1_LOCATION=h:2\nEMPUSA_MY_WEB_1_LOCATION=h:3\n",
-      1,
-    ]);
-    assertEquals(print("env", at("Web", "a", "h:1"), at("web", "a", "h:2"), at("web", "b", "h:3")), [
-      "EMPUSA_WEB_2_1_LOCATION=h:1\nEMPUSA_WEB_1_LOCATION=h:2\nEMPUSA_WEB_2_LOCATION=h:3\n",
-      1,
-    ]);
-  });
-  await t.step("hosts", () => {
-    assertEquals(print("hosts", at("a", "db", "10.0.0.1:1"), at("b", "DB", "10.0.0.2")), [
-      "10.0.0.1 db\n10.0.0.2 DB\n",
-      1,
-    ]);
-  });
+  assertEquals(print("nginx", ...app), [
+    upstream("my_app_2", "10.0.0.66:80") + upstream("my_app", "10.0.0.1:80"),
+    1,
+  ]);
+  // Nor does it matter what is registered under the number.
+  assertEquals(print("nginx", ...app, at("my_app_2", "a", "10.0.0.2:80"))[0].match(/upstream \S+/g), [
+    "upstream my_app_3",
+    "upstream my_app",
+    "upstream my_app_2",
+  ]);
+});
+
+Deno.test("nginx: names that differ only in case are kept apart", () => {
+  assertEquals(print("nginx", at("Web", "a", "10.0.0.66:80"), at("web", "a", "10.0.0.1:80")), [
+    upstream("Web_2", "10.0.0.66:80") + upstream("web", "10.0.0.1:80"),
+    1,
+  ]);
+});
+
+Deno.test("haproxy: names that are mapped to the same word are numbered", () => {
+  assertEquals(
+    print(
+      "haproxy",
+      at("a", "b c", "h:1"),
+      at("a", "b:c", "h:2"),
+      at("a", "b_c", "h:3"),
+      at("a:b", "c", "h:4"),
+    ),
+    [
+      "server a:b_c_2 h:1 check\nserver a:b:c h:2 check\nserver a:b_c h:3 check\nserver a:b:c_2 h:4 check\n",
+      2,
+    ],
+  );
+});
+
+Deno.test("env: types that are mapped to the same word are numbered", () => {
+  assertEquals(print("env", at("WEB", "a", "h:1"), at("my-web", "a", "h:2"), at("my_web", "a", "h:3")), [
+    "EMPUSA_WEB_1_LOCATION=h:1\nEMPUSA_MY_WEB_2_1_LOCATION=h:2\nEMPUSA_MY_WEB_1_LOCATION=h:3\n",
+    1,
+  ]);
+  assertEquals(print("env", at("Web", "a", "h:1"), at("web", "a", "h:2"), at("web", "b", "h:3")), [
+    "EMPUSA_WEB_2_1_LOCATION=h:1\nEMPUSA_WEB_1_LOCATION=h:2\nEMPUSA_WEB_2_LOCATION=h:3\n",
+    1,
+  ]);
+});
+
+Deno.test("hosts: names that differ only in case are both printed, and count as a collision", () => {
+  assertEquals(print("hosts", at("a", "db", "10.0.0.1:1"), at("b", "DB", "10.0.0.2")), [
+    "10.0.0.1 db\n10.0.0.2 DB\n",
+    1,
+  ]);
 });
 
 Deno.test("hosts: addresses with a port and without, and no name of this machine or address", () => {
@@ -182,57 +184,63 @@ testUnless(
   },
 );
 
-Deno.test("collisions are warned about, and fail with --strict; unreadable values are told", async (t) => {
-  await using etcd = await Etcd.start();
+/** Runs it against that etcd, and resolves to its exit code and what it wrote to standard error. */
+async function called(etcd: Etcd, ...args: string[]): Promise<[code: number, stderr: string]> {
+  const system = fakeSystem();
   const flags = ["--etcd-endpoint", etcd.endpoint, "--tree-root", "/foo"];
+  return [await run([...flags, ...args], system), system.printed.stderr];
+}
+
+Deno.test("list and export warn about a collision, and fail with --strict", async () => {
+  await using etcd = await Etcd.start();
   await etcd.putMany([["/foo/service/my app/a", "10.0.0.66:80"], ["/foo/service/my_app/a", "10.0.0.1:80"]]);
-  const called = async (...args: string[]): Promise<[number, string]> => {
-    const system = fakeSystem();
-    return [await run([...flags, ...args], system), system.printed.stderr];
-  };
-  const told = "nginx cannot tell the type my app from my_app: its upstream is called my_app_2\n";
-  await t.step("list", async () => {
-    assertEquals(await called("service", "list", "--format", "nginx"), [0, `empusa: warning: ${told}`]);
-    assertEquals(await called("service", "list", "--format", "nginx", "--strict"), [
-      9,
-      `empusa: cannot print as nginx: ${told}`,
-    ]);
-  });
-  await t.step("export", async () => {
-    const [code, stderr] = await called(
-      "service",
-      "export",
-      "--format",
-      "nginx",
-      "--output",
-      "-",
-      "--strict",
-    );
-    assertEquals([code, stderr], [9, `empusa: cannot print as nginx: ${told}`]);
-  });
-  await t.step("get of what is no UTF-8", async () => {
-    await new Deno.Command("bash", {
-      args: ["-c", `printf '\\xff\\xfe' | etcdctl --endpoints=${etcd.endpoint} put /foo/service/web/raw`],
-      env: { ETCDCTL_API: "3" },
-    }).output();
-    assertEquals(await called("service", "get", "--service-type", "web", "--service-name", "raw"), [
-      9,
-      "empusa: cannot read web/raw: its location must be UTF-8\n",
-    ]);
-  });
-  await t.step("so many invalid entries are told in part", async () => {
-    await etcd.putMany(
-      Array.from({ length: 1000 }, (_, i) => [`/foo/service/deep/er/${i}/${"x".repeat(1000)}`, "h:1"]),
-    );
-    const [code, stderr] = await called("service", "list", "--format", "plain");
-    const lines = stderr.trimEnd().split("\n");
-    assertEquals([code, lines.length, lines.at(-1)], [
-      0,
-      101,
-      "empusa: warning: more than 100 such warnings: the others are not told",
-    ]);
-    assert(stderr.length < 101 * 400);
-  });
+  const collision = "nginx cannot tell the type my app from my_app: its upstream is called my_app_2\n";
+  assertEquals(await called(etcd, "service", "list", "--format", "nginx"), [
+    0,
+    `empusa: warning: ${collision}`,
+  ]);
+  assertEquals(await called(etcd, "service", "list", "--format", "nginx", "--strict"), [
+    9,
+    `empusa: cannot print as nginx: ${collision}`,
+  ]);
+  const [code, stderr] = await called(
+    etcd,
+    "service",
+    "export",
+    "--format",
+    "nginx",
+    "--output",
+    "-",
+    "--strict",
+  );
+  assertEquals([code, stderr], [9, `empusa: cannot print as nginx: ${collision}`]);
+});
+
+Deno.test("get of a location that is not UTF-8 fails", async () => {
+  await using etcd = await Etcd.start();
+  await new Deno.Command("bash", {
+    args: ["-c", `printf '\\xff\\xfe' | etcdctl --endpoints=${etcd.endpoint} put /foo/service/web/raw`],
+    env: { ETCDCTL_API: "3" },
+  }).output();
+  assertEquals(await called(etcd, "service", "get", "--service-type", "web", "--service-name", "raw"), [
+    9,
+    "empusa: cannot read web/raw: its location must be UTF-8\n",
+  ]);
+});
+
+Deno.test("of many invalid entries, 100 are warned about", async () => {
+  await using etcd = await Etcd.start();
+  await etcd.putMany(
+    Array.from({ length: 1000 }, (_, i) => [`/foo/service/deep/er/${i}/${"x".repeat(1000)}`, "h:1"]),
+  );
+  const [code, stderr] = await called(etcd, "service", "list", "--format", "plain");
+  const lines = stderr.trimEnd().split("\n");
+  assertEquals([code, lines.length, lines.at(-1)], [
+    0,
+    101,
+    "empusa: warning: more than 100 such warnings: the others are not told",
+  ]);
+  assert(stderr.length < 101 * 400);
 });
 
 testUnless(

@@ -107,75 +107,61 @@ function serveTls({ cert, key }: Signed, port = 0): Deno.HttpServer<Deno.NetAddr
   return Deno.serve({ ...options, ...pem }, () => new Response("body"));
 }
 
-test("https passes with the CA that is named, and tells what is wrong with a certificate", async (t) => {
-  await using authority = await CertificateAuthority.make();
-  await using stranger = await CertificateAuthority.make();
-  using plain = new BrokenHttp();
-  const both = await Deno.makeTempFile();
-  await Deno.writeTextFile(
-    both,
-    await Deno.readTextFile(stranger.cert) + await Deno.readTextFile(authority.cert),
-  );
+/** A certificate, the host that is checked, the CA that is trusted, and the outcome. */
+type TlsCase = readonly [
+  title: string,
+  signed: Signed,
+  host: string,
+  ca: string | undefined,
+  outcome: string | RegExp,
+];
+
+async function tlsCases(authority: CertificateAuthority, stranger: CertificateAuthority): Promise<TlsCase[]> {
   const names = "DNS:localhost,IP:127.0.0.1";
   const good = await authority.sign("good", names);
-  for (
-    const [title, signed, host, ca, what] of [
-      ["own CA", good, "localhost", authority.cert, "passes"],
-      ["an address", good, "127.0.0.1", authority.cert, "passes"],
-      ["one of several CAs", good, "localhost", both, "passes"],
-      [
-        "another CA",
-        good,
-        "localhost",
-        stranger.cert,
-        /^its certificate is not signed by a trusted CA; name/,
-      ],
-      ["no CA", good, "localhost", undefined, /\(EMPUSA_CHECK_CA_BUNDLE\)$/],
-      [
-        "another host",
-        await authority.sign("other", "DNS:other.example"),
-        "localhost",
-        authority.cert,
-        "its certificate is not for localhost",
-      ],
-      [
-        "another address",
-        await authority.sign("other-ip", "IP:127.0.0.2"),
-        "127.0.0.1",
-        authority.cert,
-        "its certificate is not for 127.0.0.1",
-      ],
-      [
-        "an expired certificate",
-        await authority.sign("old", names, { from: -7_200_000, to: -3_600_000 }),
-        "localhost",
-        authority.cert,
-        "its certificate has expired",
-      ],
-    ] as const
-  ) {
+  const other = await authority.sign("other", "DNS:other.example");
+  const otherAddress = await authority.sign("other-ip", "IP:127.0.0.2");
+  const expired = await authority.sign("old", names, { from: -7_200_000, to: -3_600_000 });
+  const [own, foreign] = [await Deno.readTextFile(authority.cert), await Deno.readTextFile(stranger.cert)];
+  const unknown = /^its certificate is not signed by a trusted CA; name/;
+  return [
+    ["own CA", good, "localhost", own, "passes"],
+    ["an address", good, "127.0.0.1", own, "passes"],
+    ["one of several CAs", good, "localhost", foreign + own, "passes"],
+    ["another CA", good, "localhost", foreign, unknown],
+    ["no CA", good, "localhost", undefined, /\(EMPUSA_CHECK_CA_BUNDLE\)$/],
+    ["another host", other, "localhost", own, "its certificate is not for localhost"],
+    ["another address", otherAddress, "127.0.0.1", own, "its certificate is not for 127.0.0.1"],
+    ["an expired certificate", expired, "localhost", own, "its certificate has expired"],
+  ];
+}
+
+test("https passes with the named CA, and a failure names what is wrong with the certificate", async (t) => {
+  await using authority = await CertificateAuthority.make();
+  await using stranger = await CertificateAuthority.make();
+  for (const [title, signed, host, ca, expected] of await tlsCases(authority, stranger)) {
     await t.step(title, async () => {
       await using server = serveTls(signed);
-      const pem = ca === undefined ? undefined : await Deno.readTextFile(ca);
       const url = new URL(`https://${host}:${server.addr.port}/`);
-      const found = await outcome(httpCheck(url, system(), () => Promise.resolve(pem)));
-      if (typeof what === "string") assertEquals(found, what);
-      else assertMatch(found, what);
+      const found = await outcome(httpCheck(url, system(), () => Promise.resolve(ca)));
+      if (typeof expected === "string") assertEquals(found, expected);
+      else assertMatch(found, expected);
     });
   }
-  await t.step("no TLS", async () => {
-    const url = new URL(plain.url.replace("http:", "https:"));
-    assertEquals(
-      await outcome(httpCheck(url, system())),
-      "it closed the connection during the TLS handshake",
-    );
-    await using silent = new SilentServer();
-    for (let i = 0; i < 3; i++) {
-      assertEquals(await outcome(httpCheck(new URL(silent.url), system()), 50), "late");
-    }
-    await untilClosed(silent.url);
-  });
-  await Deno.remove(both);
+});
+
+test("https to a server without TLS, or to a silent one, fails and leaves no connection open", async () => {
+  using plain = new BrokenHttp();
+  const url = new URL(plain.url.replace("http:", "https:"));
+  assertEquals(
+    await outcome(httpCheck(url, system())),
+    "it closed the connection during the TLS handshake",
+  );
+  await using silent = new SilentServer();
+  for (let i = 0; i < 3; i++) {
+    assertEquals(await outcome(httpCheck(new URL(silent.url), system()), 50), "late");
+  }
+  await untilClosed(silent.url);
 });
 
 /** Takes connections, and says nothing. */

@@ -39,15 +39,8 @@ async function imported(
 
 const withV2 = { args: ["--enable-v2"] };
 
-Deno.test("what has no TTL is imported, and what is here already stays", async () => {
-  await using etcd = await Etcd.start(withV2);
-  const env = connect(etcd);
-  const v3 = (): Promise<string> => etcd.etcdctl("get", "--prefix", "/");
-  assertEquals(await imported(env), {
-    code: 0,
-    states: {},
-    stderr: "empusa: the v2 API holds no services and no switches\n",
-  });
+/** Fills the v2 API with entries of every kind, and the v3 API with two switches of the same names. */
+async function fill(etcd: Etcd): Promise<void> {
   await put(etcd, "/foo/service/web/a", "10.0.0.1:80");
   await put(etcd, "/foo/service/web/alive", "10.0.0.2:80", "600");
   await put(etcd, "/foo/service/my%20app/%C3%BC%3F", "h:1");
@@ -63,41 +56,57 @@ Deno.test("what has no TTL is imported, and what is here already stays", async (
   await v2(etcd, "PUT", "/v2/keys/foo/switch/empty", { dir: "true" });
   await put(etcd, "/foobar/switch/x", "not ours");
   await etcd.etcdctl("put", "/foo/switch/x", "new");
-  await cli(["switch", "set", "taken", "kept", "--ttl", "600"], env);
-  const before = await v3();
-  const states = {
-    "service/brief/a": "expires",
-    "service/db/a": "imported",
-    "service/my app/ü?": "imported",
-    "service/typeless": "invalid",
-    "service/web/a": "imported",
-    "service/web/alive": "expires",
-    "service/web/too/deep": "invalid",
-    "service/web/two-lines": "invalid",
-    "switch/features/search": "imported",
-    "switch/taken": "alive",
-    "switch/x": "different",
-  };
+  await cli(["switch", "set", "taken", "kept", "--ttl", "600"], connect(etcd));
+}
 
-  const planned = await imported(env, "--dry-run");
+/** What becomes of each of those entries. */
+const states = {
+  "service/brief/a": "expires",
+  "service/db/a": "imported",
+  "service/my app/ü?": "imported",
+  "service/typeless": "invalid",
+  "service/web/a": "imported",
+  "service/web/alive": "expires",
+  "service/web/too/deep": "invalid",
+  "service/web/two-lines": "invalid",
+  "switch/features/search": "imported",
+  "switch/taken": "alive",
+  "switch/x": "different",
+};
+
+const everything = (etcd: Etcd): Promise<string> => etcd.etcdctl("get", "--prefix", "/");
+
+Deno.test("an import of an empty v2 API says so", async () => {
+  await using etcd = await Etcd.start(withV2);
+  assertEquals(await imported(connect(etcd)), {
+    code: 0,
+    states: {},
+    stderr: "empusa: the v2 API holds no services and no switches\n",
+  });
+});
+
+Deno.test("--dry-run tells what an import would do, and does nothing", async () => {
+  await using etcd = await Etcd.start(withV2);
+  await fill(etcd);
+  const before = await everything(etcd);
+  const planned = await imported(connect(etcd), "--dry-run");
   assertEquals({ code: planned.code, states: planned.states }, { code: 9, states });
   assertEquals(
     planned.stderr,
     "empusa: 4 would be imported, 1 unchanged, because another value is here (--overwrite (EMPUSA_OVERWRITE) replaces " +
       "it), 1 unchanged, because a refresher keeps it alive here, 2 with a TTL, left to what refreshes it, 3 invalid\n",
   );
-  assertEquals(await v3(), before);
+  assertEquals(await everything(etcd), before);
+});
 
+Deno.test("an import takes what has no TTL, and replaces other values only with --overwrite", async () => {
+  await using etcd = await Etcd.start(withV2);
+  const env = connect(etcd);
+  await fill(etcd);
   const done = await imported(env);
   assertEquals({ code: done.code, states: done.states }, { code: 9, states });
-  const { stdout } = await cli([
-    "service",
-    "list",
-    "--service-type",
-    "web,db,my app,brief",
-    "--format",
-    "json",
-  ], env);
+  const list = ["service", "list", "--service-type", "web,db,my app,brief", "--format", "json"];
+  const { stdout } = await cli(list, env);
   assertEquals(
     JSON.parse(stdout).map((one: Record<string, unknown>) => [one.service, one.location, one.ttl]),
     [
@@ -106,8 +115,8 @@ Deno.test("what has no TTL is imported, and what is here already stays", async (
       ["web/a", "10.0.0.1:80", null],
     ],
   );
-  assertStringIncludes(await v3(), "/foo/switch/features/search\nenabled\n");
-  assertStringIncludes(await v3(), "/foo/switch/x\nnew\n");
+  assertStringIncludes(await everything(etcd), "/foo/switch/features/search\nenabled\n");
+  assertStringIncludes(await everything(etcd), "/foo/switch/x\nnew\n");
 
   for (const path of ["typeless", "web/too/deep", "web/two-lines"]) {
     await v2(etcd, "DELETE", `/v2/keys/foo/service/${path}`);
@@ -124,8 +133,8 @@ Deno.test("what has no TTL is imported, and what is here already stays", async (
     "overwritten",
     "alive",
   ]);
-  assertStringIncludes(await v3(), "/foo/switch/x\nold\n");
-  assertStringIncludes(await v3(), "/foo/switch/taken\nkept\n");
+  assertStringIncludes(await everything(etcd), "/foo/switch/x\nold\n");
+  assertStringIncludes(await everything(etcd), "/foo/switch/taken\nkept\n");
 
   // A table for people says what is in the way.
   await etcd.etcdctl("put", "/foo/switch/x", "\x1b[2J");

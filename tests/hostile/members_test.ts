@@ -68,56 +68,72 @@ test("one-shot commands, sessions and watches skip a member that cannot serve", 
   }));
 });
 
-test("commands skip a learner among the endpoints, and status names it", async () => {
-  await using etcd = await Etcd.start();
-  const [client, peer] = freePorts(2).map((port) => `127.0.0.1:${port}`) as [string, string];
-  const added = await etcd.etcdctl("member", "add", "learner", "--learner", `--peer-urls=http://${peer}`);
-  const [, cluster = ""] = /ETCD_INITIAL_CLUSTER="(.*)"/.exec(added) ?? [];
-  const folder = await Deno.makeTempDir({ prefix: "empusa-test-learner-" });
-  const learner = new Deno.Command("etcd", {
-    args: [
-      "--name=learner",
-      `--data-dir=${folder}`,
-      `--listen-client-urls=http://${client}`,
-      `--advertise-client-urls=http://${client}`,
-      `--listen-peer-urls=http://${peer}`,
-      `--initial-advertise-peer-urls=http://${peer}`,
-      `--initial-cluster=${cluster}`,
-      "--initial-cluster-state=existing",
-      "--heartbeat-interval=20",
-      "--election-timeout=200",
-    ],
-    stdout: "null",
-    stderr: "null",
-  }).spawn();
-  try {
+/** A learner of that etcd's cluster. */
+class Learner implements AsyncDisposable {
+  readonly endpoint: string;
+  readonly #process: Deno.ChildProcess;
+  readonly #folder: string;
+
+  private constructor(endpoint: string, process: Deno.ChildProcess, folder: string) {
+    this.endpoint = endpoint;
+    this.#process = process;
+    this.#folder = folder;
+  }
+
+  static async join(etcd: Etcd): Promise<Learner> {
+    const [client, peer] = freePorts(2).map((port) => `127.0.0.1:${port}`) as [string, string];
+    const added = await etcd.etcdctl("member", "add", "learner", "--learner", `--peer-urls=http://${peer}`);
+    const [, cluster = ""] = /ETCD_INITIAL_CLUSTER="(.*)"/.exec(added) ?? [];
+    const folder = await Deno.makeTempDir({ prefix: "empusa-test-learner-" });
+    const process = new Deno.Command("etcd", {
+      args: [
+        "--name=learner",
+        `--data-dir=${folder}`,
+        `--listen-client-urls=http://${client}`,
+        `--advertise-client-urls=http://${client}`,
+        `--listen-peer-urls=http://${peer}`,
+        `--initial-advertise-peer-urls=http://${peer}`,
+        `--initial-cluster=${cluster}`,
+        "--initial-cluster-state=existing",
+        "--heartbeat-interval=20",
+        "--election-timeout=200",
+      ],
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+    const learner = new Learner(client, process, folder);
     await until(
       "the learner listens",
       () => fetch(`http://${client}/version`).then((answer) => answer.text()).then(() => true, () => false),
     );
-    const both = connect({ endpoint: `${client},${etcd.endpoint}` });
-    const register = await empusa(
-      "service register --service-type web --service-name a --service-location h:1".split(" "),
-      both,
-    );
-    assertEquals([register.code, register.stderr], [0, "empusa: registered web/a at h:1, no TTL\n"]);
-    const list = await empusa(["service", "list", "--format", "plain"], both);
-    assertEquals([list.code, list.stdout], [0, "h:1\n"]);
-    assert(list.took < 4000, `${list.took} ms`);
-    const status = await empusa(["status"], both);
-    assertEquals(status.code, 0);
-    assertMatch(status.stdout.split("\n")[1] ?? "", /learner +3\.\d+\.\d+ +no/);
-    const alone = await empusa(["service", "list"], {
-      ...connect({ endpoint: client }),
-      EMPUSA_TIMEOUT: "1",
-    });
-    assertEquals(alone.code, 3);
-    assertMatch(alone.stderr, /it is a learner, which does not serve clients yet/);
-  } finally {
-    learner.kill("SIGKILL");
-    await learner.status;
-    await Deno.remove(folder, { recursive: true });
+    return learner;
   }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#process.kill("SIGKILL");
+    await this.#process.status;
+    await Deno.remove(this.#folder, { recursive: true });
+  }
+}
+
+test("commands skip a learner among the endpoints, and status names it", async () => {
+  await using etcd = await Etcd.start();
+  await using learner = await Learner.join(etcd);
+  const both = connect({ endpoint: `${learner.endpoint},${etcd.endpoint}` });
+  const register = await empusa(
+    "service register --service-type web --service-name a --service-location h:1".split(" "),
+    both,
+  );
+  assertEquals([register.code, register.stderr], [0, "empusa: registered web/a at h:1, no TTL\n"]);
+  const list = await empusa(["service", "list", "--format", "plain"], both);
+  assertEquals([list.code, list.stdout], [0, "h:1\n"]);
+  assert(list.took < 4000, `${list.took} ms`);
+  const status = await empusa(["status"], both);
+  assertEquals(status.code, 0);
+  assertMatch(status.stdout.split("\n")[1] ?? "", /learner +3\.\d+\.\d+ +no/);
+  const alone = await empusa(["service", "list"], { ...connect(learner), EMPUSA_TIMEOUT: "1" });
+  assertEquals(alone.code, 3);
+  assertMatch(alone.stderr, /it is a learner, which does not serve clients yet/);
 });
 
 const secret: Scripts = {

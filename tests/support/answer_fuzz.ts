@@ -79,27 +79,12 @@ export async function fuzzAnswers(
       ...random.next() < 0.3 ? access : {},
     });
   etcd.play(Object.fromEntries(methods.map((method) => [method, breaking(honest[method] as Script)])));
-  let failures = 0;
   using registry = await open();
   const began = performance.now();
-  await Promise.all(
-    operations(registry).map(async ([what, operation]) => {
-      const start = performance.now();
-      try {
-        await operation();
-      } catch (error) {
-        if (!(error instanceof EmpusaError)) {
-          throw new Error(`seed ${seed}: ${what} threw ${error}`, { cause: error });
-        }
-        if (/undefined|NaN|\[object|etcd3|grpc/.test(error.message)) {
-          throw new Error(`seed ${seed}: ${what} said ${error.message}`);
-        }
-        failures++;
-      }
-      const took = performance.now() - start;
-      if (took > 2 * timeout + slack) throw new Error(`seed ${seed}: ${what} took ${took} ms`);
-    }),
+  const failed = await Promise.all(
+    operations(registry).map(([what, operation]) => fails(`seed ${seed}: ${what}`, operation)),
   );
+  const failures = failed.filter(Boolean).length;
   const calls = etcd.calls.values().reduce((sum, count) => sum + count, 0);
   if (calls > mostCalls * (1 + (performance.now() - began) / 1000)) {
     throw new Error(`seed ${seed}: ${calls} calls`);
@@ -113,6 +98,24 @@ export async function fuzzAnswers(
   const { items: instances } = await another.services.list();
   if (instances.length !== 3) throw new Error(`seed ${seed}: it does not recover`);
   return { calls, broken, failures };
+}
+
+/**
+ * Whether the operation fails.
+ * @throws {Error} if its error is not one of ours or is worded badly, or if it takes too long
+ */
+async function fails(what: string, operation: () => Promise<unknown>): Promise<boolean> {
+  const start = performance.now();
+  const error = await operation().then(() => undefined, (reason) => reason);
+  if (error !== undefined && !(error instanceof EmpusaError)) {
+    throw new Error(`${what} threw ${error}`, { cause: error });
+  }
+  if (/undefined|NaN|\[object|etcd3|grpc/.test(error?.message ?? "")) {
+    throw new Error(`${what} said ${error?.message}`);
+  }
+  const took = performance.now() - start;
+  if (took > 2 * timeout + slack) throw new Error(`${what} took ${took} ms`);
+  return error !== undefined;
 }
 
 /** What is asked of a registry, by its name. */
@@ -147,22 +150,57 @@ function operations(registry: Registry): readonly (readonly [string, () => Promi
   ];
 }
 
-/** A call that breaks what is sent on it, in one of the ways in which that can be broken. */
+/** The ways in which an answer can be broken. */
+const ways = [
+  "bytes",
+  "field",
+  "number",
+  "twice",
+  "flag",
+  "encoding",
+  "reset",
+  "status",
+  "silence",
+  "garbage",
+] as const;
+
+function sendBroken(
+  way: typeof ways[number],
+  call: Call,
+  message: Message | Uint8Array,
+  random: Random,
+): void {
+  const bytes = message instanceof Uint8Array ? message : encode(message);
+  switch (way) {
+    case "bytes":
+      return call.send(bytes.map((byte) => random.next() < 0.1 ? Math.floor(random.next() * 256) : byte));
+    case "field":
+      return call.send((message as Message).filter(() => random.next() < 0.5));
+    case "number":
+      return call.send(withOtherNumbers(message as Message, random));
+    case "twice":
+      call.send(bytes);
+      return call.send(bytes);
+    case "flag":
+    case "encoding":
+      return call.send(bytes, random.oneOf([1, 2, 255]));
+    case "reset":
+      return call.stream.close(random.oneOf([0, 1, 2, 7, 8, 11]));
+    case "garbage":
+      return call.send(Uint8Array.from({ length: 40 }, () => Math.floor(random.next() * 256)));
+    case "status":
+      return call.end(
+        random.oneOf([0, 1, 2, 3, 5, 8, 13, 14, 15, 17, "x", "-1"]),
+        random.oneOf(["", "no", "%"]),
+      );
+    case "silence":
+      return;
+  }
+}
+
+/** A call that breaks what is sent on it, in one of those ways. */
 function breakingCall(call: Call, random: Random): Call {
-  const way = random.oneOf(
-    [
-      "bytes",
-      "field",
-      "number",
-      "twice",
-      "flag",
-      "encoding",
-      "reset",
-      "status",
-      "silence",
-      "garbage",
-    ] as const,
-  );
+  const way = random.oneOf(ways);
   let begun = false;
   const begin = (): void => {
     if (!begun && way === "encoding") {
@@ -175,32 +213,7 @@ function breakingCall(call: Call, random: Random): Call {
     begin,
     send: (message): void => {
       begin();
-      const bytes = message instanceof Uint8Array ? message : encode(message);
-      switch (way) {
-        case "bytes":
-          return call.send(bytes.map((byte) => random.next() < 0.1 ? Math.floor(random.next() * 256) : byte));
-        case "field":
-          return call.send((message as Message).filter(() => random.next() < 0.5));
-        case "number":
-          return call.send(withOtherNumbers(message as Message, random));
-        case "twice":
-          call.send(bytes);
-          return call.send(bytes);
-        case "flag":
-        case "encoding":
-          return call.send(bytes, random.oneOf([1, 2, 255]));
-        case "reset":
-          return call.stream.close(random.oneOf([0, 1, 2, 7, 8, 11]));
-        case "garbage":
-          return call.send(Uint8Array.from({ length: 40 }, () => Math.floor(random.next() * 256)));
-        case "status":
-          return call.end(
-            random.oneOf([0, 1, 2, 3, 5, 8, 13, 14, 15, 17, "x", "-1"]),
-            random.oneOf(["", "no", "%"]),
-          );
-        case "silence":
-          return;
-      }
+      sendBroken(way, call, message, random);
     },
     end: (status, words): void => {
       if (way !== "silence" && way !== "reset" && way !== "status") call.end(status, words);
