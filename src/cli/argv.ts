@@ -53,7 +53,7 @@ export function checkCommandWords(words: readonly string[], called: AnyCommand):
   if (words.length === 0) throw new UsageError('a command must follow "--"');
 }
 
-/** The command of ours that a line calls, as far as it is known. */
+/** The command that a line calls, as far as it is known. */
 export function calledCommand(args: readonly string[], root: AnyCommand): AnyCommand {
   let command = root;
   for (const { word } of words(args, options(root))) {

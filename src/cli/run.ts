@@ -4,24 +4,24 @@ import { Log } from "../system/log.ts";
 import type { System } from "../system/mod.ts";
 import { versionText } from "./version.ts";
 
-/** How many different errors are told that nobody has caught. */
-const mostTold = 100;
+/** How many different uncaught errors are logged. */
+const mostLogged = 100;
 
-/** The exit code of a command that cannot come to its end, as nothing is left that it could wait for. */
+/** The exit code of a command that has not finished, but has nothing left to wait for. */
 export const unfinished = ExitCode.failed;
 
 /**
- * Carries out what `args` say, and resolves to the exit code. It never rejects, and from then on nothing that nobody has
- * caught ends the process.
+ * Runs the command line `args`, and resolves to the exit code. It never rejects, and from then on no uncaught error ends
+ * the process.
  */
 export async function run(args: readonly string[], system: System): Promise<number> {
   const log = new Log(system.stderr);
-  const told = new Set<string>();
+  const logged = new Set<string>();
   system.onUncaught((error) => {
     const message = messageOf(error);
-    // What fails again and again, as for each packet, is told once.
-    if (told.has(message) || told.size >= mostTold) return;
-    told.add(message);
+    // What fails again and again, as for each packet, is logged once.
+    if (logged.has(message) || logged.size >= mostLogged) return;
+    logged.add(message);
     void log.error(`unexpected failure; empusa continues: ${message}`);
     void log.debug(Deno.inspect(error));
   });

@@ -1,4 +1,4 @@
-/** Whether somebody may have meant one word by the other. */
+/** Whether one word may be a misspelling of the other. */
 
 /** Whether at most every third character is wrong, missing, one too many, or swapped with the next. */
 export function isNear(word: string, meant: string): boolean {

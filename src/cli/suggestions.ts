@@ -5,7 +5,7 @@ import { connectionOf } from "../settings/access.ts";
 import { connectionSettings } from "../settings/connection.ts";
 import { fromEnvironment, read, type Suggested } from "../settings/settings.ts";
 
-/** How long etcd may take to answer, logging in included, in seconds: somebody has pressed TAB and waits. */
+/** Seconds that etcd may take to answer, including the login: a person has pressed TAB and waits. */
 const patience = 0.5;
 
 /**
@@ -20,7 +20,7 @@ export interface Question {
   readonly begin: string;
   /** Options that were typed, as `read` takes them. */
   readonly given: Readonly<Record<string, unknown>>;
-  /** The type whose names are meant, where that was typed. */
+  /** The type in whose names to look, if it was typed. */
   readonly type: string | undefined;
 }
 

@@ -144,7 +144,7 @@ function sourceOf({ source }: ImportOptions, { endpoints }: Context): readonly E
   return parseSetting(settings.fromEtcdV2, source, (text) => parseEndpoints(text, protocol));
 }
 
-/** By the same settings as the registry; but the password is for nobody else. */
+/** By the same settings as the registry, except that the password is for that etcd alone. */
 async function accessTo(source: readonly Endpoint[], { accessTo, endpoints }: Context): Promise<Access> {
   const known = endpoints.map(showEndpoint);
   const isSame = source.every((endpoint) => known.includes(showEndpoint(endpoint)));

@@ -90,7 +90,7 @@ export class Exporter {
     if (how === "kept" || output === standardOutput) return;
     await this.#log.info(`wrote ${output}: ${count} ${count === 1 ? "entry" : "entries"}`);
     if (how === "replaced") return;
-    await this.#warnings.tell(
+    await this.#warnings.warn(
       output,
       `${output} was overwritten in place, because it is a mount point or its folder is read-only. A reader may see half of ` +
         "it for a moment; mount its folder instead",

@@ -1,4 +1,4 @@
-/** Keeps a file from losing its entries, as when etcd was set up anew. */
+/** Keeps a file from losing its entries at once, for example when etcd starts without its data. */
 
 export interface GuardOptions {
   /** The fewest entries to write; if undefined, no entries never replace some. */

@@ -1,4 +1,4 @@
-/** Locations as hosts and ports, for those who know nothing else. */
+/** Locations as hosts and ports, for readers that know nothing else. */
 
 export interface Address {
   /** A name or an IP address, without brackets. */

@@ -4,7 +4,7 @@ import type { Look } from "./columns.ts";
 
 /** How the text is going to be shown, and what it is about. */
 export interface Rendering extends Look {
-  /** The types that were asked for, in order; empty for all types. */
+  /** The requested types, in order; empty for all types. */
   readonly types: readonly string[];
   /** The name of the HAProxy backend; undefined for its server lines alone. */
   readonly haproxyBackend?: string | undefined;
@@ -29,7 +29,7 @@ export interface Format<Name extends string = string> {
   readonly name: Name;
   /** What reads it, for the docs: one line. */
   readonly summary: string;
-  /** Whether it shows the seconds that are left, which etcd tells for one lease at a time. */
+  /** Whether it shows the remaining seconds, which cost one request for each lease. */
   readonly showsTtl: boolean;
   /** Turns instances, which come sorted, into text. */
   readonly render: (

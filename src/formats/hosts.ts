@@ -2,7 +2,7 @@ import type { RegisteredInstance } from "../registry/instance.ts";
 import { ipOf, isHostName } from "./address.ts";
 import { countLines, type Format, type Rendered, supported } from "./format.ts";
 
-/** Names that a machine has for itself: whoever could give them another address would be taken for it. */
+/** Names that a machine has for itself. With another address for one of them, an instance could pass for the machine. */
 const ours =
   /(^|\.)localhost\d?(\.localdomain\d?)?$|^(ip6-(localhost|loopback|localnet|mcastprefix|all\w+)|broadcasthost)$/i;
 

@@ -27,7 +27,7 @@ export function countObjects(text: string): number {
 
 /**
  * An instance as JSON. Scripts of the original read `service`. `ttl` is whole seconds that are left, or null if the
- * instance stays; it is missing if nobody asked for it.
+ * instance stays; it is missing if it was not requested.
  */
 export function asObject({ type, name, location, ttl }: RegisteredInstance): Record<string, unknown> {
   return { service: `${type}/${name}`, type, name, location, ttl };

@@ -16,8 +16,8 @@ export interface Given {
 }
 
 /**
- * Gives each name one that the reader tells from all the others. A name that is safe as it is keeps it, whoever else could be
- * taken for it; of two that differ in case alone the one in lower case.
+ * Maps each name to one that the reader can tell from all others. A name that is safe stays as it is, even if others are
+ * mapped to it; of two that differ only in case, the lower-case one stays.
  * @param names in order, each once
  */
 export function giveNames(names: readonly string[], { safe, fold }: Naming): Given {
@@ -26,7 +26,7 @@ export function giveNames(names: readonly string[], { safe, fold }: Naming): Giv
   const ranked = [0, 1, 2].flatMap((wanted) => names.filter((name) => rank(name) === wanted));
   const of = new Map<string, string>();
   const moved: Given["moved"][number][] = [];
-  /** Who has a name, by how the reader sees it; and how many have asked for it. */
+  /** Which name is taken by what, in the form that the reader compares, and how many names were mapped to it. */
   const holders = new Map<string, string>();
   const asked = new Map<string, number>();
   for (const name of ranked) {

@@ -4,9 +4,9 @@ import { giveNames } from "./names.ts";
 import { countLines, type Format, type Rendered, type Rendering, supported } from "./format.ts";
 
 /** To nginx an upstream without servers is an error, so one that is marked as down stands in: it answers 502. */
-const nobody = "server 127.0.0.1:65535 down;";
+const noServer = "server 127.0.0.1:65535 down;";
 
-/** An `upstream` block of nginx for each type, those that were asked for and have no instances included. */
+/** An `upstream` block of nginx for each type, including requested types without instances. */
 function render(
   instances: readonly RegisteredInstance[],
   { types }: Pick<Rendering, "types">,
@@ -31,7 +31,7 @@ function render(
     fold: (type) => type.toLowerCase(),
   });
   const blocks = [...servers].map(([type, found]) => {
-    const lines = (found.length === 0 ? [nobody] : found).map((server) => `    ${server}\n`);
+    const lines = (found.length === 0 ? [noServer] : found).map((server) => `    ${server}\n`);
     return `upstream ${of.get(type)} {\n${lines.join("")}}\n`;
   });
   const collisions = moved.map(({ name, given, holder }) =>

@@ -102,7 +102,7 @@ export function formatRegistered(
   { ttl: granted }: Session,
   instance: Instance,
   { ttl, every }: {
-    /** The TTL that was asked for, in seconds. */
+    /** The requested TTL, in seconds. */
     readonly ttl: number | undefined;
     /** Milliseconds between two refreshes; undefined if nothing refreshes it. */
     readonly every?: number | "auto";

@@ -1,4 +1,4 @@
-/** Taking over what lay in another store: each entry in a transaction of its own, and nobody is overwritten unasked. */
+/** Imports entries of another store: each in a transaction of its own, and no value is replaced unless requested. */
 import { InvalidValueError } from "../errors.ts";
 import { parseLocation, parseName } from "./instance.ts";
 import type { Deadline, Entry, Store } from "./store.ts";
@@ -11,7 +11,7 @@ export interface Adoptable {
 }
 
 export interface AdoptOptions {
-  /** Replaces what has no TTL. What has one is kept alive by somebody, and stays in any case. */
+  /** Replaces entries without a TTL. An entry with a TTL is kept alive by another process, and stays in any case. */
   readonly overwrite: boolean;
   /** Changes nothing, and says what would happen. */
   readonly dryRun: boolean;
@@ -22,9 +22,9 @@ export type Adopted =
   | { readonly state: "imported" }
   /** It was there, with that value and without a TTL. */
   | { readonly state: "present" }
-  /** Another value was there, and is now replaced; or it stays, as nobody said that it may be replaced. */
+  /** Another value was there, and is now replaced; or it stays, because `overwrite` is not set. */
   | { readonly state: "overwritten" | "different"; readonly there: string }
-  /** It is there with a TTL: somebody keeps it alive already. */
+  /** It is there with a TTL: another process keeps it alive already. */
   | { readonly state: "alive"; readonly there: string };
 
 /**
@@ -54,7 +54,7 @@ export async function adopt(
   treeRoot: string,
   { path, value }: Adoptable,
   { overwrite, dryRun }: AdoptOptions,
-  limit: Deadline,
+  deadline: Deadline,
 ): Promise<Adopted> {
   const key = `${treeRoot}/${path}`;
   const mayReplace = ({ lease }: Entry): boolean => overwrite && lease === undefined;
@@ -64,7 +64,7 @@ export async function adopt(
     there: textOf(found),
   });
   if (dryRun) {
-    const found = await store.get(key, limit);
+    const found = await store.get(key, deadline);
     if (found === undefined) return { state: "imported" };
     if (found.lease === undefined && textOf(found) === value) return { state: "present" };
     return mayReplace(found) ? { state: "overwritten", there: textOf(found) } : kept(found);
@@ -74,7 +74,7 @@ export async function adopt(
     if (!mayReplace(holder)) return false;
     replaced = holder;
     return true;
-  }, limit);
+  }, deadline);
   if (claim.outcome === "held") return { state: "present" };
   if (claim.outcome === "taken") return kept(claim.holder);
   return replaced === undefined ? { state: "imported" } : { state: "overwritten", there: textOf(replaced) };

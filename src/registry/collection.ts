@@ -5,9 +5,9 @@ import { remove } from "./session/own_lease.ts";
 import { deadlineAfter, type Entry, type Revision, type Store } from "./store.ts";
 import { watchAll, type WatchEvent, type WatchOptions } from "./watch.ts";
 
-/** What the store tells of each item beside its value. */
+/** What the store knows of each item beside its value. */
 export interface EntryMeta {
-  /** Seconds until it disappears without a refresh; null if it stays, undefined if nobody asked for that. */
+  /** Seconds until it disappears without a refresh; null if it has no TTL, undefined if that was not requested. */
   readonly ttl?: number | null;
   /** Seconds that etcd granted, likewise. */
   readonly grantedTtl?: number | null;
@@ -112,7 +112,7 @@ export class Collection<T extends EntryMeta, Selection> {
   }
 }
 
-/** Where a collection lies, and how many milliseconds each operation on it may take. */
+/** Where a collection is stored, and how many milliseconds each operation on it may take. */
 export interface CollectionPlace {
   readonly store: Store;
   readonly treeRoot: string;

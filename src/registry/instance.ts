@@ -1,10 +1,10 @@
-/** The domain's first noun, and how it lies in the store: `{tree root}/service/{type}/{name}` = location. */
+/** Instances of services, and how they are stored: `{tree root}/service/{type}/{name}` = location. */
 import { InvalidValueError } from "../errors.ts";
 import { type Codec, compareText, decode, type EntryMeta } from "./collection.ts";
 import type { Pattern } from "./pattern.ts";
 import type { Entry } from "./store.ts";
 
-/** One instance of a service: somebody who can be reached at `location`. */
+/** One instance of a service, which can be reached at `location`. */
 export interface Instance {
   readonly type: string;
   readonly name: string;
@@ -14,7 +14,7 @@ export interface Instance {
 /** An instance as the registry knows it. */
 export type RegisteredInstance = Instance & EntryMeta;
 
-/** Which instances are meant. */
+/** Selects instances. */
 export interface Selection {
   /** Of these types; empty for all. */
   readonly types: readonly string[];
@@ -115,7 +115,7 @@ export function instancePrefix(treeRoot: string, type?: string): string {
 }
 
 /**
- * Reads back what lies in the store, which anybody may have written there.
+ * Reads an instance from its key and value, which any program may have written.
  * @throws {InvalidValueError} where it cannot be understood as an instance
  */
 export function readInstance(treeRoot: string, key: Uint8Array, value: Uint8Array): Instance {
@@ -128,7 +128,7 @@ export function readInstance(treeRoot: string, key: Uint8Array, value: Uint8Arra
   throw new InvalidValueError(`have a type and a name of at most ${maxNameBytes} bytes`);
 }
 
-/** An instance from what lies in the store. Throws like `readInstance`. */
+/** An instance from its stored entry. Throws like `readInstance`. */
 export function registeredInstance(treeRoot: string, entry: Entry): RegisteredInstance {
   const { key, value, lease, createRevision, modifyRevision } = entry;
   return { ...readInstance(treeRoot, key, value), lease, createRevision, modifyRevision };
@@ -156,7 +156,7 @@ export function instancesOf(
   };
 }
 
-/** What tells an instance from all others. */
+/** The identity of an instance. */
 export function instanceId({ type, name }: Pick<Instance, "type" | "name">): string {
   return `${type}/${name}`;
 }

@@ -1,4 +1,4 @@
-/** What lies below several prefixes, as it was at one revision. */
+/** The entries below several prefixes, at one revision. */
 import { backOff, delay, longestPause } from "../system/delay.ts";
 import {
   type Deadline,
@@ -17,21 +17,21 @@ import {
 export async function listTogether(
   store: Pick<Store, "list">,
   prefixes: readonly string[],
-  limit: Deadline,
+  deadline: Deadline,
 ): Promise<Snapshot> {
   for (let failures = 1;; failures++) {
     const entries: Entry[] = [];
     let revision: Revision = 0;
     try {
       for (const prefix of prefixes) {
-        const snapshot = await store.list(prefix, limit, revision);
+        const snapshot = await store.list(prefix, deadline, revision);
         revision = snapshot.revision;
         for (const entry of snapshot.entries) entries.push(entry);
       }
       return { entries, revision };
     } catch (error) {
       if (!(error instanceof RevisionGone)) throw error;
-      await delay(backOff(failures, longestPause), limit.signal);
+      await delay(backOff(failures, longestPause), deadline.signal);
     }
   }
 }

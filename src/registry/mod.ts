@@ -57,7 +57,7 @@ export type { SessionEvent } from "./session/events.ts";
 export { type ConflictRule, conflictRules } from "./session/reconcile.ts";
 export type { Session } from "./session/session.ts";
 
-/** Where the registry lies, and how long one operation on it may take. */
+/** Where the registry is stored, and how long one operation on it may take. */
 export interface Connection extends AccessSource {
   readonly endpoints: readonly Endpoint[];
   /** As `parseTreeRoot` gives it. */
@@ -105,9 +105,9 @@ export async function readOldStore(
   { treeRoot, timeout }: Pick<Connection, "treeRoot" | "timeout">,
 ): Promise<OldEntry[]> {
   const { readOldEntries } = await import("./etcd/v2.ts");
-  const limit = deadlineAfter(timeout);
+  const deadline = deadlineAfter(timeout);
   const folders = ["service", "switch"].map((folder) =>
-    readOldEntries(endpoints, access, { treeRoot, folder }, limit)
+    readOldEntries(endpoints, access, { treeRoot, folder }, deadline)
   );
   return (await Promise.all(folders)).flat();
 }
@@ -151,27 +151,27 @@ export class Registry implements Disposable {
   /**
    * The same items with the time that is left to them; without those that have ended meanwhile. It throws nothing:
    * where etcd does not tell in time, their `ttl` is null.
-   * @param enough milliseconds after which nothing more is asked, as etcd tells of one lease at a time
+   * @param enough milliseconds after which no further request starts: each lease needs one
    * @param since when what this belongs to began, as of `performance.now()`
    */
   withTtl<T extends EntryMeta>(
     items: readonly T[],
     { enough, since = performance.now() }: { readonly enough?: number; readonly since?: number } = {},
   ): Promise<T[]> {
-    const limit = { at: since + this.#timeout, timeout: this.#timeout };
-    return withTimes(this.#store, items, { limit, ...enough === undefined ? {} : { enough } });
+    const deadline = { at: since + this.#timeout, timeout: this.#timeout };
+    return withTimes(this.#store, items, { deadline, ...enough === undefined ? {} : { enough } });
   }
 
   /**
-   * What each endpoint tells, and whether the tree root can be used. It throws nothing: what is wrong is part
+   * The status of each endpoint, and whether the tree root can be used. It throws nothing: what is wrong is part
    * of the answer.
    */
   async status(): Promise<RegistryStatus> {
-    const limit = deadlineAfter(this.#timeout);
+    const deadline = deadlineAfter(this.#timeout);
     const prefix = instancePrefix(this.#treeRoot);
     const asked = Promise.all([
-      settled(this.#store.list(prefix, limit)),
-      settled(this.#store.mayWrite(prefix, limit)),
+      settled(this.#store.list(prefix, deadline)),
+      settled(this.#store.mayWrite(prefix, deadline)),
     ]);
     const began = performance.now();
     const over = new AbortController();
@@ -180,7 +180,7 @@ export class Registry implements Disposable {
       const took = performance.now() - began;
       return delay(Math.max(took, patience - took), over.signal);
     });
-    const endpoints = await this.#store.statuses(limit, enough);
+    const endpoints = await this.#store.statuses(deadline, enough);
     over.abort();
     const [read, write] = await asked;
     const codec = instancesOf(this.#treeRoot);

@@ -1,4 +1,4 @@
-/** Names, as cheaply as the store tells them: it reads keys without values, and skips those of types that it knows. */
+/** Names, read as cheaply as possible: keys without values, and without the keys of types that are already known. */
 import { Buffer } from "node:buffer";
 import { instancePrefix } from "./instance.ts";
 import type { Deadline, Store } from "./store.ts";
@@ -7,7 +7,7 @@ import type { Deadline, Store } from "./store.ts";
 const maxNames = 1000;
 const maxKeys = 20_000;
 
-/** How many keys are asked for at once; a few first where types are wanted, as most have more instances than that. */
+/** Keys in one request. For types, a few at first: most types have more instances than that. */
 const firstPageOfTypes = 100;
 const largestPage = 2000;
 
@@ -23,15 +23,15 @@ export async function instanceNames(
   treeRoot: string,
   begin: string,
   type: string | undefined,
-  limit: Deadline,
+  deadline: Deadline,
 ): Promise<string[]> {
   if (type !== undefined) {
     const isName = (text: string): boolean => text !== "" && !text.includes("/");
-    return await namesBelow(store, instancePrefix(treeRoot, type), begin, isName, limit);
+    return await namesBelow(store, instancePrefix(treeRoot, type), begin, isName, deadline);
   }
   const base = instancePrefix(treeRoot);
   const names = new Set<string>();
-  for await (const key of keysBelow(store, base, limit)) {
+  for await (const key of keysBelow(store, base, deadline)) {
     const [, name, ...rest] = key.toString().slice(base.length).split("/");
     if (name?.startsWith(begin) && rest.length === 0) names.add(name);
     if (names.size === maxNames) break;
@@ -44,9 +44,9 @@ export async function serviceTypes(
   store: Store,
   treeRoot: string,
   begin: string,
-  limit: Deadline,
+  deadline: Deadline,
 ): Promise<string[]> {
-  return await firstParts(store, instancePrefix(treeRoot), begin, limit);
+  return await firstParts(store, instancePrefix(treeRoot), begin, deadline);
 }
 
 /** The names below a prefix that begin with some text. Likewise. */
@@ -55,10 +55,10 @@ export async function namesBelow(
   base: string,
   begin: string,
   isName: (text: string) => boolean,
-  limit: Deadline,
+  deadline: Deadline,
 ): Promise<string[]> {
   const names: string[] = [];
-  for await (const key of keysBelow(store, `${base}${begin}`, limit)) {
+  for await (const key of keysBelow(store, `${base}${begin}`, deadline)) {
     const name = key.toString().slice(base.length);
     if (isName(name)) names.push(name);
     if (names.length === maxNames) break;
@@ -67,14 +67,14 @@ export async function namesBelow(
 }
 
 /** What stands in front of the slash. What follows one that is known is passed over, page by page. */
-async function firstParts(store: Store, base: string, begin: string, limit: Deadline): Promise<string[]> {
+async function firstParts(store: Store, base: string, begin: string, deadline: Deadline): Promise<string[]> {
   const parts = new Set<string>();
   const start = Buffer.byteLength(base);
   const beyond = (key: Buffer): Buffer | undefined => {
     const end = key.indexOf(slash, start);
     return end < 0 ? undefined : Buffer.concat([key.subarray(0, end), Buffer.of(slash + 1)]);
   };
-  for await (const key of keysBelow(store, `${base}${begin}`, limit, beyond)) {
+  for await (const key of keysBelow(store, `${base}${begin}`, deadline, beyond)) {
     const end = key.indexOf(slash, start);
     if (end >= 0) parts.add(key.subarray(start, end).toString());
     if (parts.size === maxNames) break;
@@ -87,13 +87,13 @@ async function firstParts(store: Store, base: string, begin: string, limit: Dead
 async function* keysBelow(
   store: Store,
   prefix: string,
-  limit: Deadline,
+  deadline: Deadline,
   beyond?: (last: Buffer) => Buffer | undefined,
 ): AsyncGenerator<Buffer> {
   let from = Buffer.from(prefix);
   const first = beyond === undefined ? maxNames : firstPageOfTypes;
   for (let read = 0, size = first; read < maxKeys; size = Math.min(2 * size, largestPage)) {
-    const keys = (await store.keys(prefix, from, size, limit)).map((key) => Buffer.from(key));
+    const keys = (await store.keys(prefix, from, size, deadline)).map((key) => Buffer.from(key));
     yield* keys;
     const last = keys.at(-1);
     if (last === undefined || keys.length < size) return;

@@ -1,4 +1,4 @@
-/** Services: who can be reached where. `{tree root}/service/{type}/{name}` = location. */
+/** Services and the locations of their instances. `{tree root}/service/{type}/{name}` = location. */
 import { Collection, type CollectionPlace } from "./collection.ts";
 import { type Instance, instancesOf, type RegisteredInstance, type Selection } from "./instance.ts";
 import { instanceNames, serviceTypes } from "./names.ts";

@@ -22,7 +22,7 @@ export interface Switch extends EntryMeta {
   readonly value: string;
 }
 
-/** What tells one switch from all others. */
+/** The identity of a switch. */
 export const switchName = ({ name }: Switch): string => name;
 
 /**
@@ -62,7 +62,7 @@ export function switchPrefix(treeRoot: string): string {
   return `${treeRoot}/switch/`;
 }
 
-/** Which switches are meant: the one of that name, or those whose names match; all of them where nothing is said. */
+/** Selects switches: the one of that name, or those whose names match; all if neither is given. */
 export interface SwitchSelection {
   readonly only?: string | undefined;
   readonly matching?: Selection["name"];
@@ -94,7 +94,7 @@ function switchesOf(treeRoot: string, { only, matching }: SwitchSelection = {}):
 
 /** How a switch was set. */
 export interface SetOutcome {
-  /** The seconds that were granted, maybe more than was asked for; undefined where it stays. */
+  /** The granted seconds, maybe more than were requested; undefined for a switch without a TTL. */
   readonly granted: number | undefined;
 }
 
@@ -105,18 +105,18 @@ export class Switches extends Collection<Switch, SwitchSelection> {
   }
 
   /**
-   * Sets a switch, for so many seconds or until it is set anew. It is written even where it has that value, so that
-   * whoever follows it hears of it.
+   * Sets a switch, for that many seconds or until it is set again. It is written even if it has that value already, so
+   * that watches report it.
    * @param ttl seconds
    */
   set(name: string, value: string, ttl?: number): Promise<SetOutcome> {
-    const limit = deadlineAfter(this.timeout);
-    return this.#onLease(name, value, ttl, limit, async (record) => {
+    const deadline = deadlineAfter(this.timeout);
+    return this.#onLease(name, value, ttl, deadline, async (record) => {
       let before: LeaseId | undefined;
       await this.store.claim({ ...record, rewrite: true }, (holder) => {
         before = holder.lease;
         return true;
-      }, limit);
+      }, deadline);
       return before;
     });
   }
@@ -128,23 +128,23 @@ export class Switches extends Collection<Switch, SwitchSelection> {
    * @throws {UnreachableError} also where it is unknown whether that was done
    */
   async compareAndSet(name: string, value: string, expected: string, ttl?: number): Promise<SetOutcome> {
-    const limit = deadlineAfter(this.timeout);
-    let before = await this.#expected(name, expected, limit);
-    return await this.#onLease(name, value, ttl, limit, async (record) => {
+    const deadline = deadlineAfter(this.timeout);
+    let before = await this.#expected(name, expected, deadline);
+    return await this.#onLease(name, value, ttl, deadline, async (record) => {
       for (let failures = 0;;) {
-        if (await this.store.replace(record, before?.modifyRevision ?? 0, limit)) return before?.lease;
+        if (await this.store.replace(record, before?.modifyRevision ?? 0, deadline)) return before?.lease;
         await delay(backOff(++failures, longestPause));
-        before = await this.#expected(name, expected, limit);
+        before = await this.#expected(name, expected, deadline);
       }
     });
   }
 
   /**
-   * The switch as it lies there with the value expected; undefined where it is not set.
+   * The stored switch with the expected value; undefined if it is not set.
    * @throws {ConflictError} where it has another value
    */
-  async #expected(name: string, expected: string, limit: Deadline): Promise<Entry | undefined> {
-    const entry = await this.store.get(this.key(name), limit);
+  async #expected(name: string, expected: string, deadline: Deadline): Promise<Entry | undefined> {
+    const entry = await this.store.get(this.key(name), deadline);
     if (entry === undefined) return undefined;
     // Byte by byte, as what is no UTF-8 would be decoded to something else.
     const bytes = new TextEncoder().encode(expected);
@@ -158,20 +158,20 @@ export class Switches extends Collection<Switch, SwitchSelection> {
 
   /**
    * Sets a switch with a lease of its own, which goes again where that fails; or with none where there is no TTL.
-   * @param set tells on which lease it was before
+   * @param set resolves to the lease that it was on before
    */
   async #onLease(
     name: string,
     value: string,
     ttl: number | undefined,
-    limit: Deadline,
+    deadline: Deadline,
     set: (record: PutRequest) => Promise<LeaseId | undefined>,
   ): Promise<SetOutcome> {
     const key = this.key(name);
     const lease = ttl === undefined ? undefined : await leaseIdFor(key);
     const granted = lease === undefined || ttl === undefined
       ? undefined
-      : await this.store.grant(lease, ttl, limit);
+      : await this.store.grant(lease, ttl, deadline);
     const record = { key, value, lease };
     try {
       await this.#retire(await set(record), record);
@@ -195,13 +195,13 @@ export class Switches extends Collection<Switch, SwitchSelection> {
   /**
    * Turns a switch over: from on to `no`, from off to `yes`, for good.
    * @returns its new value, and whether it had a TTL
-   * @throws {ConflictError} where somebody else has changed it meanwhile
+   * @throws {ConflictError} if another process has changed it meanwhile
    * @throws {EmpusaError} where it is not set, or neither on nor off
    */
   async toggle(name: string): Promise<{ readonly value: string; readonly hadTtl: boolean }> {
-    const limit = deadlineAfter(this.timeout);
+    const deadline = deadlineAfter(this.timeout);
     const key = this.key(name);
-    const entry = await this.store.get(key, limit);
+    const entry = await this.store.get(key, deadline);
     if (entry === undefined) throw notSet(name);
     const before = new TextDecoder().decode(entry.value);
     const state = stateOf(before);
@@ -212,7 +212,7 @@ export class Switches extends Collection<Switch, SwitchSelection> {
     }
     const value = state ? "no" : "yes";
     const record = { key, value, lease: undefined };
-    if (await this.store.replace(record, entry.modifyRevision, limit)) {
+    if (await this.store.replace(record, entry.modifyRevision, deadline)) {
       await this.#retire(entry.lease, record);
       return { value, hadTtl: entry.lease !== undefined };
     }

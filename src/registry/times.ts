@@ -1,4 +1,4 @@
-/** The time that is left to what lives on leases: an extra, which must not keep anybody from the rest. */
+/** The remaining time of items on leases. It is an extra: if it cannot be read, the items are listed without it. */
 import { EmpusaError } from "../errors.ts";
 import type { EntryMeta } from "./collection.ts";
 import type { Deadline, LeaseId, LeaseTime, Store } from "./store.ts";
@@ -8,8 +8,8 @@ const leasesAtOnce = 100;
 
 export interface TimesOptions {
   /** How long all of it may take. */
-  readonly limit: Deadline;
-  /** Milliseconds after which nothing more is asked: etcd tells of one lease at a time. */
+  readonly deadline: Deadline;
+  /** Milliseconds after which no further request starts: each lease needs one. */
   readonly enough?: number;
 }
 
@@ -36,11 +36,11 @@ export function lacksTime({ lease, ttl }: Pick<EntryMeta, "lease" | "ttl">): boo
   return lease !== undefined && ttl === null;
 }
 
-/** The time of each lease that was told of, undefined where it has ended. */
+/** The time of each lease that etcd answered about; undefined if the lease has ended. */
 async function ask(
   store: Pick<Store, "remaining">,
   items: readonly EntryMeta[],
-  { limit, enough = Infinity }: TimesOptions,
+  { deadline, enough = Infinity }: TimesOptions,
 ): Promise<Map<LeaseId, LeaseTime | undefined>> {
   const times = new Map<LeaseId, LeaseTime | undefined>();
   const leases = new Set(items.map(({ lease }) => lease).filter((lease) => lease !== undefined));
@@ -50,7 +50,7 @@ async function ask(
   const work = async (): Promise<void> => {
     for (const lease of waiting) {
       try {
-        times.set(lease, await store.remaining(lease, limit));
+        times.set(lease, await store.remaining(lease, deadline));
       } catch (error) {
         if (!(error instanceof EmpusaError)) throw error;
         over = true;

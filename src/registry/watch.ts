@@ -8,7 +8,7 @@ import { Feed } from "./watch_feed.ts";
 import { Reader } from "./watch_reader.ts";
 import { View } from "./watch_view.ts";
 
-/** What a watch tells. The revisions grow, except where the store has lost its data. */
+/** An event of a watch. Revisions grow, unless the store has lost its data. */
 export type WatchEvent<T> =
   /** What was there in the beginning, in no particular order. */
   | {
@@ -79,7 +79,7 @@ export async function* watchAll<T extends EntryMeta>(
   }
 }
 
-/** What a consumer has been told, and how the store goes on from there. */
+/** What a consumer knows, and how the store goes on from there. */
 class Follower<T extends EntryMeta> {
   readonly #store: Store;
   readonly #codec: Codec<T>;

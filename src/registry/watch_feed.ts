@@ -1,7 +1,7 @@
 /** Buffers the changes of a watch for a consumer that is slower than etcd. */
 import type { Change } from "./store.ts";
 
-/** How many changes are kept for a consumer that is slow. Beyond that they are asked for again. */
+/** How many changes are kept for a slow consumer. The store sends the ones beyond that again later. */
 const maxBacklog = 10_000;
 
 /** Changes on their way from a stream to a consumer. */
@@ -13,7 +13,7 @@ export class Feed {
   #full = false;
 
   push(changes: readonly Change[]): void {
-    // What does not fit is asked for again, when there is room.
+    // The store sends the changes that do not fit again, when there is room.
     this.#full ||= this.#changes.length > maxBacklog;
     // One by one: there may be too many for the arguments of one call.
     if (!this.#full) { for (const change of changes) this.#changes.push(change); }

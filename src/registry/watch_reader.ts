@@ -16,18 +16,21 @@ export class Reader<T extends EntryMeta> {
     this.#onInvalid = onInvalid;
   }
 
-  /** The reason as the store gives it to who reads: who follows does not hear all of it. */
-  async whyRefused(error: RefusedError, limit: Deadline): Promise<RefusedError> {
+  /** The reason as the store gives it for a read: for a watch it does not give all of it. */
+  async whyRefused(error: RefusedError, deadline: Deadline): Promise<RefusedError> {
     try {
-      await this.read(limit);
+      await this.read(deadline);
       return error;
     } catch (better) {
       return better instanceof RefusedError ? better : error;
     }
   }
 
-  async read(limit: Deadline, at?: Revision): Promise<{ readonly items: T[]; readonly revision: Revision }> {
-    const { entries, revision } = await this.#store.list(this.#codec.prefix, limit, at);
+  async read(
+    deadline: Deadline,
+    at?: Revision,
+  ): Promise<{ readonly items: T[]; readonly revision: Revision }> {
+    const { entries, revision } = await this.#store.list(this.#codec.prefix, deadline, at);
     return { items: entries.flatMap((entry) => this.#item(entry) ?? []), revision };
   }
 
@@ -35,9 +38,9 @@ export class Reader<T extends EntryMeta> {
    * Whether the store, asked for that revision, knows just what the view holds. If it does, what it knows of later
    * ones is what happened since; if not, it has compacted that away, or lost or exchanged its data.
    */
-  async isHistory(view: View<T>, revision: Revision, limit: Deadline): Promise<boolean> {
+  async isHistory(view: View<T>, revision: Revision, deadline: Deadline): Promise<boolean> {
     try {
-      const { items } = await this.read(limit, revision);
+      const { items } = await this.read(deadline, revision);
       return items.length === view.size && items.every((item) => this.#isKnown(item, view));
     } catch (error) {
       if (error instanceof RevisionGone) return false;
@@ -45,7 +48,7 @@ export class Reader<T extends EntryMeta> {
     }
   }
 
-  /** What a change means to those who have the view, or undefined where it means nothing. */
+  /** The event of a change for the owner of the view, or undefined if it changes nothing there. */
   event({ key, revision, entry }: Change, view: View<T>): WatchEvent<T> | undefined {
     const put = entry && this.#item(entry);
     if (put !== undefined) return { kind: "put", revision, item: put };
@@ -63,7 +66,7 @@ export class Reader<T extends EntryMeta> {
     return put.length + deleted.length === 0 ? undefined : { kind: "resync", revision, put, deleted };
   }
 
-  /** Whether the view holds just that. An etcd that was set up anew may count to the same revisions again. */
+  /** Whether the view holds just that. An etcd that started without its data may reach the same revisions again. */
   #isKnown(item: T, view: View<T>): boolean {
     const { idOf, valueOf } = this.#codec;
     const known = view.get(idOf(item));

@@ -56,22 +56,22 @@ function renewal(
   system: Files,
   warn: Warn,
 ): () => Promise<Access | undefined> {
-  let told = "";
+  let reported = "";
   return async () => {
     try {
       const access = await accessOf(typed, endpoints, system);
-      told = "";
+      reported = "";
       return access;
     } catch (error) {
       if (!(error instanceof UsageError)) throw error;
-      if (told !== error.message) warn(`${error.message}; empusa goes on with what it read before`);
-      told = error.message;
+      if (reported !== error.message) warn(`${error.message}; empusa goes on with what it read before`);
+      reported = error.message;
       return undefined;
     }
   };
 }
 
-/** Warns of what others could read, and of checks that somebody believes to have switched off. */
+/** Warns of files that others can read, and of checks that are on although a setting seems to switch them off. */
 function warnOfExposure(
   { etcdUsername, etcdPasswordFile: file }: Typed,
   endpoints: readonly Endpoint[],

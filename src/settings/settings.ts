@@ -1,6 +1,6 @@
 /**
- * Settings: what a command is told by an option or, where that is not given, by an environment variable. Each
- * is declared once, and from there come the option, the variable, the help, the checks and the README.
+ * Settings: values from an option or, if that is not given, from an environment variable. Each setting is declared once;
+ * its option, variable, help, checks and reference come from that.
  */
 import { Command } from "@cliffy/command";
 import { InvalidValueError, UsageError } from "../errors.ts";
@@ -11,33 +11,33 @@ import type { System } from "../system/mod.ts";
 // deno-lint-ignore no-explicit-any -- Cliffy's eight type parameters follow chained calls, not a table
 export type AnyCommand = Command<any>;
 
-/** What there is of it in the registry. */
+/** What completion suggests from the registry. */
 export type Suggested = "type" | "name" | "switch";
 
 /** One setting, whose value has the type `T`. */
 export interface Setting<T> {
   /** `--ttl` */
   readonly flag: `--${string}`;
-  /** `SECONDS`; undefined where the option takes no value, and is on or off. */
+  /** `SECONDS`; undefined if the option takes no value, and is on or off. */
   readonly placeholder: string | undefined;
   /** `EMPUSA_SERVICE_TTL` */
   readonly env: `EMPUSA_${string}`;
-  /** Variables of other programs that count where ours is not set, in this order. */
+  /** Variables of other programs that are used if ours is not set, in this order. */
   readonly envOfOthers?: readonly string[];
   /**
-   * A variable that repeats what `service run` told its command of itself. Where ours says no more than that, it says who
-   * the command is, and counts as unset.
+   * A variable in which `service run` passes its own value to its command. If ours has the same value, it describes the
+   * command, and counts as unset.
    */
   readonly envOfParent?: `EMPUSA_${string}`;
   /** One sentence for the help. */
   readonly meaning: string;
-  /** It has to be given. */
+  /** It must be given. */
   readonly required?: boolean;
-  /** What counts where nothing is given, as it would be typed. */
+  /** The default, as it would be typed. */
   readonly fallback?: string;
   /** It may be given more than once; the values are joined by commas. */
   readonly repeatable?: boolean;
-  /** It may be given more than once; each value is for itself, in the variable one a line. */
+  /** It may be given more than once; values stay separate. In the variable, each is on a line of its own. */
   readonly listed?: boolean;
   /** What the option says when it is given without a value, as it would be typed. */
   readonly bare?: string;

@@ -15,7 +15,7 @@ const command = ["sh", "-c", "ulimit -c 0; exec cat"];
 const typed: readonly Signal[] = ["SIGHUP", "SIGINT", "SIGQUIT"];
 
 /**
- * A process in the process group of empusa that does nothing. The kernel tells a handler which process sent a signal, but
+ * A process in the process group of empusa that does nothing. The kernel passes a handler the process that sent a signal, but
  * Deno does not. A signal to the whole group, though, ends the witness too. If no witness can be started, each signal that
  * a terminal can send counts as typed.
  */

@@ -29,7 +29,7 @@ export function placeByDescriptor(path: string): Place | undefined {
   return libc && new Walk(libc, path).toTheEnd();
 }
 
-/** Walks through folders and links step by step, so that nobody can replace a part that is already passed. */
+/** Walks through folders and links step by step, so that no other user can replace a part that is already passed. */
 class Walk {
   readonly #libc: LibcFiles;
   /** The current folder, and its path, to list its names. */

@@ -13,7 +13,7 @@ export interface LogOptions {
   readonly format: typeof logFormats[number];
 }
 
-/** Milliseconds to wait for a line that nobody reads, and the most lines to keep. */
+/** Milliseconds to wait for a reader of a line, and the most lines to keep. */
 const writeTimeout = 1000;
 const maxWaiting = 100;
 
@@ -21,7 +21,7 @@ const maxWaiting = 100;
 const longestMessage = 8000;
 
 /**
- * Writes lines for the operator to standard error; results never go through here. If nobody reads the lines, or the disk
+ * Writes lines for the operator to standard error; results never go through here. If no process reads the lines, or the disk
  * is full, the program keeps working.
  */
 export class Log {

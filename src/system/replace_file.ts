@@ -1,4 +1,4 @@
-/** Replaces a file atomically, without giving anything away to users who may change its folder. */
+/** Replaces a file atomically. Other users who may write to its folder can neither read nor redirect it. */
 import { type Facts, findPlace, type Folder, notRegular, type OpenFile, type Place } from "./folder.ts";
 
 /** A file that another program reads. Every method throws an `Error` with the reason if it fails. */

@@ -48,8 +48,8 @@ export class ServiceManager implements Disposable {
   /** If the manager asks for it, sends a keep-alive message at half of its watchdog interval. */
   watchdog(): Disposable {
     const microseconds = Number(this.#system.env("WATCHDOG_USEC"));
-    const meant = this.#system.env("WATCHDOG_PID") || `${this.#system.pid}`;
-    if (!(microseconds > 0) || meant !== `${this.#system.pid}`) return { [Symbol.dispose]: () => {} };
+    const watched = this.#system.env("WATCHDOG_PID") || `${this.#system.pid}`;
+    if (!(microseconds > 0) || watched !== `${this.#system.pid}`) return { [Symbol.dispose]: () => {} };
     const timer = setInterval(() => this.#try("WATCHDOG=1"), microseconds / 1000 / 2);
     return { [Symbol.dispose]: () => clearInterval(timer) };
   }

@@ -1,14 +1,14 @@
 /** Warnings of what others wrote: each once, and never so many that they fill a log or our memory. */
 import type { Log } from "./log.ts";
 
-/** How many are told in a row, and after how many milliseconds they are told again. */
-const mostTold = 100;
+/** How many warnings are logged in a row, and milliseconds after which they are logged again. */
+const mostLogged = 100;
 const renewedAfter = 3_600_000;
 
 export class Warnings {
   readonly #log: Log;
-  /** What those were about that were told, each as a few bytes. */
-  readonly #told = new Set<string>();
+  /** The subjects of the logged warnings, each as a few bytes. */
+  readonly #logged = new Set<string>();
   #since = performance.now();
   #isFull = false;
 
@@ -16,19 +16,19 @@ export class Warnings {
     this.#log = log;
   }
 
-  /** @param about what the warning is about, of any length; it is told once of that */
-  async tell(about: string, message: string): Promise<void> {
+  /** @param about the subject of the warning, of any length; a subject is logged once */
+  async warn(about: string, message: string): Promise<void> {
     if (performance.now() - this.#since > renewedAfter) {
-      this.#told.clear();
+      this.#logged.clear();
       this.#isFull = false;
       this.#since = performance.now();
     }
     const key = digest(about);
-    if (this.#isFull || this.#told.has(key)) return;
-    this.#isFull = this.#told.size >= mostTold;
-    this.#told.add(key);
+    if (this.#isFull || this.#logged.has(key)) return;
+    this.#isFull = this.#logged.size >= mostLogged;
+    this.#logged.add(key);
     await this.#log.warn(
-      this.#isFull ? `more than ${mostTold} such warnings: the others are not told` : message,
+      this.#isFull ? `more than ${mostLogged} such warnings; the rest are not shown` : message,
     );
   }
 }

@@ -238,7 +238,7 @@ Deno.test("of many invalid entries, 100 are warned about", async () => {
   assertEquals([code, lines.length, lines.at(-1)], [
     0,
     101,
-    "empusa: warning: more than 100 such warnings: the others are not told",
+    "empusa: warning: more than 100 such warnings; the rest are not shown",
   ]);
   assert(stderr.length < 101 * 400);
 });

@@ -15,7 +15,7 @@ import {
 import { scope, warnOfInvalid, watchAndLog } from "../shared/watch_and_log.ts";
 import { hookOf, hooks, runFor } from "../shared/hooks.ts";
 import { servicesAsJson } from "../../formats/json.ts";
-import { checkPrinting, printing, tellLeftOut } from "./shared/printing.ts";
+import { checkPrinting, printing, warnSkipped } from "./shared/printing.ts";
 import { selected, selection } from "./shared/settings.ts";
 import { runOnChange } from "../shared/debounce.ts";
 import { Warnings } from "../../system/warnings.ts";
@@ -196,20 +196,20 @@ function exporterOf(
   const names = { min: settingName(settings.min), maxDrop: settingName(settings.maxDrop) };
   const warnings = new Warnings(context.log);
   const hook = command && (({ items, revision }: Snapshot): Promise<number> => {
-    const told = {
+    const hookInput = {
       input: servicesAsJson(items),
       revision,
       count: items.length,
       countedIn: "EMPUSA_SERVICE_COUNT",
     };
-    return runFor(command, told, signal, context);
+    return runFor(command, hookInput, signal, context);
   });
   return new Exporter(
     {
       ...{ format, types, haproxyBackend, output, hook },
       retries: watch,
       guard: { min, maxDrop, maxDropHold, names },
-      onRendered: (rendered) => tellLeftOut(rendered, options, warnings),
+      onRendered: (rendered) => warnSkipped(rendered, options, warnings),
     },
     context.system,
     context.log,

@@ -45,7 +45,7 @@ export interface Stay extends ManagedOptions {
   readonly checking: Checking;
 }
 
-/** How long etcd may take to remove it on exit, in milliseconds: whoever stops it waits for that. */
+/** Milliseconds that etcd may take to remove it on exit: the process that stops empusa waits for that. */
 const removalTimeout = 2000;
 
 export function registerCommand(program: Program): AnyCommand {

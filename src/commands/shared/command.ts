@@ -1,4 +1,4 @@
-/** How a command of ours is made from its settings and what it does. */
+/** How a command is made from its settings and its function. */
 import { Command } from "@cliffy/command";
 import { UsageError } from "../../errors.ts";
 import type { Log } from "../../system/log.ts";
@@ -92,7 +92,7 @@ export function literalOperand(word: string): string {
 
 /**
  * Operands as they were typed.
- * @throws {UsageError} for an option that nobody knows, which Cliffy takes for an operand where one may be left out
+ * @throws {UsageError} for an unknown option, which Cliffy takes for an operand if one may be left out
  */
 function typedOperands(operands: readonly string[]): string[] {
   const unknown = operands.find((operand) => operand.startsWith("--"));
@@ -159,7 +159,7 @@ async function invoke<S extends Settings, Options>(
   });
 }
 
-/** What makes a command; one that holds others is told which words follow its own, or undefined. */
+/** Makes a command. One that holds others gets the words that follow its own, or undefined. */
 type Maker = (path: readonly string[] | undefined) => AnyCommand;
 
 /**

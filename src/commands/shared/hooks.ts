@@ -41,20 +41,20 @@ export function hookOf(
   return exec !== undefined ? shellCommand(exec) : command.length > 0 ? command : undefined;
 }
 
-/** What a command is told. */
-export interface Told {
+/** What a hook command gets. */
+export interface HookInput {
   /** As JSON. */
   readonly input: string;
   readonly revision: number;
-  /** How many there are, and in which variable that is told. */
+  /** How many there are, and the variable that holds it. */
   readonly count: number;
   readonly countedIn: string;
 }
 
-/** Runs the command for a state, and tells of a failure. Its exit code. */
+/** Runs the command for a state, and logs a failure. Resolves to its exit code. */
 export async function runFor(
   command: readonly string[],
-  { input, revision, count, countedIn }: Told,
+  { input, revision, count, countedIn }: HookInput,
   signal: AbortSignal,
   { system, log }: Context,
 ): Promise<number> {

@@ -1,15 +1,15 @@
-/** The time that is left, for what is going to be printed. */
+/** The remaining time of items that are going to be printed. */
 import type { Log } from "../../system/log.ts";
 import { type EntryMeta, lacksTime, type Registry } from "../../registry/mod.ts";
 
 /**
- * For how long a command asks etcd, which tells of one lease at a time, in milliseconds: in all, and at least after a list
- * that took so long itself.
+ * Milliseconds for which a command reads TTLs, with one request for each lease: in all, and at least after a list that took
+ * that long itself.
  */
 const longest = 900;
 const least = 200;
 
-/** The items with the time that is left to them, as far as etcd tells it in time; what is missing is told in one line. */
+/** The items with their remaining time, as far as etcd answers in time; one line says what is missing. */
 export async function withTtl<T extends EntryMeta>(
   items: readonly T[],
   registry: Registry,

@@ -20,7 +20,7 @@ const lastQuestion = 2000;
 /**
  * Follows something until it is as it should be, at most for the timeout.
  * @throws {EmpusaError} with the exit code for that, where the time is over
- * @throws {UnreachableError} where it is over and etcd does not answer by then, so that nobody knows how it is
+ * @throws {UnreachableError} if the time is over and etcd does not answer by then, so that the state is unknown
  */
 export async function waitUntil<T>(
   { watch, idOf, compare }: Pick<WatchedResource<T>, "watch" | "idOf" | "compare">,

@@ -5,7 +5,7 @@ import type { Context } from "./command.ts";
 import { describeOutage } from "../../registration/outages.ts";
 import { Warnings } from "../../system/warnings.ts";
 
-/** Follows something until the signal is aborted, and tells the log of outages and of what does not belong there. */
+/** Watches until the signal is aborted, and logs outages and invalid entries. */
 export function watchAndLog<T>(
   watch: (options: Omit<WatchOptions, "timeout">) => AsyncGenerator<WatchEvent<T>, void, void>,
   signal: AbortSignal,
@@ -30,5 +30,5 @@ export function scope(signal: AbortSignal): Disposable & { readonly signal: Abor
 
 /** Warns of a key that holds no item. */
 export function warnOfInvalid({ key, rule }: InvalidEntry, warnings: Warnings): Promise<void> {
-  return warnings.tell(key, `skipped invalid entry ${shorten(key)}: it must ${rule}`);
+  return warnings.warn(key, `skipped invalid entry ${shorten(key)}: it must ${rule}`);
 }

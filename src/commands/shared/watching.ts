@@ -69,7 +69,7 @@ export async function runWatching<T>(
         ? resultFor(stdout, jsonLine(event, subject))
         : await tableLines(event, subject, stdout);
       await Promise.race([stdout.write(text), aborted(signal)]);
-      // Nobody reads on, or nobody wants to wait for somebody who reads slowly.
+      // The reader has gone away, or the command was interrupted while the reader was slow.
       if (!stdout.open || signal.aborted) break;
     }
     return ExitCode.done;
@@ -82,8 +82,8 @@ export async function runWatching<T>(
     signal,
     act: async ({ items, revision }) => {
       const input = subject.json(items.toSorted(subject.compare));
-      const told = { input, revision, count: items.length, countedIn: subject.countedIn };
-      const code = await runFor(command, told, signal, context);
+      const hookInput = { input, revision, count: items.length, countedIn: subject.countedIn };
+      const code = await runFor(command, hookInput, signal, context);
       if (code === 0) return "done";
       if (!exitOnFailure || signal.aborted) return "failed";
       exitCode = code;

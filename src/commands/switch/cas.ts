@@ -5,7 +5,7 @@ import { operand } from "./shared/operands.ts";
 import { runSetting, type SetOptions, setOptions, setting } from "./shared/setting.ts";
 
 export interface CasOptions extends SetOptions {
-  /** What it has to be, unless it is not set. Whatever lies there may be named. */
+  /** The value that it must have if it is set. Any stored value may be given. */
   readonly expected: string;
 }
 

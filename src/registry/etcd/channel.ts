@@ -60,7 +60,7 @@ export class Channel implements Disposable {
   readonly watches = new Set<WatchStream>();
   /** The stream that refreshes leases, from the first refresh on. */
   #keepAlive: Promise<KeepAliveStream> | undefined;
-  /** The running calls. Each is told when the connection is busy with other answers. */
+  /** The running calls. Each gets notice when the connection is busy with other answers. */
   readonly #calls = new Set<() => void>();
   #retired = false;
   #ended = false;

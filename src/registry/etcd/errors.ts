@@ -21,7 +21,7 @@ export function isInvalidToken(cause: unknown): boolean {
     /invalid auth token|revision of auth store is old|user name is empty/.test(cause.message);
 }
 
-/** Whether etcd reports that authentication is off, so that nobody can log in. */
+/** Whether etcd reports that authentication is off, so that no login is possible. */
 export function isAuthenticationOff(cause: unknown): boolean {
   return cause instanceof Error && cause.message.includes("authentication is not enabled");
 }
@@ -77,12 +77,12 @@ function refusal(
     return new AttemptFailure("it rejects its own token", { cause, advice: "health" });
   }
   if (words.includes("permission denied")) {
-    const who = username === undefined ? "an anonymous client" : `user "${username}"`;
-    if (right === undefined) return new RefusedError(`${at} refused: ${who} may not do this`, { cause });
+    const user = username === undefined ? "an anonymous client" : `user "${username}"`;
+    if (right === undefined) return new RefusedError(`${at} refused: ${user} may not do this`, { cause });
     const { verb, key, prefix = false } = right;
     const flag = prefix ? " --prefix=true" : "";
     return new RefusedError(
-      `${at} refused: ${who} may not ${verb.replace("dw", "d or w")} ${
+      `${at} refused: ${user} may not ${verb.replace("dw", "d or w")} ${
         prefix ? `keys below ${key}` : key
       }; ` +
         `grant the permission with: etcdctl role grant-permission ROLE${flag} ${verb} ${key}`,

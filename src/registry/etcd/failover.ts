@@ -3,7 +3,7 @@ import type { Deadline } from "../store.ts";
 import type { Progress } from "./attempt.ts";
 import { type AttemptFunction, type MemberState, Operation, type Target } from "./operation.ts";
 
-/** Is told of an attempt that did not answer. If it returns false, another attempt at that member is too early. */
+/** Called for an attempt that did not answer. If it returns false, another attempt at that member is too early. */
 type OnSilence<M> = (member: M, progress: Progress) => unknown;
 
 /**
@@ -21,7 +21,7 @@ export class Failover<M extends Target> {
   readonly #onSilence: OnSilence<M>;
   #preferred = 0;
 
-  /** @param onSilence is told of each attempt that is no longer waited for alone, as its connection may be dead */
+  /** @param onSilence is called for each attempt that is no longer the only one, as its connection may be dead */
   constructor(members: readonly M[], onSilence: OnSilence<M> = () => {}) {
     this.#members = members;
     this.#onSilence = onSilence;

@@ -23,7 +23,7 @@ export class KeepAliveStream implements Disposable {
   constructor(stream: Duplex<{ ID: LeaseId }, KeepAliveAnswer>, onEnd: () => void = () => {}) {
     this.#stream = stream;
     stream.on("data", (answer) => {
-      // An answer about a lease that nobody refreshes is ignored.
+      // An answer about a lease that is no longer refreshed is ignored.
       const refresh = this.#pending.get(answer.ID)?.shift();
       try {
         refresh?.resolve(keepAliveAnswer(answer, answer.ID));

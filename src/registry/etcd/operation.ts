@@ -14,7 +14,7 @@ export interface Target {
   readonly probe?: (onReachable: () => void) => Disposable;
 }
 
-/** Makes one attempt. `repeated` tells whether another attempt may already have done the work. */
+/** Makes one attempt. `repeated` returns whether another attempt may already have done the work. */
 export type AttemptFunction<M, T> = (
   member: M,
   repeated: () => boolean,

@@ -35,7 +35,7 @@ export async function list(
     try {
       return await readPages(caller, prefix, deadline, revision);
     } catch (error) {
-      // If the revision was compacted between two pages, another one is as good, unless the caller asked for this one.
+      // If the revision was compacted between two pages, another one is as good, unless the caller requested this one.
       if (!(error instanceof RevisionGone) || revision !== 0) throw error;
       await delay(backOff(failures, longestPause), deadline.signal);
     }

@@ -7,7 +7,7 @@ export type SessionEvent =
   | OutageEvent
   /** The outage lasts longer than the TTL: the keys are gone, or will be as soon as etcd counts the time again. */
   | { readonly kind: "ttl-exceeded" }
-  /** The key was removed, because `Session.remove` asked for it. */
+  /** The key was removed, because `Session.remove` was called. */
   | { readonly kind: "unregistered"; readonly instance: Instance }
   /** An added instance is registered. */
   | { readonly kind: "registered"; readonly instance: Instance }

@@ -14,7 +14,7 @@ interface Part {
 
 /**
  * Watches keys that are added over time, in parts. A new part takes over those that are at most twice as large, so that
- * n keys that are added one by one need O(log n) streams, and each key is watched anew O(log n) times.
+ * n keys that are added one by one need O(log n) streams, and each key moves to another stream O(log n) times.
  */
 export class KeyWatch implements Disposable {
   readonly #store: Store;

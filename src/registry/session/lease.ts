@@ -43,7 +43,7 @@ interface KeepAliveOptions {
 
 export class SessionLease {
   readonly #store: Store;
-  /** The TTL that was asked for, in seconds; undefined for registrations without a TTL. */
+  /** The requested TTL, in seconds; undefined for registrations without a TTL. */
   readonly #requested: number | undefined;
   /** The session chooses the ID itself, so that a grant can be repeated safely. */
   #id = newLeaseId();
@@ -71,7 +71,7 @@ export class SessionLease {
     return this.isPermanent ? undefined : this.#id;
   }
 
-  /** Seconds that the keys live without a refresh: etcd may grant more than was asked for. Undefined without a TTL. */
+  /** Seconds that the keys live without a refresh: etcd may grant more than was requested. Undefined without a TTL. */
   get ttl(): number | undefined {
     return this.#granted ?? this.#requested;
   }
@@ -154,7 +154,7 @@ export class SessionLease {
     }
   }
 
-  /** Starts the time of the lease anew, and schedules the next refresh. */
+  /** Restarts the time of the lease, and schedules the next refresh. */
   async #refresh(
     every: number | "auto",
     deadline: Deadline,

@@ -28,7 +28,7 @@ export interface Registration {
   reclaimAfter: number;
 }
 
-/** All that a decision depends on, besides what lies under the key. */
+/** All that a decision depends on, besides the entry under the key. */
 export interface Known {
   readonly registration: Readonly<Registration>;
   readonly dirty: Dirty;

@@ -65,7 +65,7 @@ export class Session {
     });
   }
 
-  /** Seconds that the registrations live without a refresh: etcd may grant more than was asked for. Undefined without a TTL. */
+  /** Seconds that the registrations live without a refresh: etcd may grant more than was requested. Undefined without a TTL. */
   get ttl(): number | undefined {
     return this.#lease.ttl;
   }

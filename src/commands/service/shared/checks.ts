@@ -121,7 +121,7 @@ export async function checksOf(checks: Checking, instance: Instance, context: Co
 }
 
 /**
- * What tells the CAs that are trusted besides the runtime's. The file is read again for each check, as CAs change while a
+ * Reads the CAs that are trusted besides the runtime's. The file is read again for each check, as CAs change while a
  * service runs; if it cannot be used then, what was read last counts.
  */
 async function trusted(

@@ -4,7 +4,7 @@ import type { Instance } from "../../../registry/mod.ts";
 import type { Context } from "../../shared/command.ts";
 import { typeOfCommand } from "./settings.ts";
 
-/** What tells a service manager about us is for nobody else: they would speak in our name. */
+/** Variables for talking to the service manager are not passed on: the command would speak in our name. */
 const ofServiceManager = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
 
 /** What a service, and those that look after it, find in their environment: ours, and as what it is registered. */

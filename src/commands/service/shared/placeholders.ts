@@ -52,7 +52,7 @@ export async function filled(
       const ip = which === undefined
         ? await towardsEtcd(setting, context)
         : addressAt(setting, which, context);
-      // IPv6 has brackets, as in [v6]:port, and IPv4 has none, whether somebody has written them or not.
+      // IPv6 has brackets, as in [v6]:port, and IPv4 has none, whether they were written or not.
       const isBracketed = open + close === "[]";
       if (ip.includes(":")) {
         result += isBracketed || open === "" ? `[${ip}]${isBracketed ? "" : close}` : open + ip + close;
@@ -101,7 +101,7 @@ function addressAt(setting: Setting<unknown>, networkInterface: string, { system
   );
 }
 
-/** Whether nobody but this machine can reach a location, as far as it tells. */
+/** Whether only this machine can reach a location, as far as the location shows. */
 export function isLocal(location: string): boolean {
   return /^(127\.\d+\.\d+\.\d+|0\.0\.0\.0|(.*\.)?localhost\.?|\[::(1|ffff:(7f[\da-f]{2}:[\da-f]+|0:0))?\])$/
     .test(normalHost(location));

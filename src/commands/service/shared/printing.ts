@@ -1,4 +1,4 @@
-/** Instances on their way to somebody who reads them: in which format, and what about those it cannot express. */
+/** Printing instances: in which format, and what becomes of those that the format cannot express. */
 import { EmpusaError, InvalidValueError, UsageError } from "../../../errors.ts";
 import { resultFor, shorten } from "../../../system/escape.ts";
 import { haproxyName } from "../../../formats/haproxy.ts";
@@ -58,7 +58,7 @@ export async function print(
     haproxyBackend: options.haproxyBackend,
   };
   const printed = await formats[options.format].render(complete, rendering);
-  await tellLeftOut(printed, options, new Warnings(log));
+  await warnSkipped(printed, options, new Warnings(log));
   await stdout.write(options.format === "table" ? printed.text : resultFor(stdout, printed.text));
 }
 
@@ -66,7 +66,7 @@ export async function print(
  * Warns of what is not in the text, and of what is there under another name.
  * @throws {EmpusaError} naming the first of them, where that is not to be
  */
-export async function tellLeftOut(
+export async function warnSkipped(
   { skipped = [], collisions = [] }: Rendered,
   { format, strict }: { readonly format: FormatName; readonly strict: boolean },
   warnings: Warnings,
@@ -75,10 +75,10 @@ export async function tellLeftOut(
     const what = `${label(instance)} at ${shorten(instance.location)}`;
     const why = `as ${format} an instance must ${rule}`;
     if (strict) throw new EmpusaError(`cannot print ${what}: ${why}`);
-    await warnings.tell(what, `skipped ${what}: ${why}`);
+    await warnings.warn(what, `skipped ${what}: ${why}`);
   }
   for (const collision of collisions) {
     if (strict) throw new EmpusaError(`cannot print as ${format}: ${collision}`);
-    await warnings.tell(collision, collision);
+    await warnings.warn(collision, collision);
   }
 }

@@ -1,4 +1,4 @@
-/** The settings that say which service is meant. */
+/** The settings that name a service. */
 import { InvalidValueError } from "../../../errors.ts";
 import { parseName, parsePattern, type Selection } from "../../../registry/mod.ts";
 import { optional, required, type Values } from "../../../settings/settings.ts";
@@ -44,7 +44,7 @@ export const serviceTypes = {
 /** In which variable `service run` repeats the type of its command. */
 export const typeOfCommand = "EMPUSA_RUN_SERVICE_TYPE";
 
-/** Which instances are meant, where they are chosen among. */
+/** The settings that select instances. */
 export const selection = {
   serviceType: optional({
     ...serviceTypes,

@@ -3,7 +3,7 @@ import { InvalidValueError, UsageError } from "../../../errors.ts";
 import { parsePattern, parseSwitchName } from "../../../registry/mod.ts";
 import { invalidValue, optional } from "../../../settings/settings.ts";
 
-/** Which switches are meant, where they are chosen among. */
+/** The settings that select switches. */
 export const choice = {
   name: optional({
     flag: "--name",

@@ -37,7 +37,7 @@ export function setOptions(
 }
 
 /**
- * Sets a switch in one way or another, and tells that it is set.
+ * Sets a switch in one way or another, and reports it.
  * @throws {UsageError} where what is read from standard input is no value
  */
 export async function runSetting(

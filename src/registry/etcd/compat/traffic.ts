@@ -1,7 +1,7 @@
 /** Observes the HTTP/2 streams below the calls of grpc-js: grpc-js reports whole messages only, which a slow link delays. */
 import type { ClientHttp2Stream, OutgoingHttpHeaders } from "node:http2";
 
-/** Is told how far one call is. */
+/** Gets the progress of one call. */
 export interface Traffic {
   /** The connection is there, and the request is sent. */
   onSent(): void;
