@@ -40,7 +40,8 @@ function render(instances: readonly RegisteredInstance[]): Rendered {
 
 export const consul = {
   name: "consul",
-  summary: "Readers of Consul: what `/v1/catalog/service/NAME` answers.",
+  summary:
+    "Readers of Consul: the answer of `/v1/catalog/service/NAME`, in the datacenter `dc1`, with etcd's revisions as indexes.",
   showsTtl: false,
   render,
   count: countObjects,

@@ -33,7 +33,8 @@ function render(instances: readonly RegisteredInstance[]): Rendered {
 
 export const env = {
   name: "env",
-  summary: "Shells, `docker run --env-file`: `EMPUSA_TYPE_1_LOCATION=…` a line.",
+  summary:
+    "Shells, Docker and Compose: `EMPUSA_WEB_1_LOCATION=10.0.0.7:80` lines, numbered per type, which need no quotes.",
   showsTtl: false,
   render,
   count: countLines,

@@ -40,7 +40,8 @@ function render(
 
 export const haproxy = {
   name: "haproxy",
-  summary: "HAProxy: `server` lines, or a whole `backend` with `--haproxy-backend`.",
+  summary:
+    "HAProxy: `server web:web-1 10.0.0.7:80 check` lines, or a whole `backend` with `--haproxy-backend`.",
   showsTtl: false,
   render,
   count: (text) => countLines(text, (line) => /^ *server /.test(line)),

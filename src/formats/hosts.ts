@@ -34,7 +34,8 @@ function render(instances: readonly RegisteredInstance[]): Rendered {
 
 export const hosts = {
   name: "hosts",
-  summary: "`/etc/hosts`: an IP address and the name of the instance a line.",
+  summary:
+    "`/etc/hosts`: an IP address and the name of the instance a line, without ports; `localhost` names are skipped.",
   showsTtl: false,
   render,
   count: countLines,

@@ -35,7 +35,7 @@ export function asObject({ type, name, location, ttl }: RegisteredInstance): Rec
 
 export const json = {
   name: "json",
-  summary: "Scripts: one array of objects.",
+  summary: "Scripts: one array of objects with `service`, `type`, `name`, `location` and `ttl`.",
   showsTtl: true,
   render,
   count: countObjects,

@@ -9,7 +9,7 @@ function render(instances: readonly RegisteredInstance[]): Rendered {
 
 export const jsonl = {
   name: "jsonl",
-  summary: "Scripts: one JSON object a line.",
+  summary: "Scripts: the same objects, one a line.",
   showsTtl: true,
   render,
   count: countLines,

@@ -42,7 +42,8 @@ function render(
 
 export const nginx = {
   name: "nginx",
-  summary: "nginx: an `upstream` block for each type.",
+  summary:
+    "nginx: an `upstream` block for each type. A requested type without instances gets one server that is down, as nginx rejects an empty block.",
   showsTtl: false,
   render,
   count: (text) => countLines(text, (line) => line.startsWith("    server ") && !line.endsWith(" down;")),

@@ -23,7 +23,8 @@ function render(instances: readonly RegisteredInstance[]): Rendered {
 
 export const prometheus = {
   name: "prometheus",
-  summary: "Prometheus: target groups for `file_sd_configs` and `http_sd_configs`.",
+  summary:
+    "Prometheus: target groups for `file_sd_configs` and `http_sd_configs`, labeled `__meta_empusa_type` and `__meta_empusa_name`.",
   showsTtl: false,
   render,
   count: countObjects,

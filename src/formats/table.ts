@@ -10,7 +10,8 @@ async function render(instances: readonly RegisteredInstance[], look: Look): Pro
 
 export const table = {
   name: "table",
-  summary: "People: aligned columns on a terminal, columns separated by tabs elsewhere.",
+  summary:
+    "People: aligned columns on a terminal, columns separated by tabs elsewhere; `27s / 30s` is the TTL left and granted.",
   showsTtl: true,
   render,
   count: (text) => Math.max(countLines(text) - 1, 0),
