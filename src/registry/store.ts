@@ -43,6 +43,8 @@ export interface Deadline {
   readonly timeout: number;
   /** The operation stops earlier if this signal is aborted. */
   readonly signal?: AbortSignal;
+  /** The timeout is for each page of a list, not for the whole list, which may take as long as pages arrive. */
+  readonly perPage?: boolean;
 }
 
 /** What an endpoint reports about itself. A fact that it withholds from this user is undefined. */

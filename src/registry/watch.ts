@@ -41,7 +41,7 @@ export interface WatchOptions {
 /** A connection that says nothing is given up after this time, in milliseconds. */
 const silence = 5000;
 
-/** Milliseconds for each operation after the first. */
+/** Milliseconds for each operation after the first. A list over a slow link may take longer, as long as pages arrive. */
 const operationTimeout = 5000;
 
 /**
@@ -60,7 +60,9 @@ export async function* watchAll<T extends EntryMeta>(
   let restarts = 0;
   while (!signal.aborted) {
     const began = performance.now();
-    const deadline = deadlineAfter(follower.hasBegun ? operationTimeout : timeout, signal);
+    const deadline = follower.hasBegun
+      ? { ...deadlineAfter(operationTimeout, signal), perPage: true }
+      : deadlineAfter(timeout, signal);
     try {
       const lasted = yield* follower.follow(deadline, signal);
       if (lasted === undefined) continue;

@@ -114,3 +114,22 @@ test("watches report every change over a slow link", async () => {
   // One for each watch, and the probes for calls that wait.
   assert(proxy.accepted <= 4, `${proxy.accepted} connections`);
 });
+
+test("a watch reads a large list again over a slow link, for as long as pages arrive", async () => {
+  await using etcd = await Etcd.start();
+  await fill(etcd, 1000);
+  // At 8 KB/s, about 55 KB take 7 s, longer than one operation may take.
+  using proxy = new Proxy(etcd.endpoint, 0, { rate: 8000 });
+  using registry = await open(proxy, 25_000);
+  const events: string[] = [];
+  const onOutage = ({ kind }: { readonly kind: string }): unknown => events.push(kind);
+  const options = { signal: AbortSignal.timeout(60_000), onOutage, onInvalid: () => {} };
+  for await (const event of registry.services.watch({ types: [] }, options)) {
+    events.push(event.kind);
+    if (event.kind === "put") break;
+    proxy.cut();
+    proxy.open();
+    await etcd.putMany([["/foo/service/web/new", "h:1"]]);
+  }
+  assertEquals(events, ["snapshot", "put"]);
+});

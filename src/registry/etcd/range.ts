@@ -8,8 +8,9 @@ import type { Caller } from "./call.ts";
 import { isCausedBy } from "./errors.ts";
 
 /**
- * How many keys one page holds: at first, at most and at least. The size follows from what arrives within `pageTime`
- * milliseconds, or within several round trips if those are longer, so that a slow link does not lose a whole list.
+ * How many keys one page holds: at first, at most and at least. If each page has a deadline, the first one is the least.
+ * The size follows from what arrives within `pageTime` milliseconds, or within several round trips if those are longer,
+ * so that a slow link does not lose a whole list.
  */
 const pageSizes = { first: 1000, most: 5000, least: 100, growth: 4 };
 const pageTime = 1000;
@@ -50,12 +51,13 @@ async function readPages(
 ): Promise<Snapshot> {
   const entries: Entry[] = [];
   const range_end = endOfPrefix(prefix);
-  let size = pageSizes.first;
+  let size = deadline.perPage ? pageSizes.least : pageSizes.first;
   let most = pageSizes.most;
   let bytes = 0;
   for (let key = Buffer.from(prefix), at = revision;;) {
     const startedAt = performance.now();
-    const page = await readPage(caller, { key, range_end, at, size }, deadline, prefix);
+    const pageDeadline = deadline.perPage ? { ...deadline, at: startedAt + deadline.timeout } : deadline;
+    const page = await readPage(caller, { key, range_end, at, size }, pageDeadline, prefix);
     if (page === undefined) {
       size = most = Math.ceil(size / 8);
       continue;
