@@ -1,7 +1,8 @@
 /** The instance of the original's example, and a refresher of it. */
 import { assertEquals } from "@std/assert";
 import { Etcd } from "./etcd.ts";
-import { connect, type Outcome, type Running, start } from "./program.ts";
+import { pause } from "./pause.ts";
+import { connect, type Outcome, registerWeb, type Running, start } from "./program.ts";
 
 export const root = "/foo";
 
@@ -20,4 +21,15 @@ export async function refreshing(etcd: Etcd, ...options: string[]): Promise<Runn
 export function done(outcome: Outcome, stderr: string, stdout = ""): void {
   const { code } = outcome;
   assertEquals({ code, stdout: outcome.stdout, stderr: outcome.stderr }, { code: 0, stdout, stderr });
+}
+
+/** Starts a refresher of web/a, and resolves half a second after it has registered. */
+export async function startRefresher(endpoint: string, ttl: number): Promise<Running> {
+  const running = start([...registerWeb, "--ttl", `${ttl}`, "--refresh-every", "auto"], {
+    EMPUSA_ETCD_ENDPOINT: endpoint,
+    EMPUSA_TREE_ROOT: "/foo",
+  });
+  await running.said("registered web/a");
+  await pause(500);
+  return running;
 }
