@@ -1,5 +1,6 @@
 /** Real etcds of the test's own: free ports, temporary data folders, gone when the test is over. */
 import type { Signed } from "./certificates.ts";
+import { isFrozen } from "./frozen.ts";
 import { pause, until } from "./pause.ts";
 
 /** How an etcd is started. */
@@ -242,11 +243,16 @@ export class Etcd implements AsyncDisposable {
   /** Its cluster has a leader, and it serves clients. */
   async #untilItAnswers(): Promise<void> {
     let ends = 0;
+    let last = "";
+    // Nothing of it is shared with what another etcd left behind in this process.
+    using client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
     for (const deadline = Date.now() + 20_000; Date.now() < deadline && ends < maxEnds;) {
       try {
-        const answer = await fetch(`${this.#metrics}/health`, { signal: AbortSignal.timeout(1000) });
-        if ((await answer.text()).includes('"true"')) return;
-      } catch {
+        const answer = await fetch(`${this.#metrics}/health`, { client, signal: AbortSignal.timeout(1000) });
+        last = await answer.text();
+        if (last.includes('"true"')) return;
+      } catch (error) {
+        last = `${error}`;
         // It does not listen yet; or it never will, because another program has one of its ports.
         if (this.#over === this.#process) {
           ends++;
@@ -255,7 +261,7 @@ export class Etcd implements AsyncDisposable {
       }
       await pause(20);
     }
-    throw new Error(`etcd at ${this.endpoint} does not answer`);
+    throw new Error(`etcd at ${this.endpoint} does not answer, after ${ends} ends: ${last}`);
   }
 }
 
@@ -287,14 +293,4 @@ export function freePorts(count: number): number[] {
   const ports = listeners.map((listener) => (listener.addr as Deno.NetAddr).port);
   for (const listener of listeners) listener.close();
   return ports;
-}
-
-/** Whether all threads of a process are stopped. */
-async function isFrozen(pid: number): Promise<boolean> {
-  for await (const { name } of Deno.readDir(`/proc/${pid}/task`)) {
-    // The state follows the name, which is in brackets.
-    const stat = await Deno.readTextFile(`/proc/${pid}/task/${name}/stat`).catch(() => "");
-    if (!/\) [Tt] /.test(stat)) return false;
-  }
-  return true;
 }
