@@ -64,6 +64,7 @@ test("a list starts again at the first page, with pauses, until its deadline", a
   etcd.play({ Range: compacting(Infinity) });
   etcd.calls.clear();
   using hasty = await open(etcd, 1000);
-  await assertRejects(() => hasty.services.list(), UnreachableError, "too slow");
+  // The deadline passes in a pause or, on a busy machine, during a call: the message differs.
+  await assertRejects(() => hasty.services.list(), UnreachableError, "within 1 s");
   assert((etcd.calls.get("Range") ?? 0) < 30, `${etcd.calls.get("Range")} calls`);
 });
