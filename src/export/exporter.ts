@@ -63,14 +63,15 @@ export class Exporter {
     await onRendered(rendered);
     try {
       const before = await this.#file.read();
-      const doubt = this.#guard.check(count(rendered.text), count(before ?? ""));
+      const entries = count(rendered.text);
+      const doubt = this.#guard.check(entries, count(before ?? ""));
       if (doubt !== undefined) {
         await this.#warn(`kept ${output}: ${doubt.why}`);
         return doubt;
       }
       // Before the write, in case empusa is killed in between.
       if (hook !== undefined && before !== rendered.text) await this.#file.setPending(true);
-      await this.#reportWritten(await this.#file.write(rendered.text), count(rendered.text));
+      await this.#reportWritten(await this.#file.write(rendered.text), entries);
     } catch (error) {
       const why = error instanceof Error ? error.message : `${error}`;
       if (!this.#options.retries) throw new EmpusaError(`cannot write ${output}: ${why}`, { cause: error });

@@ -16,8 +16,8 @@ export interface Given {
 }
 
 /**
- * Maps each name to one that the reader can tell from all others. A name that is safe stays as it is, even if others are
- * mapped to it; of two that differ only in case, the lower-case one stays.
+ * Gives each name a different name that the reader accepts. A name that the reader accepts stays as it is, and the other
+ * names that would become the same get a number. Of two names that differ only in case, the lower-case one stays.
  * @param names in order, each once
  */
 export function giveNames(names: readonly string[], { safe, fold }: Naming): Given {

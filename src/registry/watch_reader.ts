@@ -57,7 +57,7 @@ export class Reader<T extends EntryMeta> {
     return item && { kind: "delete", revision, item };
   }
 
-  /** From what the view holds to what is there now, or undefined where that is the same. */
+  /** The event that turns the view into `items`, or undefined if the view holds them already. */
   difference(view: View<T>, items: readonly T[], revision: Revision): WatchEvent<T> | undefined {
     const { idOf } = this.#codec;
     const now = new Set(items.map(idOf));

@@ -159,7 +159,7 @@ async function invoke<S extends Settings, Options>(
   });
 }
 
-/** Makes a command. One that holds others gets the words that follow its own, or undefined. */
+/** Makes a command. A group gets the words after its own name, or undefined to make all of its commands. */
 type Maker = (path: readonly string[] | undefined) => AnyCommand;
 
 /**
