@@ -1,17 +1,13 @@
 /** If a revision is compacted during a list, empusa reads everything again at a newer revision. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { UnreachableError } from "../../src/errors.ts";
-import { openRegistry, parseEndpoints, type Registry } from "../../src/registry/mod.ts";
 import { Etcd } from "../support/etcd.ts";
+import { open } from "../support/registry.ts";
 import { answer, header, HostileEtcd, keyValue, type Script } from "../support/hostile_etcd.ts";
 
 /** etcd3 and grpc-js end their timers and sockets after the test. */
 function test(name: string, fn: () => Promise<void>): void {
   Deno.test({ name, fn, sanitizeOps: false, sanitizeResources: false });
-}
-
-function open({ endpoint }: { readonly endpoint: string }, timeout: number): Promise<Registry> {
-  return openRegistry({ endpoints: parseEndpoints(endpoint, "http"), treeRoot: "/foo", timeout });
 }
 
 test("lists are complete while etcd compacts all revisions but the newest", async () => {

@@ -1,15 +1,12 @@
 /** Slow networks: empusa does not take them for dead ones. */
 import { assert, assertEquals } from "@std/assert";
-import { openRegistry, parseEndpoints, type Registry, type SessionEvent } from "../../src/registry/mod.ts";
+import type { SessionEvent } from "../../src/registry/mod.ts";
 import { Etcd } from "../support/etcd.ts";
+import { open } from "../support/registry.ts";
 import { pause, until } from "../support/pause.ts";
 import { Proxy } from "../support/proxy.ts";
 
 const web = { type: "web", name: "a", location: "h:1" };
-
-function open({ endpoint }: { readonly endpoint: string }, timeout = 5000): Promise<Registry> {
-  return openRegistry({ endpoints: parseEndpoints(endpoint, "http"), treeRoot: "/foo", timeout });
-}
 
 /** etcd3 and grpc-js end their timers and sockets after the test. */
 function test(name: string, fn: (t: Deno.TestContext) => Promise<void>): void {

@@ -1,7 +1,7 @@
 /** Leases that nothing is on any longer do not stay until their TTL is over. */
 import { assert, assertEquals } from "@std/assert";
-import { openRegistry, parseEndpoints, type Registry } from "../../src/registry/mod.ts";
 import { Etcd } from "../support/etcd.ts";
+import { open } from "../support/registry.ts";
 import { pause, until } from "../support/pause.ts";
 import { connect, empusa, registerWeb } from "../support/program.ts";
 
@@ -11,10 +11,6 @@ function test(name: string, fn: () => Promise<void>): void {
 }
 
 const web = { type: "web", name: "a", location: "h:1" };
-
-function open({ endpoint }: Etcd): Promise<Registry> {
-  return openRegistry({ endpoints: parseEndpoints(endpoint, "http"), treeRoot: "/foo", timeout: 5000 });
-}
 
 /** The IDs of all leases, in hexadecimal. */
 async function leases(etcd: Etcd): Promise<string[]> {

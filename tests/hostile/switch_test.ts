@@ -1,16 +1,12 @@
 /** Switches: names with `/`, compare and set, what others see of a change, and lost answers. */
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { UnreachableError } from "../../src/errors.ts";
-import { openRegistry, parsePattern, type Registry, type WatchEvent } from "../../src/registry/mod.ts";
+import { parsePattern, type WatchEvent } from "../../src/registry/mod.ts";
 import { empusa } from "../support/in_process.ts";
 import { Etcd } from "../support/etcd.ts";
 import { LosingProxy } from "../support/losing_proxy.ts";
 import { connect } from "../support/program.ts";
-
-function registryAt(endpoint: string): Promise<Registry> {
-  const address = endpoint.replace(/^http:\/\//, "");
-  return openRegistry({ endpoints: [{ protocol: "http", address }], treeRoot: "/foo", timeout: 5000 });
-}
+import { open } from "../support/registry.ts";
 
 /** Each event as `KIND NAMES`, until the signal is aborted. */
 async function told(
@@ -80,7 +76,7 @@ Deno.test("list and completion find names with a slash, list selects by a patter
   const names = (json: string): string[] => JSON.parse(json).map((one: { switch: string }) => one.switch);
   assertEquals(names(listed), ["a", "features", "features/a", "features/b/c"]);
   assertEquals(warned.match(/skipped invalid entry \/foo\/switch\//g)?.length, 4);
-  using registry = await registryAt(etcd.url);
+  using registry = await open(etcd);
   await etcd.etcdctl("put", "/foo/service/web/a", "h:1");
   await etcd.etcdctl("put", "/foo/service/web/a/b", "h:1");
   assertEquals(await registry.switches.names(""), names(listed));
@@ -104,7 +100,7 @@ Deno.test("list and completion find names with a slash, list selects by a patter
 Deno.test("a watch of one name or pattern reports no deeper or longer name", async () => {
   await using etcd = await Etcd.start();
   const { run } = commandsOf(etcd);
-  using registry = await registryAt(etcd.url);
+  using registry = await open(etcd);
   for (const name of ["features", "features/a", "features/b/c"]) await run("set", name, "1");
   // Invalid keys beside it are not reported either.
   await etcd.etcdctl("put", "/foo/switch/features//x", "x");
@@ -183,7 +179,7 @@ Deno.test("of 30 that compare and set at the same time, one succeeds", async () 
   const { run, value } = commandsOf(etcd);
   for (const name of ["new", "old"]) {
     if (name === "old") await run("set", name, "free");
-    using registry = await registryAt(etcd.url);
+    using registry = await open(etcd);
     const outcomes = await Promise.allSettled(
       Array.from({ length: 30 }, (_, i) => registry.switches.compareAndSet(name, `me-${i}`, "free")),
     );
@@ -206,7 +202,7 @@ Deno.test("cas whose answer is lost claims neither success nor failure unless it
   for (const before of [undefined, "free"]) {
     if (before !== undefined) await run("set", "lock", before);
     using proxy = new LosingProxy(etcd.endpoint, "unsure");
-    using registry = await registryAt(proxy.endpoint);
+    using registry = await open(proxy);
     await assertRejects(
       () => registry.switches.compareAndSet("lock", "unsure", "free"),
       UnreachableError,
@@ -217,7 +213,7 @@ Deno.test("cas whose answer is lost claims neither success nor failure unless it
   }
   // With a TTL it knows its own lease.
   using proxy = new LosingProxy(etcd.endpoint, "surely");
-  using registry = await registryAt(proxy.endpoint);
+  using registry = await open(proxy);
   assertEquals(await registry.switches.compareAndSet("lock", "surely", "free", 60), { granted: 60 });
   assertEquals(await value("lock"), "surely");
 });
@@ -226,7 +222,7 @@ Deno.test("setting a switch to its value again is a change that a watch reports"
   await using etcd = await Etcd.start();
   const { run } = commandsOf(etcd);
   await run("set", "a", "1");
-  using registry = await registryAt(etcd.url);
+  using registry = await open(etcd);
   const over = new AbortController();
   const events: string[] = [];
   const options = { signal: over.signal, onOutage: () => {}, onInvalid: () => {} };

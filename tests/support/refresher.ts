@@ -25,10 +25,10 @@ export function done(outcome: Outcome, stderr: string, stdout = ""): void {
 
 /** Starts a refresher of web/a, and resolves half a second after it has registered. */
 export async function startRefresher(endpoint: string, ttl: number): Promise<Running> {
-  const running = start([...registerWeb, "--ttl", `${ttl}`, "--refresh-every", "auto"], {
-    EMPUSA_ETCD_ENDPOINT: endpoint,
-    EMPUSA_TREE_ROOT: "/foo",
-  });
+  const running = start(
+    [...registerWeb, "--ttl", `${ttl}`, "--refresh-every", "auto"],
+    connect({ endpoint }),
+  );
   await running.said("registered web/a");
   await pause(500);
   return running;

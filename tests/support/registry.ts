@@ -1,0 +1,7 @@
+/** A registry with the tree root /foo, on a real etcd or on what stands between. */
+import { openRegistry, parseEndpoints, type Registry } from "../../src/registry/mod.ts";
+
+/** @param timeout milliseconds for each operation */
+export function open({ endpoint }: { readonly endpoint: string }, timeout = 5000): Promise<Registry> {
+  return openRegistry({ endpoints: parseEndpoints(endpoint, "http"), treeRoot: "/foo", timeout });
+}
