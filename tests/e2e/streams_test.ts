@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Etcd, freePorts } from "../support/etcd.ts";
 import { pause } from "../support/pause.ts";
-import { connect, empusa, program, shell } from "../support/program.ts";
+import { connect, empusa, inherited, program, shell } from "../support/program.ts";
 import { done, named, root } from "../support/refresher.ts";
 
 Deno.test("what cannot be logged changes nothing", async () => {
@@ -68,12 +68,13 @@ Deno.test("a reader that goes away is no failure", async () => {
 
 Deno.test("colour is for terminals without NO_COLOR", async () => {
   await using etcd = await Etcd.start();
+  const { NO_COLOR: _, ...inherits } = inherited();
   const seen = async (args: string, env: Record<string, string>): Promise<string> => {
     // script(1) runs a command on a terminal of its own.
     const { stdout } = await new Deno.Command("script", {
       args: ["-qec", `${program} ${args}`, "/dev/null"],
       clearEnv: true,
-      env: { PATH: Deno.env.get("PATH") ?? "", HOME: Deno.env.get("HOME") ?? "", ...connect(etcd), ...env },
+      env: { ...inherits, ...connect(etcd), ...env },
     }).output();
     return new TextDecoder().decode(stdout);
   };

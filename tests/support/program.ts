@@ -98,7 +98,8 @@ export function launch([command, ...args]: readonly [string, ...string[]], env: 
   };
 }
 
-function inherited(): Record<string, string> {
+/** The variables of this process that a program may have: where its packages are, and none of empusa's own. */
+export function inherited(): Record<string, string> {
   return Object.fromEntries(
     Object.entries(Deno.env.toObject()).filter(([name]) =>
       !/^(EMPUSA_|SSL_CERT_FILE$|REQUESTS_CA_BUNDLE$)/.test(name) || name === "EMPUSA_PACKAGES"

@@ -1,5 +1,5 @@
 /** The shells that empusa's completion is for, each at a terminal, with completion switched on. */
-import { program } from "./program.ts";
+import { inherited, program } from "./program.ts";
 import { projectFile } from "./project.ts";
 import { Terminal } from "./terminal.ts";
 
@@ -65,10 +65,10 @@ export class CompletingShell implements AsyncDisposable {
     const terminal = new Terminal(lines[shell], {
       cwd: `${folder}/work`,
       env: {
+        // The real program finds its packages by HOME or DENO_DIR; a shell finds nobody's settings, as it was told not to look.
+        ...inherited(),
         ...functions === "" ? {} : { FPATH: functions },
         PATH: `${folder}/bin:${Deno.env.get("PATH")}`,
-        // The real program finds its packages there; a shell finds nobody's settings, as it was told not to look.
-        HOME: Deno.env.get("HOME") ?? `${folder}/home`,
         XDG_CONFIG_HOME: `${folder}/home`,
         XDG_DATA_HOME: `${folder}/home`,
         TERM: "xterm",
