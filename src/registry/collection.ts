@@ -1,8 +1,7 @@
 /** What services and switches have in common: how their items lie in the store, and how they are read and watched. */
-import { EmpusaError, InvalidValueError } from "../errors.ts";
-import { listTogether } from "./list.ts";
+import { EmpusaError, InvalidValueError, RefusedError } from "../errors.ts";
 import { remove } from "./session/own_lease.ts";
-import { deadlineAfter, type Entry, type Revision, type Store } from "./store.ts";
+import { deadlineAfter, type Entry, type Revision, type Span, type Store } from "./store.ts";
 import { watchAll, type WatchEvent, type WatchOptions } from "./watch.ts";
 
 /** What the store knows of each item beside its value. */
@@ -14,8 +13,8 @@ export interface EntryMeta {
   /** The ID of the lease that it lives on; undefined if it stays. */
   readonly lease: string | undefined;
   /** The store's revisions in which it was created, and last changed. */
-  readonly createRevision: number;
-  readonly modifyRevision: number;
+  readonly createRevision: Revision;
+  readonly modifyRevision: Revision;
 }
 
 /** A key that holds no item, and the rule that it breaks: it completes "must …". */
@@ -28,19 +27,43 @@ export interface InvalidEntry {
 export interface Codec<T extends EntryMeta> {
   /** What the keys of all items begin with; what follows is the ID. */
   readonly base: string;
-  /** What the keys of the selection begin with, all of them; and, if it has several parts, those of each. */
-  readonly prefix: string;
-  readonly prefixes: readonly string[];
+  /** Where the keys of the selection are. */
+  readonly spans: readonly Span[];
+  /** One span that holds them all. */
+  readonly watched: Span;
+  /** All keys that an item may have, the one that makes it first. */
+  readonly keysOf: (id: string) => readonly string[];
   readonly idOf: (item: T) => string;
-  /** What may change of an item, and what people call that. */
-  readonly valueOf: (item: T) => string;
+  /** What people call the value of an item. */
   readonly valueName: string;
+  /** Whether two items with the same ID, lease and revisions are the same. */
+  readonly isSame: (a: T, b: T) => boolean;
   readonly compare: (a: T, b: T) => number;
+  readonly collector: () => Collector<T>;
+  /** What to do with if etcd denies this user to read all of it. */
+  readonly without: Codec<T> | undefined;
+}
+
+/** Puts the items of a selection together, from entries that come in any order. */
+export interface Collector<T> {
   /**
-   * Reads an item, or returns undefined if the selection leaves it out.
-   * @throws {InvalidValueError} if it cannot be understood
+   * Takes in what a key holds now. Returns the ID of its item, if the selection may hold it.
+   * @throws {InvalidValueError} if it cannot be understood; the key counts as deleted then
    */
-  readonly read: (entry: Entry) => T | undefined;
+  put(entry: Entry): Touched | undefined;
+  /** Takes in that a key is gone. */
+  delete(key: Uint8Array): Touched | undefined;
+  get(id: string): T | undefined;
+  /** In no particular order. */
+  items(): T[];
+  /** Keys that belong to no item. */
+  leftovers(): InvalidEntry[];
+}
+
+/** The item that a key belongs to, and whether the key is what makes it. */
+export interface Touched {
+  readonly id: string;
+  readonly isMain: boolean;
 }
 
 /** The items of a selection, sorted, all as they were at one revision; and the keys among them that hold none. */
@@ -48,6 +71,8 @@ export interface Listing<T> {
   readonly items: readonly T[];
   readonly invalid: readonly InvalidEntry[];
   readonly revision: Revision;
+  /** Why a part of what belongs to the items could not be read, if that is so. */
+  readonly withheld: RefusedError | undefined;
 }
 
 /** Every method throws what `Store` throws. */
@@ -71,24 +96,31 @@ export class Collection<T extends EntryMeta, Selection> {
 
   async list(selection?: Selection): Promise<Listing<T>> {
     const codec = this.#codecOf(selection);
-    const { entries, revision } = await listTogether(this.store, codec.prefixes, deadlineAfter(this.timeout));
+    const { found: { entries, revision }, withheld } = await unlessDenied(
+      codec,
+      ({ spans }) => this.store.list(spans, deadlineAfter(this.timeout)),
+    );
     const { items, invalid } = readAll(entries, codec);
-    return { items: items.sort(codec.compare), invalid, revision };
+    return { items: items.sort(codec.compare), invalid, revision, withheld };
   }
 
   /**
    * The item with that ID, or undefined if there is none.
    * @throws {EmpusaError} if its key holds no item
    */
-  async get(id: string): Promise<T | undefined> {
-    const entry = await this.store.get(this.key(id), deadlineAfter(this.timeout));
-    if (entry === undefined) return undefined;
-    const codec = this.#codecOf();
-    const { items: [found], invalid: [invalid] } = readAll([entry], codec);
-    if (invalid !== undefined) {
-      throw new EmpusaError(`cannot read ${id}: its ${codec.valueName} must ${invalid.rule}`);
+  async get(id: string, selection?: Selection): Promise<T | undefined> {
+    const codec = this.#codecOf(selection);
+    const { found } = await unlessDenied(
+      codec,
+      ({ keysOf }) => this.store.read(keysOf(id), deadlineAfter(this.timeout)),
+    );
+    const { items: [item], invalid } = readAll([...found.values()], codec);
+    const key = this.key(id);
+    const broken = invalid.find((entry) => entry.key === key);
+    if (broken !== undefined) {
+      throw new EmpusaError(`cannot read ${id}: its ${codec.valueName} must ${broken.rule}`);
     }
-    return found;
+    return item;
   }
 
   /** Removes an item. False if there is none. */
@@ -133,20 +165,78 @@ export function decode(bytes: Uint8Array): string {
 /** Separates the items among some entries from what is none. */
 export function readAll<T extends EntryMeta>(
   entries: readonly Entry[],
-  { read }: Pick<Codec<T>, "read">,
+  { collector }: Pick<Codec<T>, "collector">,
 ): { items: T[]; invalid: InvalidEntry[] } {
-  const items: T[] = [];
+  const collected = collector();
   const invalid: InvalidEntry[] = [];
   for (const entry of entries) {
     try {
-      const item = read(entry);
-      if (item !== undefined) items.push(item);
+      collected.put(entry);
     } catch (error) {
       if (!(error instanceof InvalidValueError)) throw error;
       invalid.push({ key: new TextDecoder().decode(entry.key), rule: error.message });
     }
   }
-  return { items, invalid };
+  return { items: collected.items(), invalid: [...invalid, ...collected.leftovers()] };
+}
+
+/**
+ * Reads what belongs to items; if etcd denies that, then what this user may read of it.
+ * @returns why something was withheld
+ */
+export async function unlessDenied<T extends EntryMeta, R>(
+  codec: Codec<T>,
+  read: (codec: Codec<T>) => Promise<R>,
+): Promise<{ readonly found: R; readonly withheld: RefusedError | undefined }> {
+  try {
+    return { found: await read(codec), withheld: undefined };
+  } catch (error) {
+    if (!isDenied(error) || codec.without === undefined) throw error;
+    return { found: await read(codec.without), withheld: error };
+  }
+}
+
+/** Whether etcd knows the user and denies the permission. */
+export function isDenied(error: unknown): error is RefusedError {
+  return error instanceof RefusedError && error.advice.length === 0;
+}
+
+/** Items that have one key each. */
+export class SimpleCollector<T extends EntryMeta> implements Collector<T> {
+  readonly #items = new Map<string, T>();
+  readonly #base: string;
+  readonly #read: (entry: Entry) => T | undefined;
+
+  /** @param read returns undefined for what the selection leaves out, and throws an `InvalidValueError` for what is no item */
+  constructor(base: string, read: (entry: Entry) => T | undefined) {
+    this.#base = base;
+    this.#read = read;
+  }
+
+  put(entry: Entry): Touched {
+    const touched = this.delete(entry.key);
+    const item = this.#read(entry);
+    if (item !== undefined) this.#items.set(touched.id, item);
+    return touched;
+  }
+
+  delete(key: Uint8Array): Touched {
+    const id = new TextDecoder().decode(key).slice(this.#base.length);
+    this.#items.delete(id);
+    return { id, isMain: true };
+  }
+
+  get(id: string): T | undefined {
+    return this.#items.get(id);
+  }
+
+  items(): T[] {
+    return [...this.#items.values()];
+  }
+
+  leftovers(): InvalidEntry[] {
+    return [];
+  }
 }
 
 /** Orders texts by code units: the same order on every machine. */

@@ -1,18 +1,27 @@
 /** Instances of services, and how they are stored: `{tree root}/service/{type}/{name}` = location. */
 import { InvalidValueError } from "../errors.ts";
-import { type Codec, compareText, decode, type EntryMeta } from "./collection.ts";
+import { compareText, decode, type EntryMeta } from "./collection.ts";
+import { type Metadata, noMetadata, type Out } from "./metadata.ts";
 import type { Pattern } from "./pattern.ts";
-import type { Entry } from "./store.ts";
+import type { Entry, Revision } from "./store.ts";
+import { isPlainText } from "./text.ts";
 
 /** One instance of a service, which can be reached at `location`. */
 export interface Instance {
   readonly type: string;
   readonly name: string;
   readonly location: string;
+  /** Undefined if it says nothing of itself. */
+  readonly metadata?: Metadata | undefined;
 }
 
 /** An instance as the registry knows it. */
-export type RegisteredInstance = Instance & EntryMeta;
+export type RegisteredInstance = Instance & EntryMeta & {
+  /** Why it is out of use; undefined if it is to be used. */
+  readonly out?: Out | undefined;
+  /** The store's revision in which its metadata last changed. */
+  readonly metadataRevision?: Revision;
+};
 
 /** Selects instances. */
 export interface Selection {
@@ -20,25 +29,34 @@ export interface Selection {
   readonly types: readonly string[];
   /** Whose names it matches; undefined for all. */
   readonly name?: Pattern | undefined;
+  /** Which have all of these tags and pairs. */
+  readonly tags?: readonly string[];
+  readonly meta?: Readonly<Record<string, string>>;
+  /** Those that are out of use, too. */
+  readonly all?: boolean;
 }
 
-export function isSelected({ type, name }: Instance, selection: Selection): boolean {
+/** Whether a selection takes an instance in, by its type and name. */
+export function isNamed({ type, name }: Pick<Instance, "type" | "name">, selection: Selection): boolean {
   const { types, name: pattern } = selection;
   return (types.length === 0 || types.includes(type)) && (pattern === undefined || pattern.test(name));
 }
 
-const encoder = new TextEncoder();
+/** Whether a selection takes an instance in, by all that it selects by. */
+export function isSelected(instance: Instance, selection: Selection): boolean {
+  const { metadata = noMetadata } = instance;
+  const { tags = [], meta = {} } = selection;
+  return isNamed(instance, selection) && tags.every((tag) => metadata.tags.includes(tag)) &&
+    Object.entries(meta).every(([key, value]) =>
+      Object.hasOwn(metadata.meta, key) && metadata.meta[key] === value
+    );
+}
 
-/**
- * What is not for a line of text: C0, DEL, C1, the line separators; and U+FFFD, which stands where the command
- * line or the environment held bytes that are not UTF-8.
- */
-// deno-lint-ignore no-control-regex -- control characters are what it is for
-const control = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\ufffd]/;
+const encoder = new TextEncoder();
 
 /** Whether it is one line that is not blank. Anybody may have written something else. */
 export function isLocation(text: string): boolean {
-  return text.trim() !== "" && !control.test(text) && text.isWellFormed() &&
+  return text.trim() !== "" && isPlainText(text) &&
     encoder.encode(text).length <= maxLocationBytes;
 }
 
@@ -57,8 +75,7 @@ export function isNameSized(name: string): boolean {
  */
 export function parseName(text: string): string {
   if (
-    !isNameSized(text) || text !== text.trim() || text.includes("/") || control.test(text) ||
-    !text.isWellFormed()
+    !isNameSized(text) || text !== text.trim() || text.includes("/") || !isPlainText(text)
   ) {
     throw new InvalidValueError(
       `be 1 to ${maxNameBytes} bytes of UTF-8 without "/", control characters, or blanks at the ends`,
@@ -88,30 +105,52 @@ export function parseLocation(text: string): string {
 export function parseTreeRoot(text: string): string {
   const path = text.replace(/^\/+|\/+$/g, "");
   const segments = path === "" ? [] : path.split("/");
-  if (segments.some((segment) => segment === "" || segment !== segment.trim()) || control.test(path)) {
+  if (segments.some((segment) => segment === "" || segment !== segment.trim()) || !isPlainText(path)) {
     throw new InvalidValueError(
       "be a path such as /prod, without empty parts, blanks at the ends of parts, or control characters",
     );
   }
   // Below /o the service "switch/a" is /o/service/switch/a, and so would be the switch "a" below /o/service; and the
   // switch "x/service/web/b" is what would be the service "web/b" below /o/switch/x.
-  if (segments.at(-1) === "service" || segments.includes("switch")) {
+  // Below /o/service-maintenance the switch "a" is what would take the service "switch/a" below /o out of use.
+  if (
+    ["service", "service-meta", "service-maintenance"].includes(segments.at(-1) ?? "") ||
+    segments.includes("switch")
+  ) {
     throw new InvalidValueError(
-      'be a path without "service" as its last part and without any part "switch", as the tree root above would take ' +
+      'be a path without "service", "service-meta" or "service-maintenance" as its last part and without any part "switch", as the tree root above would take ' +
         "what is stored there for its own",
     );
   }
   return segments.map((segment) => `/${segment}`).join("");
 }
 
+/** The kinds of keys that an instance may have. They are next to each other in etcd's order, so one watch sees them all. */
+const kinds = { raw: "service", metadata: "service-meta", maintenance: "service-maintenance" } as const;
+
 /** The key under which an instance is stored. */
 export function instanceKey(treeRoot: string, type: string, name: string): string {
   return `${instancePrefix(treeRoot, type)}${name}`;
 }
 
+/** The key of its metadata. */
+export function metadataKey(treeRoot: string, type: string, name: string): string {
+  return `${prefixOf(treeRoot, "metadata", type)}${name}`;
+}
+
+/** The key whose presence takes an instance out of use; without a name, all instances of the type: no name is empty. */
+export function maintenanceKey(treeRoot: string, type: string, name = ""): string {
+  return `${prefixOf(treeRoot, "maintenance", type)}${name}`;
+}
+
 /** What the keys of all instances, or of all of one type, begin with. */
 export function instancePrefix(treeRoot: string, type?: string): string {
-  return type === undefined ? `${treeRoot}/service/` : `${treeRoot}/service/${type}/`;
+  return prefixOf(treeRoot, "raw", type);
+}
+
+/** What the keys of one kind begin with, of all types or of one. */
+export function prefixOf(treeRoot: string, kind: keyof typeof kinds, type?: string): string {
+  return `${treeRoot}/${kinds[kind]}/${type === undefined ? "" : `${type}/`}`;
 }
 
 /**
@@ -132,28 +171,6 @@ export function readInstance(treeRoot: string, key: Uint8Array, value: Uint8Arra
 export function registeredInstance(treeRoot: string, entry: Entry): RegisteredInstance {
   const { key, value, lease, createRevision, modifyRevision } = entry;
   return { ...readInstance(treeRoot, key, value), lease, createRevision, modifyRevision };
-}
-
-/** How the instances of a selection lie in the store; all of them without one. */
-export function instancesOf(
-  treeRoot: string,
-  selection: Selection = { types: [] },
-): Codec<RegisteredInstance> {
-  const types = [...new Set(selection.types)];
-  const base = instancePrefix(treeRoot);
-  return {
-    base,
-    prefix: instancePrefix(treeRoot, types.length === 1 ? types[0] : undefined),
-    prefixes: types.length === 0 ? [base] : types.map((type) => instancePrefix(treeRoot, type)),
-    idOf: instanceId,
-    valueOf: ({ location }) => location,
-    valueName: "location",
-    compare: compareInstances,
-    read: (entry) => {
-      const instance = registeredInstance(treeRoot, entry);
-      return isSelected(instance, selection) ? instance : undefined;
-    },
-  };
 }
 
 /** The identity of an instance. */

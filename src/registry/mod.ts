@@ -6,7 +6,9 @@ import type { Endpoint } from "./endpoint.ts";
 import type { Access, AccessSource } from "./etcd/credentials.ts";
 import type { OldEntry } from "./etcd/v2.ts";
 import { type EntryMeta, readAll } from "./collection.ts";
-import { instancePrefix, instancesOf } from "./instance.ts";
+import { instancePrefix } from "./instance.ts";
+import { instancesOf } from "./instances.ts";
+import { below } from "./span.ts";
 import { Services } from "./services.ts";
 import { Switches } from "./switches.ts";
 import { deadlineAfter, type EndpointStatus, type Store } from "./store.ts";
@@ -170,7 +172,7 @@ export class Registry implements Disposable {
     const deadline = deadlineAfter(this.#timeout);
     const prefix = instancePrefix(this.#treeRoot);
     const asked = Promise.all([
-      settled(this.#store.list(prefix, deadline)),
+      settled(this.#store.list([below(prefix)], deadline)),
       settled(this.#store.mayWrite(prefix, deadline)),
     ]);
     const began = performance.now();

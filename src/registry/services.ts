@@ -1,6 +1,7 @@
 /** Services and the locations of their instances. `{tree root}/service/{type}/{name}` = location. */
 import { Collection, type CollectionPlace } from "./collection.ts";
-import { type Instance, instancesOf, type RegisteredInstance, type Selection } from "./instance.ts";
+import type { Instance, RegisteredInstance, Selection } from "./instance.ts";
+import { instancesOf } from "./instances.ts";
 import { instanceNames, serviceTypes } from "./names.ts";
 import { type RegisterOptions, Session } from "./session/session.ts";
 import { deadlineAfter } from "./store.ts";

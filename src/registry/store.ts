@@ -24,12 +24,46 @@ export interface Snapshot {
 }
 
 /** A key to write, with its value and its lease. */
-export interface PutRequest {
+export interface Put {
   readonly key: string;
   readonly value: string;
   readonly lease: LeaseId | undefined;
+}
+
+/** A key to claim, and what happens to others in the same transaction. */
+export interface PutRequest extends Put {
   /** Writes the key even if it already holds this value, so that watchers see a change. */
   readonly rewrite?: boolean;
+  /** Keys that belong to this one: they are written on the same lease, or deleted if they have no value. */
+  readonly beside?: readonly { readonly key: string; readonly value: string | undefined }[];
+  /** Keys that must not exist. */
+  readonly unless?: readonly string[];
+}
+
+/** A change of several keys, which happens as a whole, and only if each key is as it was when it was read. */
+export interface Transaction {
+  /** The revision in which each key was last written; 0 if it must not exist. */
+  readonly expected: ReadonlyMap<string, Revision>;
+  readonly puts: readonly Put[];
+  readonly deletes: readonly string[];
+}
+
+/** What became of a transaction. */
+export type Commit =
+  | { readonly succeeded: true }
+  /** A key is not as expected. */
+  | {
+    readonly succeeded: false;
+    /** The entries of those keys that exist, all at one revision. */
+    readonly found: ReadonlyMap<string, Entry>;
+    /** The answer of an earlier attempt was lost, so what was found may be its effect. */
+    readonly mayHaveSucceeded: boolean;
+  };
+
+/** The keys from `first` up to, but not including, `end`. */
+export interface Span {
+  readonly first: string;
+  readonly end: string;
 }
 
 /** The ID of a lease, in decimal. IDs exceed 2^53, so they are never numbers. */
@@ -76,7 +110,9 @@ export type Claim =
   /** The key already had this value and lease, so nothing was written. */
   | { readonly outcome: "held" }
   /** Another holder has the key. */
-  | { readonly outcome: "taken"; readonly holder: Entry };
+  | { readonly outcome: "taken"; readonly holder: Entry }
+  /** One of the keys exists that must not; nothing was written. */
+  | { readonly outcome: "barred"; readonly by: Entry };
 
 /** The time of a lease, in seconds. */
 export interface LeaseTime {
@@ -94,9 +130,9 @@ export interface Change {
   readonly entry: Entry | undefined;
 }
 
-/** What a watch covers: some keys, or all keys that begin with a prefix. */
+/** What a watch covers: some keys, or all keys of a span. */
 export type Watched = { readonly keys: readonly string[] } | {
-  readonly prefix: string;
+  readonly span: Span;
   /** The first revision to report. If undefined, the watch begins now. */
   readonly from: Revision | undefined;
 };
@@ -132,17 +168,25 @@ export interface Store {
   /** Whether there are several endpoints, so that one of them may lag behind the others. */
   readonly isReplicated: boolean;
   /**
-   * All entries whose key begins with `prefix`, at `revision` or at the newest one.
+   * All entries of some spans, in their order, all at `revision` or at the newest one.
    * @throws {RevisionGone} if the store does not have the revision
    */
-  list(prefix: string, deadline: Deadline, revision?: Revision): Promise<Snapshot>;
+  list(spans: readonly Span[], deadline: Deadline, revision?: Revision): Promise<Snapshot>;
   /** At most `most` keys that begin with `prefix`, in order, the first one not before `from`. */
   keys(prefix: string, from: Uint8Array, most: number, deadline: Deadline): Promise<Uint8Array[]>;
   /** One entry, or undefined if the key does not exist. */
   get(key: string, deadline: Deadline): Promise<Entry | undefined>;
+  /** The entries of those keys that exist, all at one revision. */
+  read(keys: readonly string[], deadline: Deadline): Promise<ReadonlyMap<string, Entry>>;
   /**
-   * Writes the key, on the lease if there is one, if the key is free or `takes` returns true for its holder. However late
-   * an attempt is executed, it overwrites no other holder.
+   * Changes several keys, if each is as expected.
+   * @throws {LeaseEnded} if the lease of a put does not exist
+   */
+  commit(transaction: Transaction, deadline: Deadline): Promise<Commit>;
+  /**
+   * Writes the key, on the lease if there is one, if the key is free or `takes` returns true for its holder; and what is
+   * beside it. If only keys beside it exist, on another lease, they tell the holder. However late an attempt is executed,
+   * it overwrites no other holder.
    * @throws {LeaseEnded} if the lease does not exist
    */
   claim(request: PutRequest, takes: (holder: Entry) => boolean, deadline: Deadline): Promise<Claim>;
@@ -152,7 +196,7 @@ export interface Store {
    * @throws {LeaseEnded} if the lease does not exist
    * @throws {UnreachableError} also if it is unknown whether the key was written
    */
-  replace(request: PutRequest, before: Revision, deadline: Deadline): Promise<boolean>;
+  replace(put: Put, before: Revision, deadline: Deadline): Promise<boolean>;
   /** Deletes the key if it is on the lease. */
   release(key: string, lease: LeaseId, deadline: Deadline): Promise<void>;
   /** Deletes the key. Returns false if it did not exist, and no earlier attempt can have deleted it. */

@@ -11,8 +11,10 @@ import {
   compareText,
   decode,
   type EntryMeta,
+  SimpleCollector,
 } from "./collection.ts";
 import { namesBelow } from "./names.ts";
+import { below, only } from "./span.ts";
 import { type Deadline, deadlineAfter, type Entry, type LeaseId, type PutRequest } from "./store.ts";
 import { cleanupTimeout, leaseIdFor, retire } from "./session/own_lease.ts";
 
@@ -69,26 +71,27 @@ export interface SwitchSelection {
 }
 
 /** How the switches of a selection lie in the store; all of them without one. */
-function switchesOf(treeRoot: string, { only, matching }: SwitchSelection = {}): Codec<Switch> {
+function switchesOf(treeRoot: string, { only: name, matching }: SwitchSelection = {}): Codec<Switch> {
   const base = switchPrefix(treeRoot);
-  const prefix = `${base}${only ?? ""}`;
+  const span = name === undefined ? below(base) : only(`${base}${name}`);
+  const read = ({ key, value, lease, createRevision, modifyRevision }: Entry): Switch | undefined => {
+    const name = decode(key).slice(base.length);
+    if (name.split("/").includes("")) throw new InvalidValueError(`be ${base}NAME`);
+    if (!isNameSized(name)) throw new InvalidValueError(`have a name of at most ${maxNameBytes} bytes`);
+    if (matching?.test(name) === false) return undefined;
+    return { name, value: decode(value), lease, createRevision, modifyRevision };
+  };
   return {
     base,
-    prefix,
-    prefixes: [prefix],
+    spans: [span],
+    watched: span,
+    keysOf: (id) => [`${base}${id}`],
     idOf: switchName,
-    valueOf: ({ value }) => value,
     valueName: "value",
+    isSame: (a, b) => a.value === b.value,
     compare: (a, b) => compareText(a.name, b.name),
-    read: ({ key, value, lease, createRevision, modifyRevision }) => {
-      // The keys of others begin with the same letters, and what they hold does not matter.
-      if (only !== undefined && new TextDecoder().decode(key) !== prefix) return undefined;
-      const name = decode(key).slice(base.length);
-      if (name.split("/").includes("")) throw new InvalidValueError(`be ${base}NAME`);
-      if (!isNameSized(name)) throw new InvalidValueError(`have a name of at most ${maxNameBytes} bytes`);
-      if (matching?.test(name) === false) return undefined;
-      return { name, value: decode(value), lease, createRevision, modifyRevision };
-    },
+    collector: () => new SimpleCollector(base, read),
+    without: undefined,
   };
 }
 

@@ -3,9 +3,9 @@ import { EmpusaError, RefusedError } from "../errors.ts";
 import { backOff, delay, longestPause } from "../system/delay.ts";
 import type { Codec, EntryMeta } from "./collection.ts";
 import { Outage, type OutageEvent } from "./outage.ts";
-import { type Change, type Deadline, deadlineAfter, type Revision, type Store, type Watch } from "./store.ts";
-import { Feed } from "./watch_feed.ts";
-import { Reader } from "./watch_reader.ts";
+import { type Deadline, deadlineAfter, type Revision, type Store, type Watch } from "./store.ts";
+import { type ChangeSet, Feed } from "./watch_feed.ts";
+import { Reader, type State } from "./watch_reader.ts";
 import { View } from "./watch_view.ts";
 
 /** An event of a watch. Revisions grow, unless the store has lost its data. */
@@ -36,6 +36,8 @@ export interface WatchOptions {
   readonly onOutage: (event: OutageEvent) => void;
   /** A key holds nothing of the kind. Likewise. */
   readonly onInvalid: (key: string, rule: string) => void;
+  /** Etcd denies this user to read a part of what belongs to the items, so they come without it. Likewise. */
+  readonly onWithheld?: (error: RefusedError) => void;
 }
 
 /** A connection that says nothing is given up after this time, in milliseconds. */
@@ -70,6 +72,10 @@ export async function* watchAll<T extends EntryMeta>(
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof EmpusaError)) throw error;
+      if (!follower.hasBegun && error instanceof RefusedError && codec.without !== undefined) {
+        options.onWithheld?.(error);
+        return yield* watchAll(store, codec.without, options);
+      }
       if (!follower.hasBegun) {
         throw error instanceof RefusedError ? await reader.whyRefused(error, deadline) : error;
       }
@@ -117,7 +123,7 @@ class Follower<T extends EntryMeta> {
       // Start the watch before the read, so that no change falls in between. If the store loses or exchanges its data
       // meanwhile, this watch ends.
       watch = await this.#store.watch(
-        { prefix: this.#codec.prefix, from: this.#shown === undefined ? undefined : this.#shown + 1 },
+        { span: this.#codec.watched, from: this.#shown === undefined ? undefined : this.#shown + 1 },
         (changes) => feed.push(changes),
         deadline,
         silence,
@@ -143,7 +149,7 @@ class Follower<T extends EntryMeta> {
 
   /** Reports a state that was read: all of it at first, later the difference. */
   *#catchUp(
-    { items, revision }: { readonly items: readonly T[]; readonly revision: Revision },
+    { items, revision }: Pick<State<T>, "items" | "revision">,
   ): Generator<WatchEvent<T>, void, void> {
     const event = this.hasBegun
       ? this.#reader.difference(this.#view, items, revision)
@@ -156,16 +162,18 @@ class Follower<T extends EntryMeta> {
   }
 
   async *#apply(
-    changes: Iterable<Change> | AsyncIterable<Change>,
+    changes: Iterable<ChangeSet> | AsyncIterable<ChangeSet>,
   ): AsyncGenerator<WatchEvent<T>, void, void> {
     const old = this.#shown ?? 0;
     for await (const change of changes) {
-      if (change.revision <= old) continue;
-      const event = this.#reader.event(change, this.#view);
-      this.#shown = change.revision;
-      if (event === undefined) continue;
-      this.#view.apply(event);
-      yield event;
+      const [{ revision }] = change;
+      if (revision <= old) continue;
+      const events = this.#reader.events(change, this.#view);
+      this.#shown = revision;
+      for (const event of events) {
+        this.#view.apply(event);
+        yield event;
+      }
     }
   }
 }

@@ -4,6 +4,9 @@ import type { Change } from "./store.ts";
 /** How many changes are kept for a slow consumer. The store sends the ones beyond that again later. */
 const maxBacklog = 10_000;
 
+/** All changes of one revision. */
+export type ChangeSet = readonly [Change, ...Change[]];
+
 /** Changes on their way from a stream to a consumer. */
 export class Feed {
   readonly #changes: Change[] = [];
@@ -25,11 +28,14 @@ export class Feed {
     this.#news.resolve();
   }
 
-  /** All changes in order, until there are no more to come. `onFull` is called where some were dropped. */
-  async *take(onFull: () => void): AsyncGenerator<Change, void, void> {
+  /**
+   * All changes in order, those of one revision together, until there are no more to come. `onFull` is called where some
+   * were dropped. The store pushes a revision as a whole.
+   */
+  async *take(onFull: () => void): AsyncGenerator<ChangeSet, void, void> {
     for (;;) {
       const changes = this.#changes.splice(0);
-      yield* changes;
+      yield* byRevision(changes);
       if (changes.length > 0) continue;
       if (this.#full) onFull();
       if (this.hasEnded || this.#full) return;
@@ -37,4 +43,17 @@ export class Feed {
       this.#news = Promise.withResolvers();
     }
   }
+}
+
+function* byRevision(changes: readonly Change[]): Generator<ChangeSet, void, void> {
+  let set: [Change, ...Change[]] | undefined;
+  for (const change of changes) {
+    if (set !== undefined && set[0].revision === change.revision) {
+      set.push(change);
+      continue;
+    }
+    if (set !== undefined) yield set;
+    set = [change];
+  }
+  if (set !== undefined) yield set;
 }

@@ -1,19 +1,29 @@
 /** Reads the items of a watch from the store, and from its changes. */
 import { InvalidValueError, RefusedError } from "../errors.ts";
-import type { Codec, EntryMeta } from "./collection.ts";
+import type { Codec, Collector, EntryMeta } from "./collection.ts";
 import { type Change, type Deadline, type Entry, type Revision, RevisionGone, type Store } from "./store.ts";
 import type { WatchEvent } from "./watch.ts";
 import type { View } from "./watch_view.ts";
+
+/** What the store holds of a selection. */
+export interface State<T> {
+  readonly collected: Collector<T>;
+  readonly items: readonly T[];
+  readonly revision: Revision;
+}
 
 export class Reader<T extends EntryMeta> {
   readonly #store: Store;
   readonly #codec: Codec<T>;
   readonly #onInvalid: (key: string, rule: string) => void;
+  /** What the store holds, as far as it was read. */
+  #collected: Collector<T>;
 
   constructor(store: Store, codec: Codec<T>, onInvalid: (key: string, rule: string) => void) {
     this.#store = store;
     this.#codec = codec;
     this.#onInvalid = onInvalid;
+    this.#collected = codec.collector();
   }
 
   /** The reason as the store gives it for a read: for a watch it does not give all of it. */
@@ -26,12 +36,19 @@ export class Reader<T extends EntryMeta> {
     }
   }
 
-  async read(
-    deadline: Deadline,
-    at?: Revision,
-  ): Promise<{ readonly items: T[]; readonly revision: Revision }> {
-    const { entries, revision } = await this.#store.list(this.#codec.prefix, deadline, at);
-    return { items: entries.flatMap((entry) => this.#item(entry) ?? []), revision };
+  /** Reads all, from where `events` goes on. */
+  async read(deadline: Deadline): Promise<State<T>> {
+    const state = await this.#read(deadline);
+    for (const { key, rule } of state.collected.leftovers()) this.#onInvalid(key, rule);
+    this.#collected = state.collected;
+    return state;
+  }
+
+  async #read(deadline: Deadline, at?: Revision): Promise<State<T>> {
+    const { entries, revision } = await this.#store.list(this.#codec.spans, deadline, at);
+    const collected = this.#codec.collector();
+    for (const entry of entries) this.#take(entry, collected);
+    return { collected, items: collected.items(), revision };
   }
 
   /**
@@ -40,7 +57,7 @@ export class Reader<T extends EntryMeta> {
    */
   async isHistory(view: View<T>, revision: Revision, deadline: Deadline): Promise<boolean> {
     try {
-      const { items } = await this.read(deadline, revision);
+      const { items } = await this.#read(deadline, revision);
       return items.length === view.size && items.every((item) => this.#isKnown(item, view));
     } catch (error) {
       if (error instanceof RevisionGone) return false;
@@ -48,13 +65,25 @@ export class Reader<T extends EntryMeta> {
     }
   }
 
-  /** The event of a change for the owner of the view, or undefined if it changes nothing there. */
-  event({ key, revision, entry }: Change, view: View<T>): WatchEvent<T> | undefined {
-    const put = entry && this.#item(entry);
-    if (put !== undefined) return { kind: "put", revision, item: put };
-    // What is nothing of the kind any longer is as good as deleted.
-    const item = view.get(idAt(key, this.#codec));
-    return item && { kind: "delete", revision, item };
+  /** The events of all changes of one revision, for the owner of the view. */
+  events(changes: readonly Change[], view: View<T>): WatchEvent<T>[] {
+    // The key that makes an item was written: it is put, even if it is as it was.
+    const touched = new Map<string, boolean>();
+    for (const { key, entry } of changes) {
+      const found = entry === undefined ? this.#collected.delete(key) : this.#take(entry, this.#collected);
+      if (found !== undefined) touched.set(found.id, touched.get(found.id) === true || found.isMain);
+    }
+    const revision = changes[0]?.revision ?? 0;
+    const events: WatchEvent<T>[] = [];
+    for (const [id, isPut] of touched) {
+      const [before, item] = [view.get(id), this.#collected.get(id)];
+      if (item === undefined) {
+        if (before !== undefined) events.push({ kind: "delete", revision, item: before });
+      } else if (isPut || before === undefined || !this.#codec.isSame(item, before)) {
+        events.push({ kind: "put", revision, item });
+      }
+    }
+    return events;
   }
 
   /** The event that turns the view into `items`, or undefined if the view holds them already. */
@@ -68,24 +97,20 @@ export class Reader<T extends EntryMeta> {
 
   /** Whether the view holds just that. An etcd that started without its data may reach the same revisions again. */
   #isKnown(item: T, view: View<T>): boolean {
-    const { idOf, valueOf } = this.#codec;
+    const { idOf, isSame } = this.#codec;
     const known = view.get(idOf(item));
     return known !== undefined && known.modifyRevision === item.modifyRevision &&
-      known.createRevision === item.createRevision && known.lease === item.lease &&
-      valueOf(known) === valueOf(item);
+      known.createRevision === item.createRevision && known.lease === item.lease && isSame(known, item);
   }
 
-  #item(entry: Entry): T | undefined {
+  /** Has what is no item reported: it is as good as deleted. */
+  #take(entry: Entry, collected: Collector<T>): ReturnType<Collector<T>["put"]> {
     try {
-      return this.#codec.read(entry);
+      return collected.put(entry);
     } catch (error) {
       if (!(error instanceof InvalidValueError)) throw error;
       this.#onInvalid(new TextDecoder().decode(entry.key), error.message);
+      return collected.delete(entry.key);
     }
   }
-}
-
-/** The ID of the item that a key is for. What is no UTF-8 is no item's. */
-function idAt(key: Uint8Array, { base }: Pick<Codec<EntryMeta>, "base">): string {
-  return new TextDecoder().decode(key).slice(base.length);
 }

@@ -147,9 +147,9 @@ Deno.test("wait exits with 7 when the time is over, and with 3 where there is no
   const nobody = { EMPUSA_ETCD_ENDPOINT: `127.0.0.1:${freePorts(1)[0]}`, EMPUSA_TREE_ROOT: "/foo" };
   assertEquals((await empusa(wait, nobody)).code, 3);
   // It was there, and is away when the time is over.
-  const reads = await etcd.answers("Range");
+  const reads = await etcd.answers("Txn");
   await using waiting = start([...wait.with(-1, "3"), "--count", "2"], connect(etcd));
-  await until("it has read what is there", async () => await etcd.answers("Range") > reads);
+  await until("it has read what is there", async () => await etcd.answers("Txn") > reads);
   await pause(300);
   await etcd.signal("SIGKILL");
   assertEquals((await waiting.outcome).code, 3);

@@ -1,6 +1,7 @@
 /** Messages about the internals of libraries reach no user. */
 import { assert, assertEquals } from "@std/assert";
 import { UnreachableError } from "../../src/errors.ts";
+import { below } from "../../src/registry/span.ts";
 import { EtcdStore } from "../../src/registry/etcd/store.ts";
 import { toRegistryError } from "../../src/registry/etcd/errors.ts";
 import { parseEndpoints } from "../../src/registry/endpoint.ts";
@@ -45,7 +46,7 @@ Deno.test({
     const store = new EtcdStore(parseEndpoints(cluster.endpoints, "http"));
     const limit = deadlineAfter(2000);
     const outcomes = await Promise.allSettled([
-      store.list("/foo/", limit),
+      store.list([below("/foo/")], limit),
       store.mayWrite("/foo/", limit),
       store.statuses(limit),
     ]);

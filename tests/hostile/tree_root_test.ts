@@ -1,7 +1,13 @@
 /** No tree root takes what another one stored for its own. */
 import { assertEquals, assertThrows } from "@std/assert";
 import { InvalidValueError } from "../../src/errors.ts";
-import { instanceKey, instancesOf, parseTreeRoot } from "../../src/registry/instance.ts";
+import {
+  instanceKey,
+  maintenanceKey,
+  metadataKey,
+  parseTreeRoot,
+  prefixOf,
+} from "../../src/registry/instance.ts";
 import { empusa } from "../support/in_process.ts";
 import { Etcd } from "../support/etcd.ts";
 
@@ -17,13 +23,17 @@ Deno.test("a tree root that another one would look into is refused, by option an
       "/o/switch/a/b",
     ]
   ) {
-    assertThrows(() => parseTreeRoot(root), InvalidValueError, 'without "service" as its last part');
+    assertThrows(
+      () => parseTreeRoot(root),
+      InvalidValueError,
+      'without "service", "service-meta" or "service-maintenance" as its last part',
+    );
     const options = { EMPUSA_ETCD_ENDPOINT: "127.0.0.1:1", EMPUSA_TREE_ROOT: root };
     const { code, stderr } = await empusa(["switch", "list"], options);
     assertEquals([root, code], [root, 2]);
     assertEquals(
       stderr.split("\n")[0],
-      'empusa: --tree-root (EMPUSA_TREE_ROOT) must be a path without "service" as its last part and without any part ' +
+      'empusa: --tree-root (EMPUSA_TREE_ROOT) must be a path without "service", "service-meta" or "service-maintenance" as its last part and without any part ' +
         `"switch", as the tree root above would take what is stored there for its own, not ${
           JSON.stringify(root)
         }`,
@@ -57,7 +67,7 @@ Deno.test("of tree roots inside each other each sees its own, and nothing else",
 });
 
 Deno.test("no key that one accepted tree root writes is an item of another one", () => {
-  const parts = ["service", "switch", "a"];
+  const parts = ["service", "service-meta", "service-maintenance", "switch", "a"];
   const roots = ["/"];
   for (const a of ["", ...parts]) {
     for (const b of parts) {
@@ -79,24 +89,25 @@ Deno.test("no key that one accepted tree root writes is an item of another one",
     "a/service/a/a",
     "switch/switch/a",
   ];
-  const encoder = new TextEncoder();
   for (const writer of accepted) {
     const keys = [
       ...names.map((name) => `${writer}/switch/${name}`),
-      ...parts.flatMap((type) => parts.map((name) => instanceKey(writer, type, name))),
+      ...parts.flatMap((type) =>
+        parts.flatMap((name) =>
+          [instanceKey, metadataKey, maintenanceKey].map((keyOf) => keyOf(writer, type, name))
+        )
+      ),
     ];
     for (const reader of accepted) {
       if (reader === writer) continue;
       for (const key of keys) {
         const told = `${key} of ${writer} for ${reader}`;
         assertEquals([told, key.startsWith(`${reader}/switch/`)], [told, false]);
-        const kind = instancesOf(reader, { types: [] });
-        if (!key.startsWith(kind.prefix)) continue;
-        const entry = { lease: undefined, createRevision: 1, modifyRevision: 1 };
-        assertThrows(
-          () => kind.read({ ...entry, key: encoder.encode(key), value: encoder.encode("h:1") }),
-          InvalidValueError,
-        );
+        for (const kind of ["raw", "metadata", "maintenance"] as const) {
+          const prefix = prefixOf(reader, kind);
+          if (!key.startsWith(prefix)) continue;
+          assertEquals([told, key.slice(prefix.length).split("/").length === 2], [told, false]);
+        }
       }
     }
   }

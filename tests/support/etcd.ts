@@ -30,8 +30,13 @@ interface Place {
 /** How often an etcd is started with other ports, and how often with the same ones. */
 const [maxAttempts, maxEnds] = [3, 50];
 
+/** A folder in memory, as etcd waits for the disk at each write and a busy disk takes seconds, if there is one. */
+const memory = { dir: Deno.env.get("TESTS_MEMORY_FOLDER") ?? Deno.env.get("TMPDIR") ?? "/tmp" };
+
 export class Etcd implements AsyncDisposable {
   readonly #folder: string;
+  /** What it says. */
+  readonly #log = Deno.makeTempFileSync({ prefix: "empusa-test-etcd-", suffix: ".log", ...memory });
   readonly #args: readonly string[];
   readonly #scheme: string;
   /** Plain http, whatever clients have to speak. */
@@ -96,7 +101,7 @@ export class Etcd implements AsyncDisposable {
     }));
     return await Promise.all(places.map(async (place, i) => {
       const given = i === 0 ? options.firstFolder : undefined;
-      const folder = given ?? await Deno.makeTempDir({ prefix: "empusa-test-etcd-" });
+      const folder = given ?? await Deno.makeTempDir({ prefix: "empusa-test-etcd-", ...memory });
       return new Etcd(folder, place, places, options);
     }));
   }
@@ -231,11 +236,14 @@ export class Etcd implements AsyncDisposable {
     }
     await this.#process.status;
     await Deno.remove(this.#folder, { recursive: true });
+    await Deno.remove(this.#log);
   }
 
   #spawn(): Deno.ChildProcess {
-    const command = new Deno.Command("etcd", { args: [...this.#args], stdout: "null", stderr: "null" });
-    const process = command.spawn();
+    // Deno has no way to send it to a file. What etcd says is shown if it does not answer.
+    const script = 'exec etcd "$@" >"$0" 2>&1';
+    const args = ["-c", script, this.#log, ...this.#args];
+    const process = new Deno.Command("sh", { args, stdout: "null", stderr: "null" }).spawn();
     process.status.then(() => this.#over = process);
     return process;
   }
@@ -261,7 +269,8 @@ export class Etcd implements AsyncDisposable {
       }
       await pause(20);
     }
-    throw new Error(`etcd at ${this.endpoint} does not answer, after ${ends} ends: ${last}`);
+    const said = (await Deno.readTextFile(this.#log)).trim().split("\n").slice(-5).join("\n");
+    throw new Error(`etcd at ${this.endpoint} does not answer, after ${ends} ends: ${last}\n${said}`);
   }
 }
 

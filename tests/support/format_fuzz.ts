@@ -2,7 +2,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { resultFor } from "../../src/system/escape.ts";
 import { type FormatName, formatNames, formats, type Rendering } from "../../src/formats/mod.ts";
-import { instanceKey, instancesOf, type RegisteredInstance } from "../../src/registry/instance.ts";
+import { instanceKey, type RegisteredInstance } from "../../src/registry/instance.ts";
+import { instancesOf } from "../../src/registry/instances.ts";
 import { readAll } from "../../src/registry/collection.ts";
 import { Random } from "./random.ts";
 import { haproxy, nginx, prometheus } from "./consumers.ts";

@@ -80,25 +80,52 @@ export function rangeAnswer(
   return { entries, revision, more };
 }
 
+/** The answer to a transaction. */
+type TxnAnswer = Answer & {
+  readonly succeeded?: boolean;
+  readonly responses?: readonly { readonly response_range?: Parameters<typeof rangeAnswer>[0] | null }[];
+};
+
 /**
- * Whether a transaction succeeded; if not, the entry that it read instead, if `reads` names a key.
- * @throws {AttemptFailure} if the answer does not fit the transaction
+ * Whether a transaction succeeded.
+ * @throws {AttemptFailure} if the answer does not come from etcd
  */
-export function txnAnswer(
-  answer: Answer & {
-    readonly succeeded?: boolean;
-    readonly responses?: readonly { readonly response_range?: Parameters<typeof rangeAnswer>[0] | null }[];
-  },
-  reads?: KeyRange,
-): { readonly succeeded: boolean; readonly found: Entry | undefined } {
-  const { header = null, succeeded = false, responses = [] } = answer;
+export function txnAnswer(answer: TxnAnswer): boolean {
+  revisionOf(answer);
+  return answer.succeeded ?? false;
+}
+
+/**
+ * The pages that a transaction read, one for each range.
+ * @throws {AttemptFailure} if the answer does not fit the ranges
+ */
+export function rangesAnswer(
+  { header = null, responses = [] }: TxnAnswer,
+  asked: readonly KeyRange[],
+  limit: number,
+  at: Revision = 0,
+): Page[] {
   revisionOf({ header });
-  if (succeeded || reads === undefined) return { succeeded, found: undefined };
-  const range = responses[0]?.response_range;
-  if (responses.length !== 1 || !range) throw invalidAnswer("it lacks the requested key");
-  // Inside a transaction a range may have no header of its own.
-  const { entries: [found] } = rangeAnswer({ ...range, header }, reads, 1);
-  return { succeeded, found };
+  if (responses.length !== asked.length) throw invalidAnswer("it does not hold what was requested");
+  return asked.map((range, i) => {
+    const page = responses[i]?.response_range;
+    if (!page) throw invalidAnswer("it lacks a requested key");
+    // Inside a transaction a range may have no header of its own.
+    return rangeAnswer({ ...page, header }, range, limit, at);
+  });
+}
+
+/**
+ * The entries that a transaction read, by their keys.
+ * @throws {AttemptFailure} if the answer does not fit the keys
+ */
+export function entriesAnswer(answer: TxnAnswer, keys: readonly string[]): Map<string, Entry> {
+  const pages = rangesAnswer(answer, keys.map((key) => ({ key: Buffer.from(key) })), 1);
+  const found = new Map<string, Entry>();
+  for (const [i, { entries: [entry] }] of pages.entries()) {
+    if (entry !== undefined) found.set(keys[i] as string, entry);
+  }
+  return found;
 }
 
 /** How many keys were deleted: at most one. */

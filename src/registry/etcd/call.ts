@@ -26,7 +26,7 @@ export type Rpc<T> = (client: Client, options: RpcOptions, call: Call) => Promis
 
 /** How a call to one member is made. */
 interface AskOptions {
-  readonly right?: Right | undefined;
+  readonly rights?: readonly Right[] | undefined;
   readonly repeated?: () => boolean;
   readonly progress?: Progress | undefined;
   /** Sends no token: some requests need none. */
@@ -58,18 +58,18 @@ export class Caller implements Disposable {
 
   /**
    * Sends a request to the cluster.
-   * @param right the permission that the request needs, which the message names if etcd denies it
+   * @param rights the permissions that the request needs: the message names the first one that etcd denies
    * @param isAmbiguous whether an answer may be the effect of another attempt
    */
   async call<T>(
     deadline: Deadline,
     rpc: Rpc<T>,
-    right?: Right,
+    rights?: readonly Right[],
     isAmbiguous?: (answer: T) => boolean,
   ): Promise<T> {
     const answer = await this.#failover.run(
       deadline,
-      (member, repeated, progress) => this.ask(member, deadline, rpc, { right, repeated, progress }),
+      (member, repeated, progress) => this.ask(member, deadline, rpc, { rights, repeated, progress }),
       isAmbiguous,
     );
     // Watches move to the member that answers: another member may be cut off and not know it.
@@ -88,14 +88,14 @@ export class Caller implements Disposable {
     try {
       return await this.#send(member, channel, deadline, { rpc, ...options });
     } catch (cause) {
-      const { right, renewed = false } = options;
+      const { rights = [], renewed = false } = options;
       const failure = await toRegistryError(cause, {
         endpoint: member.endpoint,
         tls,
         username: login?.username,
-        right: right?.verb === "readwrite" && isPermissionDenied(cause)
-          ? await missingRight(right, (rpc) => this.ask(member, deadline, rpc).then(() => true, () => false))
-          : right,
+        right: isPermissionDenied(cause)
+          ? await missingRight(rights, (rpc) => this.ask(member, deadline, rpc).then(() => true, () => false))
+          : undefined,
         isAbandoned: channel.isRetired,
       });
       if (failure instanceof AttemptFailure && failure.connectionLost) member.discard(channel);

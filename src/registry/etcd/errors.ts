@@ -3,6 +3,7 @@ import { EmpusaError, RefusedError } from "../../errors.ts";
 import { showEndpoint } from "../endpoint.ts";
 import { AttemptFailure } from "./attempt.ts";
 import { type AttemptContext, connectionFailure, oneLine } from "./connection_errors.ts";
+import { endOfPrefix } from "./prefix.ts";
 import type { Right } from "./rights.ts";
 
 /** The status code and the message of an etcd3 error, such as "14 UNAVAILABLE: …". */
@@ -79,13 +80,19 @@ function refusal(
   if (words.includes("permission denied")) {
     const user = username === undefined ? "an anonymous client" : `user "${username}"`;
     if (right === undefined) return new RefusedError(`${at} refused: ${user} may not do this`, { cause });
-    const { verb, key, prefix = false } = right;
-    const flag = prefix ? " --prefix=true" : "";
+    const { verb, key, end } = right;
+    const isPrefix = end !== undefined && endOfPrefix(key).equals(end);
+    const keys = end === undefined
+      ? key
+      : isPrefix
+      ? `keys below ${key}`
+      : `keys from ${key} to ${new TextDecoder().decode(end)}`;
+    const granted = isPrefix
+      ? `--prefix=true ${verb} ${key}`
+      : `${verb} ${key}${end === undefined ? "" : ` ${new TextDecoder().decode(end)}`}`;
     return new RefusedError(
-      `${at} refused: ${user} may not ${verb.replace("dw", "d or w")} ${
-        prefix ? `keys below ${key}` : key
-      }; ` +
-        `grant the permission with: etcdctl role grant-permission ROLE${flag} ${verb} ${key}`,
+      `${at} refused: ${user} may not ${verb.replace("dw", "d or w")} ${keys}; ` +
+        `grant the permission with: etcdctl role grant-permission ROLE ${granted}`,
       { cause },
     );
   }

@@ -2,10 +2,19 @@
 import { Buffer } from "node:buffer";
 import { EmpusaError } from "../../errors.ts";
 import { backOff, delay, longestPause } from "../../system/delay.ts";
-import { type Deadline, type Entry, type Revision, RevisionGone, type Snapshot } from "../store.ts";
-import { type Page, rangeAnswer } from "./answers.ts";
+import {
+  type Deadline,
+  type Entry,
+  type Revision,
+  RevisionGone,
+  type Snapshot,
+  type Span,
+} from "../store.ts";
+import { entriesAnswer, type KeyRange, type Page, rangeAnswer, rangesAnswer } from "./answers.ts";
 import type { Caller } from "./call.ts";
 import { isCausedBy } from "./errors.ts";
+import { endOfPrefix } from "./prefix.ts";
+import type { Right } from "./rights.ts";
 
 /**
  * How many keys one page holds: at first, at most and at least. If each page has a deadline, the first one is the least.
@@ -16,6 +25,9 @@ const pageSizes = { first: 1000, most: 5000, least: 100, growth: 4 };
 const pageTime = 1000;
 const roundTripsInPage = 4;
 
+/** How many spans one request reads: etcd allows 128 operations in a transaction (`--max-txn-ops`). */
+const maxTogether = 64;
+
 /** The message of grpc-js for an answer over the limit. A smaller page is read then. */
 const tooLarge = "Received message larger than max";
 
@@ -23,18 +35,18 @@ const tooLarge = "Received message larger than max";
 const maxListing = 512 * 2 ** 20;
 
 /**
- * All entries whose key begins with `prefix`, at `revision`, or at the newest revision if that is 0.
+ * All entries of some spans, in their order, at `revision`, or at the newest revision if that is 0.
  * @throws {RevisionGone} if the revision is compacted
  */
 export async function list(
   caller: Caller,
-  prefix: string,
+  spans: readonly Span[],
   deadline: Deadline,
   revision: Revision,
 ): Promise<Snapshot> {
   for (let failures = 1;; failures++) {
     try {
-      return await readPages(caller, prefix, deadline, revision);
+      return await new Listing(caller, deadline).read(spans, revision);
     } catch (error) {
       // If the revision was compacted between two pages, another one is as good, unless the caller requested this one.
       if (!(error instanceof RevisionGone) || revision !== 0) throw error;
@@ -43,70 +55,130 @@ export async function list(
   }
 }
 
-async function readPages(
-  caller: Caller,
-  prefix: string,
-  deadline: Deadline,
-  revision: Revision,
-): Promise<Snapshot> {
-  const entries: Entry[] = [];
-  const range_end = endOfPrefix(prefix);
-  let size = deadline.perPage ? pageSizes.least : pageSizes.first;
-  let most = pageSizes.most;
-  let bytes = 0;
-  for (let key = Buffer.from(prefix), at = revision;;) {
-    const startedAt = performance.now();
-    const pageDeadline = deadline.perPage ? { ...deadline, at: startedAt + deadline.timeout } : deadline;
-    const page = await readPage(caller, { key, range_end, at, size }, pageDeadline, prefix);
-    if (page === undefined) {
-      size = most = Math.ceil(size / 8);
-      continue;
+/** The part of a span that is yet to be read. */
+interface Rest {
+  readonly range: Required<KeyRange>;
+  readonly right: Right;
+  /** Where what is found goes. */
+  readonly entries: Entry[];
+}
+
+/** Reads spans page by page, all at one revision. */
+class Listing {
+  readonly #caller: Caller;
+  readonly #deadline: Deadline;
+  /** How many keys the next page holds, and any page may. */
+  #size: number;
+  #most = pageSizes.most;
+  /** How many spans one request reads. */
+  #together = maxTogether;
+  #bytes = 0;
+
+  constructor(caller: Caller, deadline: Deadline) {
+    this.#caller = caller;
+    this.#deadline = deadline;
+    this.#size = deadline.perPage ? pageSizes.least : pageSizes.first;
+  }
+
+  async read(spans: readonly Span[], revision: Revision): Promise<Snapshot> {
+    const all = spans.map(({ first, end }): Rest => {
+      const range = { key: Buffer.from(first), range_end: Buffer.from(end) };
+      return { range, right: { verb: "read", key: first, end: range.range_end }, entries: [] };
+    });
+    let at = revision;
+    for (const rests = [...all]; rests.length > 0;) {
+      const some = rests.splice(0, this.#together);
+      const pages = await this.#pages(some, at);
+      if (pages === undefined) {
+        rests.unshift(...some);
+        if (some.length > 1) this.#together = 1;
+        else this.#size = this.#most = Math.ceil(this.#size / 8);
+        continue;
+      }
+      for (const [i, { entries, more, revision: newest }] of pages.entries()) {
+        const rest = some[i] as Rest;
+        if (at === 0) at = newest;
+        this.#add(entries, rest);
+        const last = entries.at(-1);
+        if (!more || last === undefined) continue;
+        const key = Buffer.concat([last.key, Buffer.of(0)]);
+        rests.push({ ...rest, range: { ...rest.range, key } });
+      }
     }
-    const time = Math.max(pageTime, roundTripsInPage * caller.roundTrip);
-    const fitting = Math.round(size * time / (performance.now() - startedAt));
-    size = Math.min(Math.max(fitting, pageSizes.least), pageSizes.growth * size, most);
-    if (at === 0) at = page.revision;
-    for (const entry of page.entries) {
-      entries.push(entry);
-      bytes += entry.key.length + entry.value.length;
+    return {
+      entries: all.length === 1 ? all[0]?.entries ?? [] : all.flatMap(({ entries }) => entries),
+      revision: at,
+    };
+  }
+
+  #add(entries: readonly Entry[], { entries: all, right }: Rest): void {
+    for (const entry of entries) {
+      all.push(entry);
+      this.#bytes += entry.key.length + entry.value.length;
     }
-    if (bytes > maxListing) {
+    if (this.#bytes > maxListing) {
       throw new EmpusaError(
-        `cannot read the keys below ${prefix}: they hold more than ${maxListing / 2 ** 20} MiB`,
+        `cannot read the keys below ${right.key}: they hold more than ${maxListing / 2 ** 20} MiB`,
       );
     }
-    const last = page.entries.at(-1);
-    if (!page.more || last === undefined) return { entries, revision: at };
-    key = Buffer.concat([last.key, Buffer.of(0)]);
+  }
+
+  /** A page of each, or undefined if they are too large for one message. */
+  async #pages(rests: readonly Rest[], at: Revision): Promise<readonly Page[] | undefined> {
+    const startedAt = performance.now();
+    const { perPage, timeout } = this.#deadline;
+    const deadline = perPage ? { ...this.#deadline, at: startedAt + timeout } : this.#deadline;
+    const size = this.#size;
+    const ranges = rests.map(({ range }) => range);
+    const pages = await readPages(
+      this.#caller,
+      { ranges, at, size },
+      deadline,
+      rests.map(({ right }) => right),
+    );
+    if (pages !== undefined && rests.length === 1) {
+      const time = Math.max(pageTime, roundTripsInPage * this.#caller.roundTrip);
+      const fitting = Math.round(size * time / (performance.now() - startedAt));
+      this.#size = Math.min(Math.max(fitting, pageSizes.least), pageSizes.growth * size, this.#most);
+    }
+    return pages;
   }
 }
 
-/** One page, or undefined if it is too large for one message. */
-async function readPage(
+/** One page of each range, in one request; or undefined if that is too large for one message. */
+async function readPages(
   caller: Caller,
-  { key, range_end, at, size }: {
-    readonly key: Buffer;
-    readonly range_end: Buffer;
+  { ranges, at, size }: {
+    readonly ranges: readonly Required<KeyRange>[];
     readonly at: Revision;
     readonly size: number;
   },
   deadline: Deadline,
-  prefix: string,
-): Promise<Page | undefined> {
-  const range = { key, range_end };
-  const request = { ...range, revision: at, limit: size };
+  rights: readonly Right[],
+): Promise<readonly Page[] | undefined> {
+  const requests = ranges.map(({ key, range_end }) => ({
+    key: Buffer.from(key),
+    range_end: Buffer.from(range_end),
+    revision: at,
+    limit: size,
+  }));
+  const [first] = requests;
+  const [range] = ranges;
+  if (first === undefined || range === undefined) return [];
   try {
     return await caller.call(
       deadline,
-      async (client, options) => {
+      async ({ kv }, options) => {
         try {
-          return rangeAnswer(await client.kv.range(request, options), range, size, at);
+          if (requests.length === 1) return [rangeAnswer(await kv.range(first, options), range, size, at)];
+          const success = requests.map((request) => ({ request_range: request }));
+          return rangesAnswer(await kv.txn({ success }, options), ranges, size, at);
         } catch (error) {
           if (size > 1 && error instanceof Error && error.message.includes(tooLarge)) return undefined;
           throw error;
         }
       },
-      { verb: "read", key: prefix, prefix: true },
+      rights,
     );
   } catch (error) {
     throw revisionGone(error, at);
@@ -125,7 +197,7 @@ export async function keys(
   const { entries } = await caller.call(
     deadline,
     async (client, options) => rangeAnswer(await client.kv.range(request, options), range, most),
-    { verb: "read", key: prefix, prefix: true },
+    [{ verb: "read", key: prefix, end: endOfPrefix(prefix) }],
   );
   return entries.map(({ key }) => key);
 }
@@ -136,9 +208,24 @@ export async function get(caller: Caller, key: string, deadline: Deadline): Prom
   const { entries: [found] } = await caller.call(
     deadline,
     async (client, options) => rangeAnswer(await client.kv.range(range, options), range, 1),
-    { verb: "read", key },
+    [{ verb: "read", key }],
   );
   return found;
+}
+
+/** The entries of those keys that exist, all at one revision. */
+export async function read(
+  caller: Caller,
+  keys: readonly string[],
+  deadline: Deadline,
+): Promise<Map<string, Entry>> {
+  const ranges = keys.map((key) => ({ key: Buffer.from(key) }));
+  const success = ranges.map((range) => ({ request_range: range }));
+  return await caller.call(
+    deadline,
+    async (client, options) => entriesAnswer(await client.kv.txn({ success }, options), keys),
+    keys.map((key) => ({ verb: "read", key })),
+  );
 }
 
 /** The error for a read at a revision: `RevisionGone` if etcd reports that. */
@@ -146,12 +233,4 @@ function revisionGone(error: unknown, revision: Revision): unknown {
   const isGone = isCausedBy(error, "required revision has been compacted") ||
     isCausedBy(error, "required revision is a future revision");
   return isGone ? new RevisionGone(`etcd does not have revision ${revision}`, { cause: error }) : error;
-}
-
-/** The first key after all keys that begin with `prefix`, which must end in an ASCII character. */
-export function endOfPrefix(prefix: string): Buffer<ArrayBuffer> {
-  const end = Buffer.from(prefix);
-  const last = end.length - 1;
-  end[last] = (end[last] as number) + 1;
-  return end;
 }

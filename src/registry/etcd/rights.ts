@@ -6,8 +6,8 @@ import type { Client, RpcOptions } from "./channel.ts";
 export interface Right {
   readonly verb: "read" | "write" | "readwrite";
   readonly key: string;
-  /** Whether the permission covers all keys that begin with `key`. */
-  readonly prefix?: boolean;
+  /** The permission covers all keys from `key` up to, but not including, this one. */
+  readonly end?: Uint8Array;
 }
 
 type TxnRequest = Parameters<Client["kv"]["txn"]>[0];
@@ -25,19 +25,29 @@ export function dryRun(request: RequestOp, key: Buffer): TxnRequest {
 }
 
 /**
- * The missing half of a right to read and write: etcd only says that the user lacks some of it.
+ * The right that is missing: etcd only says that the user lacks some of them, or a part of one.
  * @param isAllowed whether etcd permits a request
  */
 export async function missingRight(
-  { key, ...rest }: Right,
+  rights: readonly Right[],
   isAllowed: (rpc: (client: Client, options: RpcOptions) => Promise<unknown>) => Promise<boolean>,
-): Promise<Right> {
-  const at = Buffer.from(key);
-  const isReadable = await isAllowed((client, options) =>
-    client.kv.range({ key: at, limit: 1, keys_only: true }, options)
-  );
-  if (isReadable) return { ...rest, key, verb: "write" };
-  const put = { request_put: { key: at, value: Buffer.of() } };
-  const isWritable = await isAllowed((client, options) => client.kv.txn(dryRun(put, at), options));
-  return { ...rest, key, verb: isWritable ? "read" : "readwrite" };
+): Promise<Right | undefined> {
+  const [first] = rights;
+  // Whoever reads one key lacks just that.
+  if (rights.length <= 1 && first?.verb !== "readwrite") return first;
+  for (const { verb, key, ...rest } of rights) {
+    const at = Buffer.from(key);
+    const range = { key: at, range_end: rest.end === undefined ? Buffer.of() : Buffer.from(rest.end) };
+    const put = { request_put: { key: at, value: Buffer.of() } };
+    const lacksRead = verb !== "write" &&
+      !await isAllowed((client, options) =>
+        client.kv.range({ ...range, limit: 1, keys_only: true }, options)
+      );
+    const lacksWrite = verb !== "read" &&
+      !await isAllowed((client, options) => client.kv.txn(dryRun(put, at), options));
+    if (lacksRead || lacksWrite) {
+      return { ...rest, key, verb: !lacksWrite ? "read" : lacksRead ? "readwrite" : "write" };
+    }
+  }
+  return first;
 }

@@ -3,24 +3,28 @@ import type { Endpoint } from "../endpoint.ts";
 import type {
   Change,
   Claim,
+  Commit,
   Deadline,
   EndpointStatus,
   Entry,
   LeaseId,
   LeaseTime,
+  Put,
   PutRequest,
   Revision,
   Snapshot,
+  Span,
   Store,
+  Transaction,
   Watch,
   Watched,
 } from "../store.ts";
 import { Caller } from "./call.ts";
 import type { AccessSource } from "./credentials.ts";
 import { grant, keepAlive, revoke, timeToLive } from "./leases.ts";
-import { get, keys, list } from "./range.ts";
+import { get, keys, list, read } from "./range.ts";
 import { statuses } from "./status.ts";
-import { claim, mayWrite, release, remove, replace } from "./txn.ts";
+import { claim, commit, mayWrite, release, remove, replace } from "./txn.ts";
 import { openWatch } from "./watch.ts";
 
 export class EtcdStore implements Store {
@@ -39,8 +43,8 @@ export class EtcdStore implements Store {
     return this.#caller.members.length > 1;
   }
 
-  list(prefix: string, deadline: Deadline, revision: Revision = 0): Promise<Snapshot> {
-    return list(this.#caller, prefix, deadline, revision);
+  list(spans: readonly Span[], deadline: Deadline, revision: Revision = 0): Promise<Snapshot> {
+    return list(this.#caller, spans, deadline, revision);
   }
 
   keys(prefix: string, from: Uint8Array, most: number, deadline: Deadline): Promise<Uint8Array[]> {
@@ -51,12 +55,20 @@ export class EtcdStore implements Store {
     return get(this.#caller, key, deadline);
   }
 
+  read(keys: readonly string[], deadline: Deadline): Promise<ReadonlyMap<string, Entry>> {
+    return read(this.#caller, keys, deadline);
+  }
+
+  commit(transaction: Transaction, deadline: Deadline): Promise<Commit> {
+    return commit(this.#caller, transaction, deadline);
+  }
+
   claim(request: PutRequest, takes: (holder: Entry) => boolean, deadline: Deadline): Promise<Claim> {
     return claim(this.#caller, request, takes, deadline);
   }
 
-  replace(request: PutRequest, before: Revision, deadline: Deadline): Promise<boolean> {
-    return replace(this.#caller, request, before, deadline);
+  replace(put: Put, before: Revision, deadline: Deadline): Promise<boolean> {
+    return replace(this.#caller, put, before, deadline);
   }
 
   release(key: string, lease: LeaseId, deadline: Deadline): Promise<void> {

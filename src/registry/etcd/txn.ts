@@ -4,111 +4,166 @@ import { UnreachableError } from "../../errors.ts";
 import { backOff, delay, longestPause } from "../../system/delay.ts";
 import {
   type Claim,
+  type Commit,
   type Deadline,
   type Entry,
   LeaseEnded,
   type LeaseId,
+  type Put,
   type PutRequest,
   type Revision,
+  type Transaction,
 } from "../store.ts";
-import { deleteAnswer, invalidAnswer, txnAnswer } from "./answers.ts";
+import { deleteAnswer, entriesAnswer, invalidAnswer, txnAnswer } from "./answers.ts";
 import type { Caller } from "./call.ts";
 import { isCausedBy } from "./errors.ts";
-import { endOfPrefix } from "./range.ts";
+import { endOfPrefix } from "./prefix.ts";
 import { dryRun } from "./rights.ts";
 
 /** See `Store.claim`. */
 export async function claim(
   caller: Caller,
-  { key, value, lease, rewrite = false }: PutRequest,
+  request: PutRequest,
   takes: (holder: Entry) => boolean,
   deadline: Deadline,
 ): Promise<Claim> {
-  const bytes = Buffer.from(value);
-  // The comparison is with what was read, so that no write in between is overwritten. Revision 0 means no key.
-  for (let seen = 0, losses = 0;; losses++) {
+  const { key, value, lease, rewrite = false, beside = [], unless = [] } = request;
+  const keys = [key, ...beside.map(({ key }) => key), ...unless];
+  // The comparison is with what was read, so that no write in between is overwritten.
+  let seen: ReadonlyMap<string, Entry> = new Map();
+  for (let losses = 0;; losses++) {
     // Whoever loses more than once competes with others that are as fast.
     if (losses > 1) await delay(backOff(losses - 1, longestPause), deadline.signal);
-    const { succeeded, found } = await tryClaim(caller, { key, bytes, lease, seen }, deadline);
+    const { succeeded, found } = await send(caller, transactionFor(request, keys, seen), deadline);
     if (succeeded) return { outcome: "stored" };
-    if (found !== undefined) {
-      const looksOurs = found.lease === lease && bytes.equals(found.value);
-      // Once an attempt has tried to write, the entry may be the effect of one whose answer was lost.
-      if (looksOurs && (!rewrite || seen !== 0)) return { outcome: "held" };
-      if (!takes(found)) return { outcome: "taken", holder: found };
+    const by = firstOf(unless, found);
+    if (by !== undefined) return { outcome: "barred", by };
+    // Once an attempt has tried to write, the entries may be the effect of one whose answer was lost.
+    const mayBeOurs = !rewrite || losses > 0;
+    if (mayBeOurs && [{ key, value }, ...beside].every((wanted) => isAsWanted(wanted, lease, found))) {
+      return { outcome: "held" };
     }
-    seen = found?.modifyRevision ?? 0;
+    const holder = holderAmong(request, found);
+    if (holder !== undefined && !takes(holder)) return { outcome: "taken", holder };
+    seen = found;
   }
 }
 
-/** Writes the key if its revision is `seen`, or reads it otherwise. */
-async function tryClaim(
-  caller: Caller,
-  { key, bytes, lease, seen }: {
-    readonly key: string;
-    readonly bytes: Buffer;
-    readonly lease: LeaseId | undefined;
-    readonly seen: Revision;
-  },
-  deadline: Deadline,
-): Promise<ReturnType<typeof txnAnswer>> {
-  const at = Buffer.from(key);
-  const request = putIfUnchanged(at, bytes, lease, seen);
-  return await caller.call(
-    deadline,
-    async (client, options) => {
-      const answer = txnAnswer(await client.kv.txn(request, options), { key: at });
-      if (!answer.succeeded && (answer.found?.modifyRevision ?? 0) === seen) {
-        throw invalidAnswer("a transaction failed although its comparison holds");
-      }
-      return answer;
-    },
-    { verb: "readwrite", key },
-  ).catch((error) => {
-    throw leaseEnded(error, key);
-  });
+/** Writes the key and what is beside it, if all keys are as they were seen. */
+function transactionFor(
+  { key, value, lease, beside = [] }: PutRequest,
+  keys: readonly string[],
+  seen: ReadonlyMap<string, Entry>,
+): Transaction {
+  const puts: Put[] = [{ key, value, lease }];
+  const deletes: string[] = [];
+  for (const { key, value } of beside) {
+    if (value !== undefined) puts.push({ key, value, lease });
+    else if (seen.has(key)) deletes.push(key);
+  }
+  return { expected: new Map(keys.map((key) => [key, seen.get(key)?.modifyRevision ?? 0])), puts, deletes };
+}
+
+function isAsWanted(
+  { key, value }: { readonly key: string; readonly value: string | undefined },
+  lease: LeaseId | undefined,
+  found: ReadonlyMap<string, Entry>,
+): boolean {
+  const entry = found.get(key);
+  if (value === undefined || entry === undefined) return value === entry;
+  return entry.lease === lease && Buffer.from(value).equals(entry.value);
+}
+
+/** Who holds the name: the entry of the key, unless it is just what is to be there; or one beside it, on another lease. */
+function holderAmong(
+  { key, value, lease, beside = [] }: PutRequest,
+  found: ReadonlyMap<string, Entry>,
+): Entry | undefined {
+  const entry = found.get(key);
+  if (entry !== undefined) return isAsWanted({ key, value }, lease, found) ? undefined : entry;
+  return beside.map(({ key }) => found.get(key)).find((entry) =>
+    entry !== undefined && entry.lease !== lease
+  );
+}
+
+function firstOf(keys: readonly string[], found: ReadonlyMap<string, Entry>): Entry | undefined {
+  return keys.map((key) => found.get(key)).find((entry) => entry !== undefined);
 }
 
 /** See `Store.replace`. */
 export async function replace(
   caller: Caller,
-  { key, value, lease }: PutRequest,
+  put: Put,
   before: Revision,
   deadline: Deadline,
 ): Promise<boolean> {
-  const at = Buffer.from(key);
-  const request = putIfUnchanged(at, Buffer.from(value), lease, before);
-  const outcome = await caller.call(
+  const outcome = await commit(
+    caller,
+    { expected: new Map([[put.key, before]]), puts: [put], deletes: [] },
     deadline,
-    async (client, options, { repeated }) => {
-      const { succeeded, found } = txnAnswer(await client.kv.txn(request, options), { key: at });
-      // Only an earlier attempt can have written with a lease of this process.
-      const isOurs = lease !== undefined && found?.lease === lease;
-      return { done: succeeded || isOurs, repeated };
-    },
-    { verb: "readwrite", key },
-    ({ done }) => !done,
-  ).catch((error) => {
-    throw leaseEnded(error, key);
-  });
-  if (outcome.done || !outcome.repeated()) return outcome.done;
+  );
+  if (outcome.succeeded || !outcome.mayHaveSucceeded) return outcome.succeeded;
   throw new UnreachableError(
-    `cannot tell whether an earlier attempt changed ${key}: its answer was lost`,
+    `cannot tell whether an earlier attempt changed ${put.key}: its answer was lost`,
   );
 }
 
-/** A transaction that writes the key if it was last modified at `revision`, or reads it otherwise. */
-function putIfUnchanged(
-  key: Buffer,
-  value: Buffer,
-  lease: LeaseId | undefined,
-  revision: Revision,
-): Parameters<Parameters<Parameters<Caller["call"]>[1]>[0]["kv"]["txn"]>[0] {
-  return {
-    compare: [{ key, target: "Mod", result: "Equal", mod_revision: `${revision}` }],
-    success: [{ request_put: { key, value, lease: lease ?? "0" } }],
-    failure: [{ request_range: { key } }],
-  };
+/** See `Store.commit`. */
+export async function commit(caller: Caller, transaction: Transaction, deadline: Deadline): Promise<Commit> {
+  const { puts } = transaction;
+  // Only an earlier attempt can have written with a lease of this process.
+  const isDone = ({ succeeded, found }: Sent): boolean =>
+    succeeded ||
+    puts.length > 0 && puts.every(({ key, lease }) => lease !== undefined && found.get(key)?.lease === lease);
+  // Until the others have answered, one of them may be what changed the keys.
+  const sent = await send(caller, transaction, deadline, (answer) => !isDone(answer));
+  if (isDone(sent)) return { succeeded: true };
+  return { succeeded: false, found: sent.found, mayHaveSucceeded: sent.repeated() };
+}
+
+/** The answer to a transaction. */
+interface Sent {
+  readonly succeeded: boolean;
+  /** If it failed, the entries of the keys that exist. */
+  readonly found: ReadonlyMap<string, Entry>;
+  /** Whether another attempt may have carried it out before. */
+  readonly repeated: () => boolean;
+}
+
+async function send(
+  caller: Caller,
+  { expected, puts, deletes }: Transaction,
+  deadline: Deadline,
+  isAmbiguous?: (answer: Sent) => boolean,
+): Promise<Sent> {
+  const keys = [...expected.keys()];
+  const compare = [...expected].map(([key, revision]) =>
+    ({ key: Buffer.from(key), target: "Mod", result: "Equal", mod_revision: `${revision}` }) as const
+  );
+  const success = [
+    ...puts.map(({ key, value, lease }) => ({
+      request_put: { key: Buffer.from(key), value: Buffer.from(value), lease: lease ?? "0" },
+    })),
+    ...deletes.map((key) => ({ request_delete_range: { key: Buffer.from(key) } })),
+  ];
+  const failure = keys.map((key) => ({ request_range: { key: Buffer.from(key) } }));
+  const changed = new Set([...puts.map(({ key }) => key), ...deletes]);
+  return await caller.call(
+    deadline,
+    async (client, options, { repeated }): Promise<Sent> => {
+      const answer = await client.kv.txn({ compare, success, failure }, options);
+      if (txnAnswer(answer)) return { succeeded: true, found: new Map(), repeated };
+      const found = entriesAnswer(answer, keys);
+      if (keys.every((key) => (found.get(key)?.modifyRevision ?? 0) === expected.get(key))) {
+        throw invalidAnswer("a transaction failed although its comparison holds");
+      }
+      return { succeeded: false, found, repeated };
+    },
+    keys.map((key) => ({ verb: changed.has(key) ? "readwrite" : "read", key })),
+    isAmbiguous,
+  ).catch((error) => {
+    throw leaseEnded(error, keys[0] ?? "");
+  });
 }
 
 /** See `Store.release`. */
@@ -124,7 +179,7 @@ export async function release(
   await caller.call(
     deadline,
     async (client, options) => txnAnswer(await client.kv.txn({ compare, success }, options)),
-    { verb: "write", key },
+    [{ verb: "write", key }],
   );
 }
 
@@ -135,7 +190,7 @@ export async function remove(caller: Caller, key: string, deadline: Deadline): P
     deadline,
     async (client, options, { repeated }) =>
       deleteAnswer(await client.kv.deleteRange(range, options)) > 0 || repeated(),
-    { verb: "write", key },
+    [{ verb: "write", key }],
   );
 }
 
@@ -151,7 +206,7 @@ export async function mayWrite(caller: Caller, prefix: string, deadline: Deadlin
     await caller.call(
       deadline,
       async (client, options) => txnAnswer(await client.kv.txn(dryRun(request, key), options)),
-      { verb: "write", key: prefix, prefix: true },
+      [{ verb: "write", key: prefix, end: endOfPrefix(prefix) }],
     );
   }
 }

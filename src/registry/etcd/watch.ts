@@ -2,7 +2,6 @@
 import { Buffer } from "node:buffer";
 import type { Change, Deadline, Watch, Watched } from "../store.ts";
 import type { Caller } from "./call.ts";
-import { endOfPrefix } from "./range.ts";
 import type { Right } from "./rights.ts";
 import type { WatchCreateRequest } from "./watch_answers.ts";
 import { WatchStream } from "./watch_stream.ts";
@@ -31,7 +30,7 @@ export async function openWatch(
         watch.ended.then(() => channel.watches.delete(watch));
         return { watch, channel };
       },
-      rightFor(watched),
+      rightsFor(watched),
     );
     watch.deliver(onChanges);
     if (maxSilence !== undefined) watch.detectSilence(maxSilence, () => channel.busyAt);
@@ -43,13 +42,13 @@ export async function openWatch(
 
 function requestsFor(watched: Watched): WatchCreateRequest[] {
   if ("keys" in watched) return watched.keys.map((key) => ({ key: Buffer.from(key) }));
-  const { prefix, from } = watched;
+  const { span: { first, end }, from } = watched;
   // Revision 0 means from now on.
-  return [{ key: Buffer.from(prefix), range_end: endOfPrefix(prefix), start_revision: from ?? 0 }];
+  return [{ key: Buffer.from(first), range_end: Buffer.from(end), start_revision: from ?? 0 }];
 }
 
-function rightFor(watched: Watched): Right {
-  return "keys" in watched
-    ? { verb: "read", key: watched.keys[0] ?? "" }
-    : { verb: "read", key: watched.prefix, prefix: true };
+function rightsFor(watched: Watched): Right[] {
+  if ("keys" in watched) return watched.keys.map((key) => ({ verb: "read", key }));
+  const { first, end } = watched.span;
+  return [{ verb: "read", key: first, end: Buffer.from(end) }];
 }

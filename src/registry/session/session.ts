@@ -1,6 +1,7 @@
 /** Keeps any number of instances registered on one lease, whatever happens to etcd, the network or this process. */
-import { EmpusaError, RefusedError, UnreachableError } from "../../errors.ts";
+import { EmpusaError, UnreachableError } from "../../errors.ts";
 import { backOff, delay, firstWithin } from "../../system/delay.ts";
+import { isDenied } from "../collection.ts";
 import { type Instance, instanceKey } from "../instance.ts";
 import { Outage } from "../outage.ts";
 import { type Change, type Deadline, deadlineAfter, LeaseEnded, type LeaseId, type Store } from "../store.ts";
@@ -283,9 +284,4 @@ export class Session {
   #keyOf({ type, name }: Pick<Instance, "type" | "name">): string {
     return instanceKey(this.#treeRoot, type, name);
   }
-}
-
-/** Whether etcd knows the user and denies the permission. */
-function isDenied(error: EmpusaError): boolean {
-  return error instanceof RefusedError && error.advice.length === 0;
 }

@@ -2,6 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { EmpusaError, RefusedError } from "../../../src/errors.ts";
 import { AttemptFailure } from "../../../src/registry/etcd/attempt.ts";
+import { endOfPrefix } from "../../../src/registry/etcd/prefix.ts";
 import { toRegistryError } from "../../../src/registry/etcd/errors.ts";
 
 const context = {
@@ -86,7 +87,7 @@ Deno.test("errors that concern the request are final, and say what to do", async
 });
 
 Deno.test("a prefix is granted as one, and a client without a user is called anonymous", async () => {
-  const right = { verb: "write", key: "/foo/", prefix: true } as const;
+  const right = { verb: "write", key: "/foo/", end: endOfPrefix("/foo/") } as const;
   const words = new Error("7 PERMISSION_DENIED: etcdserver: permission denied");
   const failure = await toRegistryError(words, { ...context, username: undefined, right });
   assert(failure instanceof RefusedError);

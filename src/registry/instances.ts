@@ -1,0 +1,146 @@
+/** How the instances of a selection lie in the store: each has a raw key, and may have one for its metadata. */
+import { type Codec, type Collector, decode, type InvalidEntry, type Touched } from "./collection.ts";
+import {
+  compareInstances,
+  instanceId,
+  instancePrefix,
+  isNamed,
+  isSelected,
+  prefixOf,
+  type RegisteredInstance,
+  registeredInstance,
+  type Selection,
+} from "./instance.ts";
+import { type MetadataRecord, readRecord } from "./metadata.ts";
+import { below } from "./span.ts";
+import type { Entry } from "./store.ts";
+
+/** How the instances of a selection lie in the store; all of them without one. */
+export function instancesOf(
+  treeRoot: string,
+  selection: Selection = { types: [] },
+): Codec<RegisteredInstance> {
+  const plain = plainInstancesOf(treeRoot, selection);
+  const types = [...new Set(selection.types)];
+  const metadata = prefixOf(treeRoot, "metadata");
+  const all = { first: metadata, end: below(instancePrefix(treeRoot)).end };
+  const { tags = [], meta = {}, all: isAll = false } = selection;
+  const needsMetadata = isAll || tags.length > 0 || Object.keys(meta).length > 0;
+  return {
+    ...plain,
+    spans: types.length === 0 ? [all] : types.flatMap((type) => [
+      below(prefixOf(treeRoot, "metadata", type)),
+      below(instancePrefix(treeRoot, type)),
+    ]),
+    // One watch, so that a transaction arrives as one change. Two, one for each kind of key, may arrive in any order.
+    watched: all,
+    keysOf: (id) => [`${plain.base}${id}`, `${metadata}${id}`],
+    without: needsMetadata ? undefined : plain,
+  };
+}
+
+/** Likewise, without their metadata: for users who may not read that. */
+function plainInstancesOf(treeRoot: string, selection: Selection): Codec<RegisteredInstance> {
+  const types = [...new Set(selection.types)];
+  const base = instancePrefix(treeRoot);
+  return {
+    base,
+    spans: (types.length === 0 ? [undefined] : types).map((type) => below(instancePrefix(treeRoot, type))),
+    watched: below(instancePrefix(treeRoot, types.length === 1 ? types[0] : undefined)),
+    keysOf: (id) => [`${base}${id}`],
+    idOf: instanceId,
+    valueName: "location",
+    isSame: (a, b) => a.location === b.location && a.metadataRevision === b.metadataRevision,
+    compare: compareInstances,
+    collector: () => new InstanceCollector(treeRoot, selection),
+    without: undefined,
+  };
+}
+
+/** A metadata record, and where it is from. */
+interface StoredRecord extends MetadataRecord {
+  readonly entry: Omit<Entry, "value">;
+}
+
+class InstanceCollector implements Collector<RegisteredInstance> {
+  readonly #treeRoot: string;
+  readonly #selection: Selection;
+  readonly #base: string;
+  readonly #metadataBase: string;
+  readonly #instances = new Map<string, RegisteredInstance>();
+  readonly #records = new Map<string, StoredRecord>();
+
+  constructor(treeRoot: string, selection: Selection) {
+    this.#treeRoot = treeRoot;
+    this.#selection = selection;
+    this.#base = instancePrefix(treeRoot);
+    this.#metadataBase = prefixOf(treeRoot, "metadata");
+  }
+
+  put(entry: Entry): Touched | undefined {
+    const touched = this.delete(entry.key);
+    if (touched === undefined) return undefined;
+    if (touched.isMain) {
+      const instance = registeredInstance(this.#treeRoot, entry);
+      if (isNamed(instance, this.#selection)) this.#instances.set(touched.id, instance);
+      return touched;
+    }
+    decode(entry.key);
+    const { value, ...rest } = entry;
+    this.#records.set(touched.id, { ...readRecord(value), entry: rest });
+    return touched;
+  }
+
+  delete(key: Uint8Array): Touched | undefined {
+    const text = new TextDecoder().decode(key);
+    const isMain = text.startsWith(this.#base);
+    if (!isMain && !text.startsWith(this.#metadataBase)) return undefined;
+    const id = text.slice((isMain ? this.#base : this.#metadataBase).length);
+    const [type = ""] = id.split("/", 1);
+    const { types } = this.#selection;
+    if (types.length > 0 && !types.includes(type)) return undefined;
+    (isMain ? this.#instances : this.#records).delete(id);
+    return { id, isMain };
+  }
+
+  get(id: string): RegisteredInstance | undefined {
+    const found = this.#at(id);
+    return found !== undefined && isSelected(found, this.#selection) ? found : undefined;
+  }
+
+  items(): RegisteredInstance[] {
+    const ids = new Set(this.#instances.keys());
+    if (this.#selection.all) { for (const id of this.#records.keys()) ids.add(id); }
+    return ids.values().map((id) => this.get(id)).filter((one) => one !== undefined).toArray();
+  }
+
+  leftovers(): InvalidEntry[] {
+    const leftovers: InvalidEntry[] = [];
+    for (const [id, { entry, out }] of this.#records) {
+      const instance = this.#instances.get(id);
+      const key = new TextDecoder().decode(entry.key);
+      if (instance === undefined && out === undefined) {
+        leftovers.push({ key, rule: "belong to an instance, which is not registered" });
+      } else if (instance !== undefined && instance.lease !== entry.lease) {
+        leftovers.push({ key, rule: "be on the lease of its instance" });
+      }
+    }
+    return leftovers;
+  }
+
+  #at(id: string): RegisteredInstance | undefined {
+    const instance = this.#instances.get(id);
+    const record = this.#records.get(id);
+    if (record === undefined) return instance;
+    const { metadata, out, entry: { lease, createRevision, modifyRevision } } = record;
+    if (instance !== undefined) {
+      // What another process wrote under the name since then is not what the record is about.
+      if (instance.lease !== lease) return instance;
+      return { ...instance, metadata, metadataRevision: modifyRevision };
+    }
+    if (out === undefined || this.#selection.all !== true) return undefined;
+    const [type = "", name = ""] = id.split("/");
+    const { location, ...rest } = out;
+    return { type, name, location, metadata, out: rest, lease, createRevision, modifyRevision };
+  }
+}

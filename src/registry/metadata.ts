@@ -1,0 +1,153 @@
+/** What an instance says of itself beside its location: tags, pairs, a weight; and how that is stored. */
+import { InvalidValueError } from "../errors.ts";
+import { isPlainText } from "./text.ts";
+
+export interface Metadata {
+  /** Each once. */
+  readonly tags: readonly string[];
+  readonly meta: Readonly<Record<string, string>>;
+  /** Its share of the requests, beside the weights of the others. */
+  readonly weight: number;
+}
+
+/** What an instance has that says nothing. */
+export const noMetadata: Metadata = { tags: [], meta: {}, weight: 1 };
+
+/** Why an instance is out of use: its raw key is gone, and its metadata stays. */
+export const outStates = ["maintenance", "unhealthy", "draining"] as const;
+export type OutState = typeof outStates[number];
+
+/** An instance that is out of use. */
+export interface Out {
+  readonly state: OutState;
+  readonly reason: string;
+}
+
+/** What the metadata key of an instance holds. */
+export interface MetadataRecord {
+  readonly metadata: Metadata;
+  /** Mirrors, as the option has them. */
+  readonly mirrors: readonly string[];
+  /** If it is out of use: why, and its location, which has no key of its own then. */
+  readonly out: (Out & { readonly location: string }) | undefined;
+  /** All fields as they are stored, those of others included. */
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+const label = /^[A-Za-z0-9._-]{1,63}$/;
+const labelRule = "1 to 63 characters of A-Z, a-z, 0-9, period, underscore and hyphen";
+
+const maxTags = 64;
+const maxPairs = 64;
+const maxValueBytes = 512;
+export const maxWeight = 65_535;
+
+/** Values of 64 pairs and 64 tags take 41 KiB; others may add fields of their own. */
+const maxRecordBytes = 131_072;
+
+/** @throws {InvalidValueError} if it is no label */
+export function parseTag(text: string): string {
+  if (!label.test(text)) throw new InvalidValueError(`be ${labelRule}`);
+  return text;
+}
+
+/** The tags of a list, each once. @throws {InvalidValueError} if there are too many, or one is no label */
+export function parseTags(texts: readonly string[]): string[] {
+  const tags = [...new Set(texts.map(parseTag))];
+  if (tags.length > maxTags) throw new InvalidValueError(`be at most ${maxTags} tags`);
+  return tags;
+}
+
+/** `KEY=VALUE`. @throws {InvalidValueError} if it is no such pair */
+export function parsePair(text: string): [key: string, value: string] {
+  const at = text.indexOf("=");
+  if (at < 0) throw new InvalidValueError("be KEY=VALUE");
+  const [key, value] = [text.slice(0, at), text.slice(at + 1)];
+  checkPair(key, value);
+  return [key, value];
+}
+
+/** @throws {InvalidValueError} if there are too many, or a key is there twice with different values */
+export function parsePairs(texts: readonly string[]): Record<string, string> {
+  const pairs = new Map<string, string>();
+  for (const [key, value] of texts.map(parsePair)) {
+    if ((pairs.get(key) ?? value) !== value) {
+      throw new InvalidValueError(`give the key ${key} one value only`);
+    }
+    pairs.set(key, value);
+  }
+  if (pairs.size > maxPairs) throw new InvalidValueError(`be at most ${maxPairs} pairs`);
+  return Object.fromEntries(pairs);
+}
+
+function checkPair(key: string, value: string): void {
+  if (!label.test(key)) throw new InvalidValueError(`have a key of ${labelRule}`);
+  if (!isPlainText(value)) {
+    throw new InvalidValueError("have a value of one line without control characters");
+  }
+  if (new TextEncoder().encode(value).length > maxValueBytes) {
+    throw new InvalidValueError(`have a value of at most ${maxValueBytes} bytes`);
+  }
+}
+
+export function isDefault({ tags, meta, weight }: Metadata): boolean {
+  return tags.length === 0 && weight === noMetadata.weight && Object.keys(meta).length === 0;
+}
+
+/**
+ * Reads a metadata record, which any program may have written.
+ * @throws {InvalidValueError} if it is none
+ */
+export function readRecord(value: Uint8Array): MetadataRecord {
+  if (value.length > maxRecordBytes) throw new InvalidValueError(`hold at most ${maxRecordBytes} bytes`);
+  const fields = objectIn(value);
+  const { tags = [], meta = {}, weight = 1, mirrors = [] } = fields;
+  if (!isTexts(tags) || !tags.every((tag) => label.test(tag)) || tags.length > maxTags) {
+    throw new InvalidValueError(`hold "tags" as at most ${maxTags} labels of ${labelRule}`);
+  }
+  if (!isObject(meta) || Object.keys(meta).length > maxPairs) {
+    throw new InvalidValueError(`hold "meta" as an object of at most ${maxPairs} texts`);
+  }
+  for (const [key, value] of Object.entries(meta)) {
+    if (typeof value !== "string") throw new InvalidValueError('hold texts in "meta"');
+    checkPair(key, value);
+  }
+  if (!Number.isInteger(weight) || Number(weight) < 1 || Number(weight) > maxWeight) {
+    throw new InvalidValueError(`hold "weight" as a whole number from 1 to ${maxWeight}`);
+  }
+  if (!isTexts(mirrors)) throw new InvalidValueError('hold "mirrors" as texts');
+  return {
+    metadata: { tags: [...new Set(tags)], meta: meta as Record<string, string>, weight: Number(weight) },
+    mirrors,
+    out: outOf(fields),
+    fields,
+  };
+}
+
+function objectIn(value: Uint8Array): Record<string, unknown> {
+  try {
+    const fields: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(value));
+    if (isObject(fields)) return fields;
+  } catch {
+    // No UTF-8, or no JSON.
+  }
+  throw new InvalidValueError("hold a JSON object");
+}
+
+function outOf({ state, reason = "", location }: Record<string, unknown>): MetadataRecord["out"] {
+  if (state === undefined || state === "up") return undefined;
+  if (!outStates.some((known) => known === state)) {
+    throw new InvalidValueError(`hold "state" as up, ${outStates.join(", ")}`);
+  }
+  if (typeof location !== "string") throw new InvalidValueError('hold "location" beside "state"');
+  if (typeof reason !== "string") throw new InvalidValueError('hold "reason" as a text');
+  return { state: state as OutState, reason, location };
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((one) => typeof one === "string");
+}
