@@ -9,8 +9,9 @@ import {
   showHolder,
 } from "../registry/mod.ts";
 import { delay } from "../system/delay.ts";
+import { shorten } from "../system/escape.ts";
 import type { Log } from "../system/log.ts";
-import { type Check, healthOf, type HealthOptions } from "./health.ts";
+import { type Check, type Health, healthOf, type HealthOptions } from "./health.ts";
 import {
   formatKept,
   formatRegistered,
@@ -148,31 +149,32 @@ export class ManagedRegistration {
   }
 
   /** Registers the instance as soon as it is healthy. False if the run ended before. */
-  async #registerFirst(health: AsyncGenerator<boolean, void, void>, signal: AbortSignal): Promise<boolean> {
+  async #registerFirst(health: AsyncGenerator<Health, void, void>, signal: AbortSignal): Promise<boolean> {
     const { exclusive } = this.#options;
     do {
       const { value, done } = await health.next();
       if (done === true) return false;
-      this.#healthy = value;
+      this.#healthy = value.healthy;
     } while (!this.#healthy);
     try {
-      await this.#session.register(this.#instance, { exclusive, signal });
+      const mark = await this.#session.register(this.#instance, { exclusive, signal });
+      if (mark === undefined) this.#onRegistered();
+      else this.#onEvent({ kind: "paused", instance: this.#instance, mark });
     } catch (error) {
       if (signal.aborted && error === signal.reason) return false;
       throw error;
     }
-    this.#onRegistered();
     return true;
   }
 
   /** Adds the instance to the session when it becomes healthy, and removes it when it becomes unhealthy. */
-  async #watchHealth(health: AsyncGenerator<boolean, void, void>): Promise<void> {
+  async #watchHealth(healths: AsyncGenerator<Health, void, void>): Promise<void> {
     const { exclusive, requireRegistration, strict } = this.#options;
     let isFirst = !strict;
-    for await (const healthy of health) {
-      this.#healthy = healthy;
-      if (!healthy) {
-        this.#session.remove(this.#instance);
+    for await (const health of healths) {
+      this.#healthy = health.healthy;
+      if (!health.healthy) {
+        this.#session.withdraw(this.#instance, { state: "unhealthy", reason: shorten(health.why) });
         continue;
       }
       if (isFirst && requireRegistration) void this.#failUnlessRegistered();
@@ -183,7 +185,7 @@ export class ManagedRegistration {
   }
 
   /** Yields whether the instance is healthy, whenever that changes or its reason does, and reports it. */
-  async *#reportHealth(checks: readonly Check[], signal: AbortSignal): AsyncGenerator<boolean, void, void> {
+  async *#reportHealth(checks: readonly Check[], signal: AbortSignal): AsyncGenerator<Health, void, void> {
     let hasBeen = false;
     for await (const health of healthOf(checks, { ...this.#options.health, signal })) {
       if (!health.healthy) {
@@ -193,7 +195,7 @@ export class ManagedRegistration {
         this.#reporter.report(level, `${label(this.#instance)} ${what}: ${health.why}`);
       } else if (checks.length > 0) this.#reporter.report("info", `${label(this.#instance)} is healthy`);
       hasBeen ||= health.healthy;
-      yield health.healthy;
+      yield health;
     }
   }
 
@@ -223,6 +225,14 @@ export class ManagedRegistration {
       case "unregistered":
         this.#onGone();
         break;
+      case "paused":
+        this.#conflict = undefined;
+        this.#onGone();
+        this.#onKept();
+        break;
+      case "resumed":
+        this.#registered = true;
+        break;
       case "disconnected":
         this.#outage = event.error;
         break;
@@ -241,10 +251,16 @@ export class ManagedRegistration {
   }
 
   #onRegistered(): void {
-    const { strict, requireRegistration } = this.#options;
     this.#reporter.report("info", formatRegistered(this.#session, this.#instance, this.#options));
+    this.#onKept();
+    this.#registered = true;
+  }
+
+  /** The instance is in etcd: from now on it is kept there, in use or paused. */
+  #onKept(): void {
+    const { strict, requireRegistration } = this.#options;
     if (!this.#hasBeenRegistered && (strict || requireRegistration)) this.#reporter.ready();
-    this.#registered = this.#hasBeenRegistered = true;
+    this.#hasBeenRegistered = true;
   }
 
   #onGone(): void {

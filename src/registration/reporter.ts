@@ -8,6 +8,9 @@ import { describeOutage, type Line } from "./outages.ts";
 /** A registration is reported with its terms, by `formatRegistered`. */
 type ReportedEvent = Exclude<SessionEvent, { readonly kind: "registered" }>;
 
+/** The events after which things stay as they are. */
+const steady: readonly SessionEvent["kind"][] = ["unregistered", "blocked", "lost", "paused", "resumed"];
+
 export class StatusReporter implements Disposable {
   readonly #log: Log;
   readonly #manager: ServiceManager;
@@ -40,7 +43,7 @@ export class StatusReporter implements Disposable {
   event(event: ReportedEvent): void {
     const [level, message] = describe(event);
     void this.#log[level](message);
-    if (event.kind === "unregistered" || event.kind === "blocked" || event.kind === "lost") {
+    if (steady.includes(event.kind)) {
       this.#steadyStatus = message;
     }
     this.#manager.status(
@@ -77,6 +80,17 @@ function describe(event: ReportedEvent): Line {
           showHolder(event.holder)
         }; waiting until the name is free`,
       ];
+    case "paused": {
+      const { by, reason } = event.mark;
+      const who = by === "" ? "" : ` by ${by}`;
+      const why = reason === "" ? "" : `: ${reason}`;
+      return [
+        "warn",
+        `${label(event.instance)} is paused${who}${why}; it stays out of use until it is resumed`,
+      ];
+    }
+    case "resumed":
+      return ["info", `${label(event.instance)} is resumed, and registered again`];
     case "restored":
       return [
         "warn",

@@ -151,3 +151,75 @@ function isObject(value: unknown): value is Record<string, unknown> {
 function isTexts(value: unknown): value is string[] {
   return Array.isArray(value) && value.every((one) => typeof one === "string");
 }
+
+/** What is to be written into a metadata key. */
+export interface NewRecord {
+  readonly metadata: Metadata;
+  readonly mirrors: readonly string[];
+  /** When the instance was registered, as ISO 8601 has it, and by which host and process. */
+  readonly since?: string | undefined;
+  readonly by?: string | undefined;
+  readonly out?: MetadataRecord["out"];
+}
+
+const known = ["tags", "meta", "weight", "since", "by", "mirrors", "state", "reason", "location"];
+
+/** A record as it is stored. It keeps the fields that others have added to what is there. */
+export function recordText(
+  { metadata: { tags, meta, weight }, mirrors, since, by, out }: NewRecord,
+  there: Readonly<Record<string, unknown>> = {},
+): string {
+  const added = Object.entries(there).filter(([field]) => !known.includes(field));
+  return JSON.stringify({
+    tags,
+    meta,
+    weight,
+    since: since ?? there["since"],
+    by: by ?? there["by"],
+    ...mirrors.length === 0 ? {} : { mirrors },
+    ...out === undefined ? {} : { state: out.state, reason: out.reason, location: out.location },
+    ...Object.fromEntries(added),
+  });
+}
+
+/** The fields of a record, or none if it is no record. */
+export function fieldsIn(value: Uint8Array | undefined): Readonly<Record<string, unknown>> {
+  if (value === undefined || value.length > maxRecordBytes) return {};
+  try {
+    return objectIn(value);
+  } catch {
+    return {};
+  }
+}
+
+/** The mark that takes an instance, or all of a type, out of use. */
+export interface Mark {
+  /** When and by which host and process it was made, as far as it says so. */
+  readonly since: string;
+  readonly by: string;
+  readonly reason: string;
+}
+
+const maxReasonBytes = 512;
+
+/** @throws {InvalidValueError} if it is not one line */
+export function parseReason(text: string): string {
+  if (!isPlainText(text) || text.trim() === "" || new TextEncoder().encode(text).length > maxReasonBytes) {
+    throw new InvalidValueError(`be one line of 1 to ${maxReasonBytes} bytes without control characters`);
+  }
+  return text;
+}
+
+/** A mark counts whatever its key holds: what is no text of a line is left out. */
+export function readMark(value: Uint8Array): Mark {
+  const fields = fieldsIn(value);
+  const line = (field: string): string => {
+    const text = fields[field];
+    return typeof text === "string" && isPlainText(text) && text.length <= maxReasonBytes ? text : "";
+  };
+  return { since: line("since"), by: line("by"), reason: line("reason") };
+}
+
+export function markText({ since, by, reason }: Mark): string {
+  return JSON.stringify({ since, by, reason });
+}

@@ -66,6 +66,8 @@ export interface Connection extends AccessSource {
   readonly treeRoot: string;
   /** Milliseconds for each operation of the registry, connecting included. */
   readonly timeout: number;
+  /** Tells the host and the process that registers, for the metadata of instances. */
+  readonly by?: () => string;
 }
 
 /** How the registry is. */
@@ -124,12 +126,15 @@ export class Registry implements Disposable {
   readonly services: Services;
   readonly switches: Switches;
 
-  constructor(store: Store, { treeRoot, timeout }: Pick<Connection, "treeRoot" | "timeout">) {
+  constructor(
+    store: Store,
+    { treeRoot, timeout, by = () => "" }: Pick<Connection, "treeRoot" | "timeout" | "by">,
+  ) {
     this.#store = store;
     this.#treeRoot = treeRoot;
     this.#timeout = timeout;
     const place = { store, treeRoot, timeout };
-    this.services = new Services(place);
+    this.services = new Services(place, by);
     this.switches = new Switches(place);
   }
 

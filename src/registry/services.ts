@@ -8,8 +8,12 @@ import { deadlineAfter } from "./store.ts";
 
 /** The ID of an instance is `type/name`. Every method throws what `Store` throws. */
 export class Services extends Collection<RegisteredInstance, Selection> {
-  constructor(place: CollectionPlace) {
+  readonly #by: () => string;
+
+  /** @param by tells the host and the process that registers */
+  constructor(place: CollectionPlace, by: () => string) {
     super(place, instancesOf);
+    this.#by = by;
   }
 
   /**
@@ -26,7 +30,7 @@ export class Services extends Collection<RegisteredInstance, Selection> {
 
   /** A session without any instance. */
   session(ttl?: number): Session {
-    return new Session(this.store, this.treeRoot, { ttl, timeout: this.timeout });
+    return new Session(this.store, this.treeRoot, { ttl, timeout: this.timeout, by: this.#by });
   }
 
   /** The types that begin with some text: at most 1,000, sorted. */

@@ -34,10 +34,17 @@ export interface Put {
 export interface PutRequest extends Put {
   /** Writes the key even if it already holds this value, so that watchers see a change. */
   readonly rewrite?: boolean;
-  /** Keys that belong to this one: they are written on the same lease, or deleted if they have no value. */
-  readonly beside?: readonly { readonly key: string; readonly value: string | undefined }[];
+  /** Keys that belong to this one: they are written on the same lease, or deleted if they are to have no value. */
+  readonly beside?: readonly Beside[];
   /** Keys that must not exist. */
   readonly unless?: readonly string[];
+}
+
+/** A key that belongs to another one. */
+export interface Beside {
+  readonly key: string;
+  /** Its value, which may keep a part of what is there; undefined if it is to be gone. */
+  readonly value: ((there: Entry | undefined) => string) | undefined;
 }
 
 /** A change of several keys, which happens as a whole, and only if each key is as it was when it was read. */
@@ -197,8 +204,6 @@ export interface Store {
    * @throws {UnreachableError} also if it is unknown whether the key was written
    */
   replace(put: Put, before: Revision, deadline: Deadline): Promise<boolean>;
-  /** Deletes the key if it is on the lease. */
-  release(key: string, lease: LeaseId, deadline: Deadline): Promise<void>;
   /** Deletes the key. Returns false if it did not exist, and no earlier attempt can have deleted it. */
   delete(key: string, deadline: Deadline): Promise<boolean>;
   /**

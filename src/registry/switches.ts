@@ -191,7 +191,9 @@ export class Switches extends Collection<Switch, SwitchSelection> {
   /** Has a lease end that nothing is tied to any longer. Where that fails, its TTL sees to it. */
   async #retire(lease: LeaseId | undefined, record: PutRequest): Promise<void> {
     if (lease !== undefined) {
-      await retire(this.store, lease, record, deadlineAfter(cleanupTimeout)).catch(() => {});
+      const deadline = deadlineAfter(cleanupTimeout);
+      const again = (): Promise<unknown> => this.store.claim(record, () => false, deadline);
+      await retire(this.store, lease, record, again, deadline).catch(() => {});
     }
   }
 

@@ -60,7 +60,7 @@ Deno.test("a late attempt that puts a switch on the revoked lease does not delet
       };
     },
   });
-  await retire(racing, before, record, deadline);
+  await retire(racing, before, record, () => store.claim(record, () => false, deadline), deadline);
   store.close();
   assertEquals(await valueOf(etcd, "a"), "new");
   assert(!(await etcd.etcdctl("lease", "list")).includes(BigInt(before).toString(16)));

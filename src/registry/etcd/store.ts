@@ -24,7 +24,7 @@ import type { AccessSource } from "./credentials.ts";
 import { grant, keepAlive, revoke, timeToLive } from "./leases.ts";
 import { get, keys, list, read } from "./range.ts";
 import { statuses } from "./status.ts";
-import { claim, commit, mayWrite, release, remove, replace } from "./txn.ts";
+import { claim, commit, mayWrite, remove, replace } from "./txn.ts";
 import { openWatch } from "./watch.ts";
 
 export class EtcdStore implements Store {
@@ -69,10 +69,6 @@ export class EtcdStore implements Store {
 
   replace(put: Put, before: Revision, deadline: Deadline): Promise<boolean> {
     return replace(this.#caller, put, before, deadline);
-  }
-
-  release(key: string, lease: LeaseId, deadline: Deadline): Promise<void> {
-    return release(this.#caller, key, lease, deadline);
   }
 
   delete(key: string, deadline: Deadline): Promise<boolean> {

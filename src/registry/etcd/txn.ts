@@ -27,7 +27,7 @@ export async function claim(
   takes: (holder: Entry) => boolean,
   deadline: Deadline,
 ): Promise<Claim> {
-  const { key, value, lease, rewrite = false, beside = [], unless = [] } = request;
+  const { key, rewrite = false, lease, beside = [], unless = [] } = request;
   const keys = [key, ...beside.map(({ key }) => key), ...unless];
   // The comparison is with what was read, so that no write in between is overwritten.
   let seen: ReadonlyMap<string, Entry> = new Map();
@@ -40,7 +40,7 @@ export async function claim(
     if (by !== undefined) return { outcome: "barred", by };
     // Once an attempt has tried to write, the entries may be the effect of one whose answer was lost.
     const mayBeOurs = !rewrite || losses > 0;
-    if (mayBeOurs && [{ key, value }, ...beside].every((wanted) => isAsWanted(wanted, lease, found))) {
+    if (mayBeOurs && valuesOf(request, found).every((wanted) => isAsWanted(wanted, lease, found))) {
       return { outcome: "held" };
     }
     const holder = holderAmong(request, found);
@@ -51,21 +51,33 @@ export async function claim(
 
 /** Writes the key and what is beside it, if all keys are as they were seen. */
 function transactionFor(
-  { key, value, lease, beside = [] }: PutRequest,
+  request: PutRequest,
   keys: readonly string[],
   seen: ReadonlyMap<string, Entry>,
 ): Transaction {
-  const puts: Put[] = [{ key, value, lease }];
+  const { lease } = request;
+  const puts: Put[] = [];
   const deletes: string[] = [];
-  for (const { key, value } of beside) {
+  for (const { key, value } of valuesOf(request, seen)) {
     if (value !== undefined) puts.push({ key, value, lease });
     else if (seen.has(key)) deletes.push(key);
   }
   return { expected: new Map(keys.map((key) => [key, seen.get(key)?.modifyRevision ?? 0])), puts, deletes };
 }
 
+interface Wanted {
+  readonly key: string;
+  /** Undefined if it is to be gone. */
+  readonly value: string | undefined;
+}
+
+/** What all keys of a claim are to hold, given what they held. */
+function valuesOf({ key, value, beside = [] }: PutRequest, seen: ReadonlyMap<string, Entry>): Wanted[] {
+  return [{ key, value }, ...beside.map(({ key, value }) => ({ key, value: value?.(seen.get(key)) }))];
+}
+
 function isAsWanted(
-  { key, value }: { readonly key: string; readonly value: string | undefined },
+  { key, value }: Wanted,
   lease: LeaseId | undefined,
   found: ReadonlyMap<string, Entry>,
 ): boolean {
@@ -164,23 +176,6 @@ async function send(
   ).catch((error) => {
     throw leaseEnded(error, keys[0] ?? "");
   });
-}
-
-/** See `Store.release`. */
-export async function release(
-  caller: Caller,
-  key: string,
-  lease: LeaseId,
-  deadline: Deadline,
-): Promise<void> {
-  const at = Buffer.from(key);
-  const compare = [{ key: at, target: "Lease", result: "Equal", lease } as const];
-  const success = [{ request_delete_range: { key: at } }];
-  await caller.call(
-    deadline,
-    async (client, options) => txnAnswer(await client.kv.txn({ compare, success }, options)),
-    [{ verb: "write", key }],
-  );
 }
 
 /** See `Store.delete`. */

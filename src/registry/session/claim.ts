@@ -1,44 +1,55 @@
-/** Puts the key of an instance: whatever is there, or only if no other process holds the name. */
+/** Puts an instance: whatever is there, or only if no other process holds the name. */
 import { delay } from "../../system/delay.ts";
+import { type Deadline, deadlineAfter, type LeaseId, type Store } from "../store.ts";
 import { conflict, holderOf } from "./holder.ts";
-import type { Instance } from "../instance.ts";
-import { type Deadline, deadlineAfter, type LeaseId, type PutRequest, type Store } from "../store.ts";
 import { cleanupTimeout, retire } from "./own_lease.ts";
+import type { InstanceClaim, InstanceWriter, Writing } from "./writer.ts";
 
 /** The pause between two looks at the holder, in milliseconds. */
 const pollInterval = 200;
 
 /**
- * Puts the key whatever is there, and ends the lease of the replaced value if it served that key alone.
+ * Puts the instance whatever is there, and ends the lease of what it replaces if that served its key alone.
  * @throws what `Store.claim` throws
  */
-export async function claimAnyway(store: Store, request: PutRequest, deadline: Deadline): Promise<void> {
+export async function claimAnyway(
+  store: Store,
+  writer: InstanceWriter,
+  writing: Writing,
+  deadline: Deadline,
+): Promise<InstanceClaim> {
   let before: LeaseId | undefined;
-  await store.claim(request, (holder) => {
+  const claim = await writer.claim(writing, (holder) => {
     before = holder.lease;
     return true;
   }, deadline);
-  if (before === undefined) return;
-  // If that fails, the TTL ends the lease.
-  await retire(store, before, request, deadlineAfter(cleanupTimeout)).catch(() => {});
+  if (before !== undefined) {
+    const { instance, lease } = writing;
+    const soon = deadlineAfter(cleanupTimeout);
+    const again = (): Promise<unknown> => writer.claim(writing, () => false, soon);
+    // If that fails, the TTL ends the lease.
+    await retire(store, before, { key: writer.keyOf(instance), lease }, again, soon).catch(() => {});
+  }
+  return claim;
 }
 
 /**
- * Puts the key if it is free, in one transaction. If the holder's lease is no longer refreshed, this waits for the lease to
+ * Puts the instance if its name is free, in one transaction. If the holder's lease is no longer refreshed, this waits for the lease to
  * expire: the holder may have died.
  * @throws {ConflictError} if the holder is alive, or its lease does not expire by the deadline
  */
 export async function claimAlone(
   store: Store,
-  request: PutRequest,
-  instance: Instance,
+  writer: InstanceWriter,
+  writing: Writing,
   deadline: Deadline,
-): Promise<void> {
+): Promise<InstanceClaim> {
+  const { instance, lease: own } = writing;
   /** The holder's lease, and when it expires at the latest unless it is refreshed, as of `performance.now()`. */
   let seen: { readonly lease: string; readonly end: number } | undefined;
   for (;;) {
-    const claim = await store.claim(request, () => false, deadline);
-    if (claim.outcome !== "taken") return;
+    const claim = await writer.claim(writing, () => false, deadline);
+    if (claim.outcome !== "taken") return claim;
     const { lease } = claim.holder;
     const holder = holderOf(claim.holder);
     if (lease === undefined) throw conflict(instance, holder, "; unregister it first");
@@ -64,6 +75,6 @@ export async function claimAlone(
     await delay(pollInterval, deadline.signal);
     deadline.signal?.throwIfAborted();
     // Our own lease must not expire during the wait.
-    if (request.lease !== undefined) await store.keepAlive(request.lease, deadline);
+    if (own !== undefined) await store.keepAlive(own, deadline);
   }
 }

@@ -3,7 +3,7 @@
  * a command that removes or replaces the key can revoke the lease without harm to other keys.
  */
 import { RefusedError } from "../../errors.ts";
-import { type Deadline, deadlineAfter, type LeaseId, type PutRequest, type Store } from "../store.ts";
+import { type Deadline, deadlineAfter, type LeaseId, type Put, type Store } from "../store.ts";
 
 /** The time to remove leftovers, such as the lease of a key that was not stored, in milliseconds. */
 export const cleanupTimeout = 1000;
@@ -31,16 +31,18 @@ async function mark(key: string): Promise<bigint> {
  * Revokes the lease that the key had before the put, if it served that key alone and no key is on it. Another command may
  * be retrying its own put on that lease. If that succeeds just before the revocation, the revocation removes the key: then
  * this puts the key again.
+ * @param again puts the key unless it is there
  * @throws what `Store` throws
  */
 export async function retire(
   store: Store,
   before: LeaseId,
-  request: PutRequest,
+  { key, lease }: Pick<Put, "key" | "lease">,
+  again: () => Promise<unknown>,
   deadline: Deadline,
 ): Promise<void> {
-  if (before === request.lease || !await revokeIfSpent(store, request.key, before, deadline)) return;
-  if (await store.get(request.key, deadline) === undefined) await store.claim(request, () => false, deadline);
+  if (before === lease || !await revokeIfSpent(store, key, before, deadline)) return;
+  if (await store.get(key, deadline) === undefined) await again();
 }
 
 /**

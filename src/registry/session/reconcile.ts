@@ -1,8 +1,10 @@
 /** Decides what a session does about one key. It asks nothing and changes nothing. */
 import type { Instance } from "../instance.ts";
-import type { Claim, Entry } from "../store.ts";
+import type { Out } from "../metadata.ts";
+import type { Entry } from "../store.ts";
 import type { Loss, SessionEvent } from "./events.ts";
 import { holderOf } from "./holder.ts";
+import type { InstanceClaim } from "./writer.ts";
 
 /** What to do if another process registers under a name of this session. */
 export const conflictRules = ["yield", "takeover"] as const;
@@ -14,6 +16,12 @@ export type Dirty = Loss | "new";
 /** What a session knows of one registration. Times are as of `performance.now()`. */
 export interface Registration {
   readonly instance: Instance;
+  /** When it was added, as ISO 8601 has it. */
+  readonly since: string;
+  /** Why it is to be out of use; undefined if it is to be registered. */
+  out: Out | undefined;
+  /** An operator has paused it, which was reported. */
+  paused: boolean;
   /** What the first registration does to another holder; undefined once the instance has been registered. */
   first: "replace" | "wait" | undefined;
   /** Another process holds the name, which was reported. */
@@ -48,14 +56,23 @@ export type Step =
   | { readonly action: "report"; readonly event: SessionEvent }
   /** Leave the key to its holder, and report that unless it was reported. */
   | { readonly action: "give-way"; readonly event: SessionEvent | undefined }
+  /** The instance is out of use until it is resumed: report that unless it was reported. */
+  | { readonly action: "pause"; readonly event: SessionEvent | undefined }
   /** Overwrite the holder, then report that. */
   | { readonly action: "take-back"; readonly event: SessionEvent };
 
 /** Decides before the key was looked at (`wait` or `put`), and after that, from what the put has `seen`. */
-export function reconcile({ registration, dirty, onConflict, now }: Known, seen?: Claim): Step {
-  const { instance, first, heldByOther, restoreAfter, reclaimAfter } = registration;
+export function reconcile(
+  { registration, dirty, onConflict, now }: Known,
+  seen?: InstanceClaim,
+): Step {
+  const { instance, first, heldByOther, paused, restoreAfter, reclaimAfter } = registration;
   if (seen === undefined) return { action: now < restoreAfter ? "wait" : "put" };
+  if (seen.outcome === "paused") {
+    return { action: "pause", event: paused ? undefined : { kind: "paused", instance, mark: seen.mark } };
+  }
   if (seen.outcome !== "taken") {
+    if (paused) return { action: "report", event: { kind: "resumed", instance } };
     if (dirty === "new" || heldByOther) return { action: "report", event: { kind: "registered", instance } };
     if (seen.outcome === "held") return { action: "leave" };
     return { action: "report", event: { kind: "restored", instance, because: dirty } };

@@ -1,9 +1,9 @@
 /** Carries out what `reconcile` decides: it makes the keys in etcd what the session wants. */
-import type { Deadline, LeaseId, PutRequest, Store } from "../store.ts";
-import type { Instance } from "../instance.ts";
+import type { Deadline, Entry, Store } from "../store.ts";
 import type { SessionEvent } from "./events.ts";
 import type { SessionLease } from "./lease.ts";
 import { type ConflictRule, type Dirty, mayReplace, reconcile, type Registration } from "./reconcile.ts";
+import type { InstanceWriter, Writing } from "./writer.ts";
 import { backOffReclaims, backOffRestores, markRegistered, type Registrations } from "./registrations.ts";
 
 /** How many keys are worked on at the same time. */
@@ -17,19 +17,22 @@ export interface ReconcileOptions {
 
 export class Reconciler {
   readonly #store: Store;
+  readonly #writer: InstanceWriter;
   readonly #lease: SessionLease;
   readonly #registrations: Registrations;
   /** Another process has put a key of its own on our lease. */
   #leaseIsShared = false;
 
-  constructor(store: Store, lease: SessionLease, registrations: Registrations) {
+  constructor(store: Store, writer: InstanceWriter, lease: SessionLease, registrations: Registrations) {
     this.#store = store;
+    this.#writer = writer;
     this.#lease = lease;
     this.#registrations = registrations;
   }
 
-  requestFor(key: string, { location }: Instance): PutRequest {
-    return { key, value: location, lease: this.#lease.forKeys };
+  /** What is written of a registration. */
+  writing({ instance, since }: Pick<Registration, "instance" | "since">): Writing {
+    return { instance, since, lease: this.#lease.forKeys };
   }
 
   /**
@@ -50,11 +53,14 @@ export class Reconciler {
   async removeAll(deadline: Deadline): Promise<void> {
     const { id } = this.#lease;
     if (!this.#leaseIsShared) return await this.#store.revoke(id, deadline);
-    await inParallel(this.#registrations.registeredKeys(), (key) => this.#store.release(key, id, deadline));
+    await inParallel(this.#registrations.instances(), (one) => this.#writer.release(one, id, deadline));
   }
 
   async #removeUnwanted(key: string, deadline: Deadline, { onEvent }: ReconcileOptions): Promise<void> {
-    if (!this.#lease.isPermanent) await this.#store.release(key, this.#lease.id, deadline);
+    const known = this.#registrations.instanceAt(key);
+    if (!this.#lease.isPermanent && known !== undefined) {
+      await this.#writer.release(known, this.#lease.id, deadline);
+    }
     const instance = this.#registrations.settleUnwanted(key);
     if (instance !== undefined) onEvent({ kind: "unregistered", instance });
   }
@@ -83,10 +89,17 @@ export class Reconciler {
     deadline: Deadline,
     { onConflict, onEvent }: ReconcileOptions,
   ): Promise<boolean> {
-    const request = this.requestFor(key, registration.instance);
-    const takes = (holder: { readonly lease: LeaseId | undefined }): boolean =>
+    const writing = this.writing(registration);
+    const takes = (holder: Entry): boolean =>
       mayReplace(holder, registration, (lease) => this.#lease.wasOurs(lease));
-    const seen = await this.#store.claim(request, takes, deadline);
+    if (registration.out !== undefined) {
+      // If another process holds the name meanwhile, that is told when the instance comes back.
+      await this.#writer.takeOut(writing, registration.out, takes, deadline);
+      if (registration.registered) onEvent({ kind: "unregistered", instance: registration.instance });
+      registration.registered = false;
+      return true;
+    }
+    const seen = await this.#writer.claim(writing, takes, deadline);
     // The instance may have been removed meanwhile.
     if (this.#registrations.get(key) !== registration) return true;
     const step = reconcile({ registration, dirty, onConflict, now: performance.now() }, seen);
@@ -94,17 +107,27 @@ export class Reconciler {
       case "wait":
         return false;
       case "take-back":
-        await this.#store.claim(request, () => true, deadline);
+        // If it is paused, the next look tells.
+        await this.#writer.claim(writing, () => true, deadline);
         markRegistered(registration);
         onEvent(step.event);
         backOffReclaims(registration, performance.now());
         return true;
       case "give-way":
-        this.#leaseIsShared ||= seen.outcome === "taken" && seen.holder.lease === request.lease;
+        this.#leaseIsShared ||= seen.outcome === "taken" && seen.holder.lease === writing.lease;
         registration.heldByOther = true;
         if (step.event === undefined) return true;
         registration.registered = false;
         onEvent(step.event);
+        if (writing.lease !== undefined) {
+          await this.#writer.releaseRest(registration.instance, writing.lease, deadline);
+        }
+        return true;
+      case "pause":
+        registration.first = undefined;
+        registration.heldByOther = registration.registered = false;
+        registration.paused = true;
+        if (step.event !== undefined) onEvent(step.event);
         return true;
       case "report":
         onEvent(step.event);
@@ -116,11 +139,11 @@ export class Reconciler {
   }
 }
 
-/** Does the work for each key, for a limited number of keys at a time. */
-async function inParallel(keys: readonly string[], work: (key: string) => Promise<void>): Promise<void> {
-  const left = keys.values();
+/** Does the work for each of them, for a limited number at a time. */
+async function inParallel<T>(all: readonly T[], work: (one: T) => Promise<void>): Promise<void> {
+  const left = all.values();
   const worker = async (): Promise<void> => {
-    for (const key of left) await work(key);
+    for (const one of left) await work(one);
   };
-  await Promise.all(Array.from({ length: Math.min(concurrency, keys.length) }, worker));
+  await Promise.all(Array.from({ length: Math.min(concurrency, all.length) }, worker));
 }

@@ -1,6 +1,7 @@
 /** The registrations of a session, by key, and what is left to do about them. */
 import { backOff } from "../../system/delay.ts";
 import type { Instance } from "../instance.ts";
+import type { Out } from "../metadata.ts";
 import type { Dirty, Registration } from "./reconcile.ts";
 
 /** The longest time between two reclaims of a name that two processes fight for, in milliseconds. */
@@ -19,6 +20,9 @@ export class Registrations {
   readonly #dirty = new Map<string, Dirty>();
   /** Keys that may be on the lease of the session and must not be. */
   readonly #unwanted = new Set<string>();
+  /** Every instance that was ever added, by its raw key; and the raw keys of those that another key concerns. */
+  readonly #instances = new Map<string, Instance>();
+  readonly #concerned = new Map<string, Set<string>>();
 
   get size(): number {
     return this.#wanted.size;
@@ -26,6 +30,30 @@ export class Registrations {
 
   get(key: string): Registration | undefined {
     return this.#wanted.get(key);
+  }
+
+  /** Remembers the instance, and which keys tell what has become of it. */
+  remember(key: string, instance: Instance, keys: readonly string[]): void {
+    this.#instances.set(key, instance);
+    for (const one of keys) {
+      const concerned = this.#concerned.get(one) ?? new Set();
+      this.#concerned.set(one, concerned.add(key));
+    }
+  }
+
+  /** The raw keys of the instances that a key concerns. */
+  concernedBy(key: string): Iterable<string> {
+    return this.#concerned.get(key) ?? [];
+  }
+
+  /** The instance that was added under this raw key last. */
+  instanceAt(key: string): Instance | undefined {
+    return this.#instances.get(key);
+  }
+
+  /** All instances that are to be registered, or out of use. */
+  instances(): Instance[] {
+    return this.#wanted.values().map(({ instance }) => instance).toArray();
   }
 
   /** The keys of the registered instances. */
@@ -39,8 +67,8 @@ export class Registrations {
   }
 
   /** Adds an instance that has been registered already. */
-  addRegistered(key: string, instance: Instance): void {
-    this.#add(key, { ...newRegistration(instance, undefined), registered: true });
+  addRegistered(key: string, registration: Registration): void {
+    this.#add(key, registration);
     this.markClean(key);
   }
 
@@ -54,6 +82,15 @@ export class Registrations {
     this.#unwanted.delete(key);
     this.#removed.delete(key);
     this.#wanted.set(key, registration);
+  }
+
+  /** Has the instance out of use. False if no instance was added under the key. */
+  withdraw(key: string, out: Out): boolean {
+    const registration = this.#wanted.get(key);
+    if (registration === undefined) return false;
+    registration.out = out;
+    this.#dirty.set(key, "new");
+    return true;
   }
 
   /** False if no instance was added under the key. */
@@ -121,9 +158,12 @@ export class Registrations {
   }
 }
 
-function newRegistration(instance: Instance, first: Registration["first"]): Registration {
+export function newRegistration(instance: Instance, first: Registration["first"]): Registration {
   return {
     instance,
+    since: new Date().toISOString(),
+    out: undefined,
+    paused: false,
     first,
     heldByOther: false,
     registered: false,
@@ -137,6 +177,7 @@ function newRegistration(instance: Instance, first: Registration["first"]): Regi
 export function markRegistered(registration: Registration): void {
   registration.first = undefined;
   registration.heldByOther = false;
+  registration.paused = false;
   registration.registered = true;
 }
 

@@ -2,7 +2,8 @@
 import { EmpusaError, UnreachableError } from "../../errors.ts";
 import { backOff, delay, firstWithin } from "../../system/delay.ts";
 import { isDenied } from "../collection.ts";
-import { type Instance, instanceKey } from "../instance.ts";
+import type { Instance } from "../instance.ts";
+import type { Mark, Out } from "../metadata.ts";
 import { Outage } from "../outage.ts";
 import { type Change, type Deadline, deadlineAfter, LeaseEnded, type LeaseId, type Store } from "../store.ts";
 import { claimAlone, claimAnyway } from "./claim.ts";
@@ -10,13 +11,16 @@ import { KeyWatch } from "./key_watch.ts";
 import { SessionLease } from "./lease.ts";
 import { cleanupTimeout } from "./own_lease.ts";
 import { type ReconcileOptions, Reconciler } from "./reconciler.ts";
-import { Registrations } from "./registrations.ts";
+import { newRegistration, Registrations } from "./registrations.ts";
+import { type InstanceClaim, InstanceWriter } from "./writer.ts";
 
 export interface SessionOptions {
   /** Seconds that the registrations live without a refresh; undefined for registrations without a TTL. */
   readonly ttl: number | undefined;
   /** Milliseconds for one operation. */
   readonly timeout: number;
+  /** Tells the host and the process that registers. */
+  readonly by: () => string;
 }
 
 export interface RegisterOptions {
@@ -41,12 +45,14 @@ const decoder = new TextDecoder();
 
 export class Session {
   readonly #store: Store;
-  readonly #treeRoot: string;
+  readonly #writer: InstanceWriter;
   readonly #timeout: number;
   readonly #lease: SessionLease;
   readonly #registrations = new Registrations();
   readonly #reconciler: Reconciler;
   readonly #watch: KeyWatch;
+  /** Instances whose keys are yet to be watched. */
+  readonly #toFollow = new Map<string, Instance>();
   /** How many keys were read because the watch was quiet. */
   #reads = 0;
   /** The connection broke, maybe for many sessions at once, so the next grant waits a random time. */
@@ -54,12 +60,12 @@ export class Session {
   /** Resolves if there is work before the next refresh. */
   #woken = Promise.withResolvers<void>();
 
-  constructor(store: Store, treeRoot: string, { ttl, timeout }: SessionOptions) {
+  constructor(store: Store, treeRoot: string, { ttl, timeout, by }: SessionOptions) {
     this.#store = store;
-    this.#treeRoot = treeRoot;
     this.#timeout = timeout;
     this.#lease = new SessionLease(store, ttl);
-    this.#reconciler = new Reconciler(store, this.#lease, this.#registrations);
+    this.#writer = new InstanceWriter(store, treeRoot, by);
+    this.#reconciler = new Reconciler(store, this.#writer, this.#lease, this.#registrations);
     this.#watch = new KeyWatch(store, (changes) => this.#onChanges(changes), () => {
       this.#jitterNext = true;
       this.#wake();
@@ -83,32 +89,38 @@ export class Session {
 
   /**
    * Registers the instance, replacing what was registered under its name.
+   * @returns the mark of an operator who has paused the instance, which is registered and out of use then
    * @throws {ConflictError} if it is to be exclusive, and another process holds the name
    * @throws {EmpusaError} what `Store` throws; a key that may have been stored is removed, now or by its TTL
    */
   async register(
     instance: Instance,
     { exclusive = false, once = false, signal }: RegisterOptions = {},
-  ): Promise<void> {
+  ): Promise<Mark | undefined> {
     const deadline = deadlineAfter(this.#timeout, signal);
-    const key = this.#keyOf(instance);
+    const key = this.#writer.keyOf(instance);
+    const registration = newRegistration(instance, undefined);
+    let claim: InstanceClaim;
     try {
       if (!this.#lease.isReady) {
         if (once) await this.#lease.dedicateTo(key);
         await this.#lease.grant(deadline);
       }
-      const request = this.#reconciler.requestFor(key, instance);
-      if (exclusive) await claimAlone(this.#store, request, instance, deadline);
-      else await claimAnyway(this.#store, request, deadline);
+      const writing = this.#reconciler.writing(registration);
+      const claiming = exclusive ? claimAlone : claimAnyway;
+      claim = await claiming(this.#store, this.#writer, writing, deadline);
     } catch (error) {
+      this.#registrations.remember(key, instance, this.#writer.keysOf(instance));
       if (this.#registrations.size > 0) this.#registrations.markUnwanted(key);
       // If etcd is unreachable, the TTL removes the key.
       else if (!(error instanceof UnreachableError)) await this.close(cleanupTimeout).catch(() => {});
       throw error;
     }
-    this.#registrations.addRegistered(key, instance);
-    this.#watch.add(key);
-    this.#wake();
+    registration.paused = claim.outcome === "paused";
+    registration.registered = !registration.paused;
+    this.#registrations.addRegistered(key, registration);
+    this.#follow(key, instance);
+    return claim.outcome === "paused" ? claim.mark : undefined;
   }
 
   /**
@@ -117,16 +129,40 @@ export class Session {
    * gives way to those that came meanwhile, as if it had been registered all the time.
    */
   add(instance: Instance, { exclusive = false }: Pick<RegisterOptions, "exclusive"> = {}): void {
-    const key = this.#keyOf(instance);
-    if (this.#registrations.get(key) !== undefined) return;
-    this.#registrations.add(key, instance, exclusive ? "wait" : "replace");
-    this.#watch.add(key);
-    this.#wake();
+    const key = this.#writer.keyOf(instance);
+    const before = this.#registrations.get(key);
+    if (before === undefined) this.#registrations.add(key, instance, exclusive ? "wait" : "replace");
+    else if (before.out !== undefined) {
+      before.out = undefined;
+      this.#registrations.markDirty(key, "new");
+    }
+    this.#follow(key, instance);
+  }
+
+  /** Has `run` take the instance out of use as soon as possible: its metadata stays, and says why. */
+  withdraw(instance: Instance, out: Out): void {
+    if (this.#registrations.withdraw(this.#writer.keyOf(instance), out)) this.#wake();
+  }
+
+  /**
+   * Takes the instance out of use now. The session must not run any longer.
+   * @param timeout milliseconds
+   * @throws what `Store` throws
+   */
+  async takeOut(instance: Instance, out: Out, timeout: number): Promise<void> {
+    const registration = this.#registrations.get(this.#writer.keyOf(instance));
+    if (registration === undefined) return;
+    await this.#writer.takeOut(
+      this.#reconciler.writing(registration),
+      out,
+      () => false,
+      deadlineAfter(timeout),
+    );
   }
 
   /** Has `run` unregister the instance as soon as possible. */
   remove(instance: Pick<Instance, "type" | "name">): void {
-    if (this.#registrations.remove(this.#keyOf(instance))) this.#wake();
+    if (this.#registrations.remove(this.#writer.keyOf(instance))) this.#wake();
   }
 
   /**
@@ -207,11 +243,14 @@ export class Session {
 
   async #reconcileAndWatch(deadline: () => Deadline, options: RunOptions): Promise<void> {
     await this.#reconcileOnLease(deadline, options);
+    this.#followAll();
     if (this.#watch.isComplete) return;
     const { signal } = options;
     const keys = await this.#watch.open(deadline, { signal, longest: this.#lease.longestPause });
     // For what happened before the watch began.
-    for (const key of keys) this.#registrations.markDirty(key, "removed");
+    for (const key of keys) {
+      for (const raw of this.#registrations.concernedBy(key)) this.#registrations.markDirty(raw, "removed");
+    }
     await this.#reconcileOnLease(deadline, options);
   }
 
@@ -255,10 +294,11 @@ export class Session {
   /** Has each changed key looked at: another process may have written it, or this one. */
   #onChanges(changes: readonly Change[]): void {
     for (const { key: bytes, entry } of changes) {
-      const key = decoder.decode(bytes);
-      if (this.#registrations.get(key) !== undefined) this.#registrations.markDirty(key, "removed");
-      // An attempt to register the instance that etcd carried out late.
-      else if (entry?.lease === this.#lease.id) this.#registrations.markUnwanted(key);
+      for (const key of this.#registrations.concernedBy(decoder.decode(bytes))) {
+        if (this.#registrations.get(key) !== undefined) this.#registrations.markDirty(key, "removed");
+        // An attempt to register the instance that etcd carried out late.
+        else if (entry?.lease === this.#lease.id) this.#registrations.markUnwanted(key);
+      }
     }
     this.#wake();
   }
@@ -281,7 +321,18 @@ export class Session {
     this.#woken = Promise.withResolvers();
   }
 
-  #keyOf({ type, name }: Pick<Instance, "type" | "name">): string {
-    return instanceKey(this.#treeRoot, type, name);
+  /** Has the keys of the instance watched: when it was first written it is known which ones this user may read. */
+  #follow(key: string, instance: Instance): void {
+    this.#toFollow.set(key, instance);
+    this.#wake();
+  }
+
+  #followAll(): void {
+    for (const [key, instance] of this.#toFollow) {
+      const keys = this.#writer.keysOf(instance);
+      this.#registrations.remember(key, instance, keys);
+      for (const one of keys) this.#watch.add(one);
+    }
+    this.#toFollow.clear();
   }
 }

@@ -1,0 +1,48 @@
+/** Changes of several keys that follow from what is there. */
+import { backOff, delay, longestPause } from "../../system/delay.ts";
+import type { Deadline, Entry, LeaseId, Put, Store } from "../store.ts";
+
+/** What to change, and what to return once that is done. Without changes nothing is written. */
+export interface Plan<T> {
+  readonly puts?: readonly Put[];
+  readonly deletes?: readonly string[];
+  readonly result: T;
+}
+
+/**
+ * Reads keys and changes what `plan` says, in one transaction; once more if another process has changed one meanwhile.
+ * @throws what `Store` throws, and `plan`
+ */
+export async function commitUntilDone<T>(
+  store: Pick<Store, "read" | "commit">,
+  keys: readonly string[],
+  deadline: Deadline,
+  plan: (found: ReadonlyMap<string, Entry>) => Plan<T>,
+): Promise<T> {
+  let found = await store.read(keys, deadline);
+  for (let losses = 1;; losses++) {
+    const { puts = [], deletes = [], result } = plan(found);
+    if (puts.length + deletes.length === 0) return result;
+    const expected = new Map(keys.map((key) => [key, found.get(key)?.modifyRevision ?? 0]));
+    const commit = await store.commit({ expected, puts, deletes }, deadline);
+    if (commit.succeeded) return result;
+    found = commit.found;
+    await delay(backOff(losses, longestPause), deadline.signal);
+  }
+}
+
+/**
+ * Deletes those of the keys that are on the lease.
+ * @throws what `Store` throws
+ */
+export async function release(
+  store: Pick<Store, "read" | "commit">,
+  keys: readonly string[],
+  lease: LeaseId,
+  deadline: Deadline,
+): Promise<void> {
+  await commitUntilDone(store, keys, deadline, (found) => ({
+    deletes: keys.filter((key) => found.get(key)?.lease === lease),
+    result: undefined,
+  }));
+}
