@@ -1,6 +1,6 @@
 /** Changes of several keys that follow from what is there. */
 import { backOff, delay, longestPause } from "../../system/delay.ts";
-import type { Deadline, Entry, LeaseId, Put, Store } from "../store.ts";
+import type { Deadline, Entry, Put, Store } from "../store.ts";
 
 /** What to change, and what to return once that is done. Without changes nothing is written. */
 export interface Plan<T> {
@@ -29,20 +29,4 @@ export async function commitUntilDone<T>(
     found = commit.found;
     await delay(backOff(losses, longestPause), deadline.signal);
   }
-}
-
-/**
- * Deletes those of the keys that are on the lease.
- * @throws what `Store` throws
- */
-export async function release(
-  store: Pick<Store, "read" | "commit">,
-  keys: readonly string[],
-  lease: LeaseId,
-  deadline: Deadline,
-): Promise<void> {
-  await commitUntilDone(store, keys, deadline, (found) => ({
-    deletes: keys.filter((key) => found.get(key)?.lease === lease),
-    result: undefined,
-  }));
 }

@@ -12,7 +12,7 @@ import {
   recordText,
 } from "../metadata.ts";
 import type { Claim, Deadline, Entry, LeaseId, PutRequest, Store } from "../store.ts";
-import { commitUntilDone, release } from "./transactions.ts";
+import { commitUntilDone } from "./transactions.ts";
 
 /** What is written, and on which lease. */
 export interface Writing {
@@ -93,7 +93,10 @@ export class InstanceWriter {
     deadline: Deadline,
   ): Promise<Entry | undefined> {
     const [raw, metadata, ...marks] = this.keysOf(instance) as [string, ...string[]];
-    if (metadata === undefined) return await this.#takeOutRaw(raw, lease, deadline);
+    if (metadata === undefined) {
+      if (lease !== undefined) await this.release(instance, lease, deadline);
+      return undefined;
+    }
     return await commitUntilDone(this.#store, [raw, metadata, ...marks], deadline, (found) => {
       const there = found.get(metadata);
       const holder = [found.get(raw), there].find((entry) => entry !== undefined && entry.lease !== lease);
@@ -114,16 +117,17 @@ export class InstanceWriter {
   }
 
   /**
-   * Deletes all keys of the instance that are on the lease.
+   * Deletes all keys of the instance that are on the lease; unless another process has put the raw key on it.
    * @throws what `Store` throws
    */
-  async release(
-    instance: Pick<Instance, "type" | "name">,
-    lease: LeaseId,
-    deadline: Deadline,
-  ): Promise<void> {
-    const [raw, metadata] = this.keysOf(instance) as [string, ...string[]];
-    await release(this.#store, metadata === undefined ? [raw] : [raw, metadata], lease, deadline);
+  async release(instance: Instance, lease: LeaseId, deadline: Deadline): Promise<void> {
+    const [raw, ...rest] = this.keysOf(instance).slice(0, 2) as [string, ...string[]];
+    await commitUntilDone(this.#store, [raw, ...rest], deadline, (found) => {
+      const there = found.get(raw);
+      const isOurs = there?.lease === lease && new TextDecoder().decode(there.value) === instance.location;
+      const keys = isOurs ? [raw, ...rest] : rest;
+      return { deletes: keys.filter((key) => found.get(key)?.lease === lease), result: undefined };
+    });
   }
 
   /** Deletes what belongs to the raw key, and is on the lease. */
@@ -133,11 +137,11 @@ export class InstanceWriter {
     deadline: Deadline,
   ): Promise<void> {
     const [, metadata] = this.keysOf(instance);
-    if (metadata !== undefined) await release(this.#store, [metadata], lease, deadline);
-  }
-
-  async #takeOutRaw(raw: string, lease: LeaseId | undefined, deadline: Deadline): Promise<undefined> {
-    if (lease !== undefined) await release(this.#store, [raw], lease, deadline);
+    if (metadata === undefined) return;
+    await commitUntilDone(this.#store, [metadata], deadline, (found) => ({
+      deletes: found.get(metadata)?.lease === lease ? [metadata] : [],
+      result: undefined,
+    }));
   }
 
   /** Tries once more with the raw key alone if etcd denies the rest, and the instance does not need it. */
