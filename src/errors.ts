@@ -91,6 +91,16 @@ export class InvalidValueError extends Error {
   value: string | undefined;
 }
 
+/** Parses one of several values. The error names the value. */
+export function parseOne<T>(value: string, parse: (text: string) => T): T {
+  try {
+    return parse(value);
+  } catch (error) {
+    if (error instanceof InvalidValueError) error.value ??= value;
+    throw error;
+  }
+}
+
 /** A command could not be started. The message is the reason, and the exit code is that of shells. */
 export class NotStarted extends Error {
   override readonly name = "NotStarted";

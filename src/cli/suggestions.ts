@@ -50,6 +50,8 @@ function namesOf(
       return services.types(begin);
     case "name":
       return services.names(begin, type);
+    case "tag":
+      return services.tags(begin, type);
     case "switch":
       return switches.names(begin);
   }

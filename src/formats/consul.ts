@@ -1,6 +1,7 @@
 import type { RegisteredInstance } from "../registry/instance.ts";
 import { addressOf, hasAddress } from "./address.ts";
 import { type Format, type Rendered, supported } from "./format.ts";
+import { noMetadata } from "../registry/metadata.ts";
 import { arrayOf, countObjects } from "./json.ts";
 
 /**
@@ -10,7 +11,8 @@ import { arrayOf, countObjects } from "./json.ts";
 function render(instances: readonly RegisteredInstance[]): Rendered {
   const { parts, skipped } = supported(
     instances,
-    ({ type, name, location, createRevision, modifyRevision }) => {
+    ({ type, name, location, metadata = noMetadata, createRevision, modifyRevision }) => {
+      const { tags, meta, weight } = metadata;
       const address = addressOf(location);
       const both = <T>(value: T): { lan: T; wan: T } => ({ lan: value, wan: value });
       return address && JSON.stringify({
@@ -24,11 +26,11 @@ function render(instances: readonly RegisteredInstance[]): Rendered {
         ServiceName: type,
         ServiceAddress: address.host,
         ServicePort: address.port,
-        ServiceTags: [],
-        ServiceMeta: {},
+        ServiceTags: tags,
+        ServiceMeta: meta,
         ServiceTaggedAddresses: both({ Address: address.host, Port: address.port }),
         ServiceEnableTagOverride: false,
-        ServiceWeights: { Passing: 1, Warning: 1 },
+        ServiceWeights: { Passing: weight, Warning: 1 },
         CreateIndex: createRevision,
         ModifyIndex: modifyRevision,
       });

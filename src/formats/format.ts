@@ -6,6 +6,8 @@ import type { Look } from "./columns.ts";
 export interface Rendering extends Look {
   /** The requested types, in order; empty for all types. */
   readonly types: readonly string[];
+  /** Whether it shows which instances are out of use, and why. */
+  readonly states?: boolean;
   /** The name of the HAProxy backend; undefined for its server lines alone. */
   readonly haproxyBackend?: string | undefined;
 }

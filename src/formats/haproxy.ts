@@ -16,11 +16,12 @@ function render(
 ): Rendered {
   const { parts, skipped } = supported(
     instances,
-    ({ type, name, location }) => {
+    ({ type, name, location, metadata }) => {
       const address = addressOf(location);
       const socket = socketOf(location);
-      if (address !== undefined) return { id: `${type}/${name}`, place: showAddress(address) };
-      return socket === undefined ? undefined : { id: `${type}/${name}`, place: `unix@${socket}` };
+      const server = { id: `${type}/${name}`, weight: metadata?.weight ?? 1 };
+      if (address !== undefined) return { ...server, place: showAddress(address) };
+      return socket === undefined ? undefined : { ...server, place: `unix@${socket}` };
     },
     hasAddressOrSocket,
   );
@@ -30,12 +31,24 @@ function render(
     fold: withColon,
   });
   const indent = backend === undefined ? "" : "  ";
-  const lines = parts.map(({ id, place }) => `${indent}server ${of.get(id)} ${place} check\n`);
+  const most = Math.max(...parts.map(({ weight }) => weight));
+  const lines = parts.map(({ id, place, weight }) =>
+    `${indent}server ${of.get(id)} ${place} check${weightOf(weight, most)}\n`
+  );
   const head = backend === undefined ? "" : `backend ${backend}\n  default-server init-addr last,libc,none\n`;
   const collisions = moved.map(({ name, given, holder }) =>
     `HAProxy cannot tell the server ${name} from ${holder}: it is called ${given}`
   );
   return { text: head + lines.join(""), skipped, collisions };
+}
+
+/** The largest weight of a server. */
+const maxWeight = 256;
+
+/** The weight of a server, which is 1 if nothing is said. Larger ones keep their proportions. */
+function weightOf(weight: number, most: number): string {
+  const scaled = most <= maxWeight ? weight : Math.max(1, Math.round(weight * maxWeight / most));
+  return scaled === 1 ? "" : ` weight ${scaled}`;
 }
 
 export const haproxy = {

@@ -1,10 +1,10 @@
 import type { RegisteredInstance } from "../registry/instance.ts";
 import { asObject } from "./json.ts";
-import { countLines, type Format, type Rendered } from "./format.ts";
+import { countLines, type Format, type Rendered, type Rendering } from "./format.ts";
 
 /** One JSON object a line. */
-function render(instances: readonly RegisteredInstance[]): Rendered {
-  return { text: instances.map((instance) => `${JSON.stringify(asObject(instance))}\n`).join("") };
+function render(instances: readonly RegisteredInstance[], { states }: Pick<Rendering, "states">): Rendered {
+  return { text: instances.map((instance) => `${JSON.stringify(asObject(instance, states))}\n`).join("") };
 }
 
 export const jsonl = {

@@ -13,13 +13,14 @@ function render(
 ): Rendered {
   const { parts, skipped } = supported(
     instances,
-    ({ type, location }) => {
+    ({ type, location, metadata }) => {
+      const weight = metadata === undefined || metadata.weight === 1 ? "" : ` weight=${metadata.weight}`;
       const address = addressOf(location);
       const socket = socketOf(location);
       // What begins with unix: is a socket to nginx, whatever follows.
       if (address?.host.toLowerCase() === "unix") return undefined;
-      if (address !== undefined) return { type, server: `server ${showAddress(address)};` };
-      return socket === undefined ? undefined : { type, server: `server unix:${socket};` };
+      if (address !== undefined) return { type, server: `server ${showAddress(address)}${weight};` };
+      return socket === undefined ? undefined : { type, server: `server unix:${socket}${weight};` };
     },
     `${hasAddressOrSocket}, and a host that is not "unix"`,
   );

@@ -1,7 +1,7 @@
 /** Reports what happens to a registration: to the log, and to the service manager. */
 import type { Log } from "../system/log.ts";
 import { ServiceManager } from "../system/sd_notify.ts";
-import { type Instance, type Session, type SessionEvent, showHolder } from "../registry/mod.ts";
+import { type Instance, type Mark, type Session, type SessionEvent, showHolder } from "../registry/mod.ts";
 import type { System } from "../system/mod.ts";
 import { describeOutage, type Line } from "./outages.ts";
 
@@ -80,15 +80,8 @@ function describe(event: ReportedEvent): Line {
           showHolder(event.holder)
         }; waiting until the name is free`,
       ];
-    case "paused": {
-      const { by, reason } = event.mark;
-      const who = by === "" ? "" : ` by ${by}`;
-      const why = reason === "" ? "" : `: ${reason}`;
-      return [
-        "warn",
-        `${label(event.instance)} is paused${who}${why}; it stays out of use until it is resumed`,
-      ];
-    }
+    case "paused":
+      return ["warn", formatPaused(event.instance, event.mark)];
     case "resumed":
       return ["info", `${label(event.instance)} is resumed, and registered again`];
     case "restored":
@@ -133,6 +126,13 @@ export function formatRegistered(
     ...interval === undefined ? [] : [`refreshed every ${interval} s`],
   ];
   return `registered ${label(instance)} at ${instance.location}, ${terms.join(", ")}`;
+}
+
+/** Says that an operator has paused the instance. */
+export function formatPaused(instance: Instance, { by, reason }: Mark): string {
+  const who = by === "" ? "" : ` by ${by}`;
+  const why = reason === "" ? "" : ` (${reason})`;
+  return `${label(instance)} is paused${who}${why}: it stays out of use until it is resumed`;
 }
 
 export function formatUnregistered(instance: Instance): string {

@@ -1,5 +1,5 @@
 /** What an instance says of itself beside its location: tags, pairs, a weight; and how that is stored. */
-import { InvalidValueError } from "../errors.ts";
+import { InvalidValueError, parseOne } from "../errors.ts";
 import { isPlainText } from "./text.ts";
 
 export interface Metadata {
@@ -53,7 +53,7 @@ export function parseTag(text: string): string {
 
 /** The tags of a list, each once. @throws {InvalidValueError} if there are too many, or one is no label */
 export function parseTags(texts: readonly string[]): string[] {
-  const tags = [...new Set(texts.map(parseTag))];
+  const tags = [...new Set(texts.map((text) => parseOne(text, parseTag)))];
   if (tags.length > maxTags) throw new InvalidValueError(`be at most ${maxTags} tags`);
   return tags;
 }
@@ -67,13 +67,12 @@ export function parsePair(text: string): [key: string, value: string] {
   return [key, value];
 }
 
-/** @throws {InvalidValueError} if there are too many, or a key is there twice with different values */
+/** @throws {InvalidValueError} if there are too many, or one is no pair, or has the key of another one */
 export function parsePairs(texts: readonly string[]): Record<string, string> {
   const pairs = new Map<string, string>();
-  for (const [key, value] of texts.map(parsePair)) {
-    if ((pairs.get(key) ?? value) !== value) {
-      throw new InvalidValueError(`give the key ${key} one value only`);
-    }
+  for (const text of texts) {
+    const [key, value] = parseOne(text, parsePair);
+    if (pairs.has(key)) throw new InvalidValueError(`give the key ${key} one value only`);
     pairs.set(key, value);
   }
   if (pairs.size > maxPairs) throw new InvalidValueError(`be at most ${maxPairs} pairs`);

@@ -37,11 +37,20 @@ export type { Access } from "./etcd/credentials.ts";
 export { type Adoptable, type Adopted, type AdoptOptions, parseAdoptable } from "./adoption.ts";
 export type { OldEntry } from "./etcd/v2.ts";
 export type { OutageEvent } from "./outage.ts";
+export {
+  type Mark,
+  maxWeight,
+  type Metadata,
+  noMetadata,
+  parsePairs,
+  parseReason,
+  parseTags,
+} from "./metadata.ts";
 export { parsePattern } from "./pattern.ts";
 export { pick, strategies } from "./pick.ts";
 export type { WatchEvent, WatchOptions } from "./watch.ts";
 export { View } from "./watch_view.ts";
-export type { EntryMeta, InvalidEntry } from "./collection.ts";
+export type { EntryMeta, InvalidEntry, Listing } from "./collection.ts";
 export { lacksTime } from "./times.ts";
 export {
   notSet,

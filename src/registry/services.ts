@@ -1,9 +1,11 @@
 /** Services and the locations of their instances. `{tree root}/service/{type}/{name}` = location. */
 import { Collection, type CollectionPlace } from "./collection.ts";
-import type { Instance, RegisteredInstance, Selection } from "./instance.ts";
+import { type Instance, prefixOf, type RegisteredInstance, type Selection } from "./instance.ts";
 import { instancesOf } from "./instances.ts";
+import { fieldsIn } from "./metadata.ts";
 import { instanceNames, serviceTypes } from "./names.ts";
 import { type RegisterOptions, Session } from "./session/session.ts";
+import { below } from "./span.ts";
 import { deadlineAfter } from "./store.ts";
 
 /** The ID of an instance is `type/name`. Every method throws what `Store` throws. */
@@ -36,6 +38,19 @@ export class Services extends Collection<RegisteredInstance, Selection> {
   /** The types that begin with some text: at most 1,000, sorted. */
   types(begin: string): Promise<string[]> {
     return serviceTypes(this.store, this.treeRoot, begin, deadlineAfter(this.timeout));
+  }
+
+  /** The tags of instances, of one type or of all, that begin with some text, sorted. */
+  async tags(begin: string, type?: string): Promise<string[]> {
+    const span = below(prefixOf(this.treeRoot, "metadata", type));
+    const { entries } = await this.store.list([span], deadlineAfter(this.timeout));
+    const tags = entries.flatMap(({ value }) => {
+      const { tags } = fieldsIn(value);
+      return Array.isArray(tags)
+        ? tags.filter((tag) => typeof tag === "string" && tag.startsWith(begin))
+        : [];
+    });
+    return [...new Set<string>(tags)].sort();
   }
 
   /** The names of instances, of one type or of all, that begin with some text: at most 1,000, sorted. */

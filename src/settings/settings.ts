@@ -3,7 +3,7 @@
  * its option, variable, help, checks and reference come from that.
  */
 import { Command } from "@cliffy/command";
-import { InvalidValueError, UsageError } from "../errors.ts";
+import { InvalidValueError, parseOne, UsageError } from "../errors.ts";
 import { shorten } from "../system/escape.ts";
 import type { System } from "../system/mod.ts";
 
@@ -12,7 +12,7 @@ import type { System } from "../system/mod.ts";
 export type AnyCommand = Command<any>;
 
 /** What completion suggests from the registry. */
-export type Suggested = "type" | "name" | "switch";
+export type Suggested = "type" | "name" | "tag" | "switch";
 
 /** One setting, whose value has the type `T`. */
 export interface Setting<T> {
@@ -39,6 +39,8 @@ export interface Setting<T> {
   readonly repeatable?: boolean;
   /** It may be given more than once; values stay separate. In the variable, each is on a line of its own. */
   readonly listed?: boolean;
+  /** In a variable of one line, commas separate the values; a backslash keeps one in a value. */
+  readonly commas?: boolean;
   /** What the option says when it is given without a value, as it would be typed. */
   readonly bare?: string;
   /** All the values that there are, where they can be listed. */
@@ -78,21 +80,21 @@ export function withDefault<T>(fallback: string, declaration: Declaration<T>): S
 const separator = "\0";
 
 /** A setting that may be given any number of times. */
-export function list<T>(declaration: Declaration<T>): Setting<readonly T[]> {
-  const { parse } = declaration;
+export function list<T>({ parse, ...declaration }: Declaration<T>): Setting<readonly T[]> {
+  return gathered({ ...declaration, parseAll: (values) => values.map((value) => parseOne(value, parse)) });
+}
+
+/** Likewise; all values together make one. */
+export function gathered<T>(
+  { parseAll, ...declaration }: Omit<Declaration<T>, "parse"> & {
+    readonly parseAll: (values: readonly string[]) => T;
+  },
+): Setting<T> {
   return {
     ...declaration,
     listed: true,
     fallback: "",
-    parse: (text) =>
-      text.split(separator).filter((value) => value !== "").map((value) => {
-        try {
-          return parse(value);
-        } catch (error) {
-          if (error instanceof InvalidValueError) error.value = value;
-          throw error;
-        }
-      }),
+    parse: (text) => parseAll(text.split(separator).filter((value) => value !== "")),
   };
 }
 
@@ -174,14 +176,21 @@ export function declare(
 
 /** The sentence of the help, and what else there is to know. */
 export function help(
-  { meaning, placeholder, env, envOfOthers = [], required, repeatable, listed, choices, fallback }: Setting<
-    unknown
-  >,
+  { meaning, placeholder, env, envOfOthers = [], required, repeatable, listed, commas, choices, fallback }:
+    Setting<
+      unknown
+    >,
 ): string {
   const notes = [
     [env, ...envOfOthers].join(", then "),
     required ? "required" : "",
-    repeatable ? "repeatable" : listed ? "repeatable, in the variable one a line" : "",
+    repeatable
+      ? "repeatable"
+      : commas
+      ? "repeatable, in the variable separated by commas or lines"
+      : listed
+      ? "repeatable, in the variable one a line"
+      : "",
     choices === undefined ? "" : choices.join("|"),
     fallback === undefined || placeholder === undefined || listed ? "" : `default ${fallback}`,
   ].filter((note) => note !== "");
@@ -234,7 +243,15 @@ function find(setting: Setting<unknown>, given: Readonly<Record<string, unknown>
   if (Array.isArray(typed)) return typed.join(setting.listed ? separator : ",");
   const text = typed ?? fromVariable(setting, given);
   if (text === undefined) return setting.fallback;
-  return setting.listed ? `${text}`.replace(/[^\S\n]*\n\s*/g, separator) : `${text}`;
+  if (!setting.listed) return `${text}`;
+  const lines = `${text}`.trim().split(/[^\S\n]*\n\s*/);
+  const values = setting.commas && lines.length === 1 ? splitAtCommas(lines[0] ?? "") : lines;
+  return values.join(separator);
+}
+
+/** The values of a list. Behind a backslash a comma is part of one. */
+export function splitAtCommas(text: string): string[] {
+  return text.split(/(?<!\\),/).map((value) => value.replaceAll("\\,", ","));
 }
 
 function fromVariable(setting: Setting<unknown>, given: Readonly<Record<string, unknown>>): unknown {

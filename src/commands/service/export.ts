@@ -12,7 +12,7 @@ import {
   settingName,
   type Values,
 } from "../../settings/settings.ts";
-import { scope, warnOfInvalid, watchAndLog } from "../shared/watch_and_log.ts";
+import { scope, warnOfMissing, watchAndLog } from "../shared/watch_and_log.ts";
 import { hookOf, hooks, runFor } from "../shared/hooks.ts";
 import { servicesAsJson } from "../../formats/json.ts";
 import { checkPrinting, printing, warnSkipped } from "./shared/printing.ts";
@@ -178,9 +178,8 @@ async function exportOnce(
   context: Context,
 ): Promise<number> {
   using registry = await context.openRegistry();
-  const { items: instances, invalid, revision } = await registry.services.list(options.selection);
-  const warnings = new Warnings(context.log);
-  for (const entry of invalid) await warnOfInvalid(entry, warnings);
+  const { items: instances, revision, ...rest } = await registry.services.list(options.selection);
+  await warnOfMissing(rest, new Warnings(context.log));
   const exporter = exporterOf(options, command, new AbortController().signal, context);
   const code = await exporter.export({ items: instances, revision });
   return typeof code === "number" ? code : ExitCode.failed;

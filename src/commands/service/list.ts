@@ -1,13 +1,25 @@
-import { ExitCode } from "../../errors.ts";
+import { ExitCode, UsageError } from "../../errors.ts";
+import type { FormatName } from "../../formats/mod.ts";
 import type { Selection } from "../../registry/mod.ts";
 import { type Context, leaf, type Program } from "../shared/command.ts";
-import { warnOfInvalid } from "../shared/watch_and_log.ts";
-import type { AnyCommand, Values } from "../../settings/settings.ts";
+import { warnOfMissing } from "../shared/watch_and_log.ts";
+import { type AnyCommand, flag, settingName, type Values } from "../../settings/settings.ts";
 import { Warnings } from "../../system/warnings.ts";
 import { checkPrinting, print, type Printing, printing } from "./shared/printing.ts";
 import { selected, selection } from "./shared/settings.ts";
 
-const settings = { ...selection, ...printing } as const;
+const settings = {
+  ...selection,
+  all: flag({
+    flag: "--all",
+    env: "EMPUSA_ALL",
+    meaning: "Also list instances that are out of use: paused, unhealthy or draining.",
+  }),
+  ...printing,
+} as const;
+
+/** The formats that tell an instance in use from one that is not. */
+const formatsWithState: readonly FormatName[] = ["table", "json", "jsonl", "csv"];
 
 export interface ListOptions {
   readonly selection: Selection;
@@ -19,6 +31,8 @@ export function listCommand(program: Program): AnyCommand {
     description: "List instances by type and name, with their TTL.",
     examples: [
       ["all instances", "service list"],
+      ["those of one type that have a tag", "service list --service-type web --tag v2"],
+      ["those that are out of use too, and why", "service list --all"],
       ["one type, for jq", "service list --service-type web --format json | jq -r '.[].location'"],
       [
         "targets for Prometheus",
@@ -34,14 +48,19 @@ export function listCommand(program: Program): AnyCommand {
 /** @throws {UsageError} where settings do not go together */
 export function listOptions(typed: Values<typeof settings>): ListOptions {
   checkPrinting(typed);
-  return { selection: selected(typed), printing: typed };
+  const { all, format } = typed;
+  if (all && !formatsWithState.includes(format)) {
+    throw new UsageError(
+      `${settingName(settings.all)} needs ${settingName(settings.format)} table, json, jsonl or csv`,
+    );
+  }
+  return { selection: { ...selected(typed), all }, printing: typed };
 }
 
 export async function runList({ selection, printing }: ListOptions, context: Context): Promise<ExitCode> {
   using registry = await context.openRegistry();
-  const { items: instances, invalid } = await registry.services.list(selection);
-  const warnings = new Warnings(context.log);
-  for (const entry of invalid) await warnOfInvalid(entry, warnings);
+  const { items: instances, ...rest } = await registry.services.list(selection);
+  await warnOfMissing(rest, new Warnings(context.log));
   await print(instances, selection, printing, registry, context);
   return ExitCode.done;
 }

@@ -11,6 +11,8 @@ import {
   type Values,
   withDefault,
 } from "../../settings/settings.ts";
+import { warnOfMissing } from "../shared/watch_and_log.ts";
+import { Warnings } from "../../system/warnings.ts";
 import { selected, selection, serviceTypes } from "./shared/settings.ts";
 
 const settings = {
@@ -19,6 +21,8 @@ const settings = {
     meaning: "Service types, separated by commas; \\, is a comma in a type.",
   }),
   name: selection.name,
+  tag: selection.tag,
+  meta: selection.meta,
   strategy: withDefault("random", {
     flag: "--strategy",
     placeholder: "STRATEGY",
@@ -70,7 +74,8 @@ export async function runPick(
   context: Context,
 ): Promise<ExitCode> {
   using registry = await context.openRegistry();
-  const { items: instances } = await registry.services.list(selection);
+  const { items: instances, withheld } = await registry.services.list(selection);
+  await warnOfMissing({ invalid: [], withheld }, new Warnings(context.log));
   const picked = await pick(instances.filter(({ location }) => isLocation(location)), strategy, key);
   if (picked === undefined) {
     const { name } = selection;

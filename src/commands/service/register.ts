@@ -1,12 +1,12 @@
 import { ExitCode, InvalidValueError, UsageError } from "../../errors.ts";
 import { type ManagedOptions, ManagedRegistration } from "../../registration/managed.ts";
-import { formatRegistered, label, StatusReporter } from "../../registration/reporter.ts";
+import { formatPaused, formatRegistered, label, StatusReporter } from "../../registration/reporter.ts";
 import type { Instance } from "../../registry/mod.ts";
 import { maxSeconds, wholeSeconds } from "../../settings/connection.ts";
 import { type AnyCommand, optional, settingName, type Values } from "../../settings/settings.ts";
 import { type Context, leaf, type Program } from "../shared/command.ts";
 import { type Checking, checking, checksOf, hasChecks, healthOptions } from "./shared/checks.ts";
-import { registration } from "./shared/registration.ts";
+import { metadataOf, registration } from "./shared/registration.ts";
 import { identity, newType } from "./shared/settings.ts";
 
 const settings = {
@@ -76,7 +76,7 @@ export function registerCommand(program: Program): AnyCommand {
 export function registerOptions(typed: Values<typeof settings>): RegisterOptions {
   const { ttl, refreshEvery, exclusive, onConflict, keepOnExit } = typed;
   const { serviceType: type, serviceName: name, serviceLocation: location } = typed;
-  const options = { instance: { type, name, location }, ttl, exclusive };
+  const options = { instance: { type, name, location, metadata: metadataOf(typed) }, ttl, exclusive };
   if (refreshEvery === undefined) {
     for (
       const [given, setting] of [
@@ -127,8 +127,10 @@ export async function runRegister(options: RegisterOptions, context: Context): P
   const { instance, ttl, exclusive, stay } = options;
   if (stay === undefined) {
     using registry = await context.openRegistry();
-    const session = await registry.services.register(instance, ttl, { exclusive, once: true });
+    const session = registry.services.session(ttl);
+    const mark = await session.register(instance, { exclusive, once: true });
     await context.log.info(formatRegistered(session, instance, { ttl }));
+    if (mark !== undefined) await context.log.warn(formatPaused(instance, mark));
     return ExitCode.done;
   }
   const checks = await checksOf(stay.checking, instance, context);

@@ -1,5 +1,11 @@
 import { UsageError } from "../../errors.ts";
-import { type conflictRules, type Instance, parseLocation, parseName } from "../../registry/mod.ts";
+import {
+  type conflictRules,
+  type Instance,
+  type Metadata,
+  parseLocation,
+  parseName,
+} from "../../registry/mod.ts";
 import { type Context, leaf, type Program } from "../shared/command.ts";
 import { seconds } from "../../settings/connection.ts";
 import {
@@ -14,7 +20,7 @@ import {
 } from "../../settings/settings.ts";
 import { type Checking, checking, checksOf, healthOptions } from "./shared/checks.ts";
 import { filled, isLocal, withPlaceholders } from "./shared/placeholders.ts";
-import { registration } from "./shared/registration.ts";
+import { metadataOf, registration } from "./shared/registration.ts";
 import { serviceEnvironment } from "./shared/environment.ts";
 import { identity, newType } from "./shared/settings.ts";
 import { label } from "../../registration/reporter.ts";
@@ -34,6 +40,9 @@ const settings = {
       "Location, such as {ip}:80; {ip} is this host's address towards etcd, {ip:eth0} an interface's, {hostname} its name.",
     parse: withPlaceholders(["{hostname}", "{ip}", "{ip:INTERFACE}"], parseLocation),
   }),
+  tag: registration.tag,
+  meta: registration.meta,
+  weight: registration.weight,
   ttl: withDefault("30", {
     ...registration.ttl as Setting<number>,
     meaning: "Time until etcd removes it after a crash; refreshed every third of it.",
@@ -89,6 +98,7 @@ export interface RunOptions extends Supervision {
   /** With their placeholders. */
   readonly name: string;
   readonly location: string;
+  readonly metadata: Metadata;
   readonly checking: Checking;
 }
 
@@ -126,6 +136,7 @@ export function runOptions(typed: Values<typeof settings>): RunOptions {
     type,
     name,
     location,
+    metadata: metadataOf(typed),
     every: "auto",
     strict: false,
     removalTimeout,
@@ -156,11 +167,15 @@ export async function run(options: RunOptions, context: Context): Promise<number
   return await supervise({ instance, checks, env }, options, stopSignals, context);
 }
 
-async function instanceOf({ type, name, location }: RunOptions, context: Context): Promise<Instance> {
+async function instanceOf(
+  { type, name, location, metadata }: RunOptions,
+  context: Context,
+): Promise<Instance> {
   const { serviceName, serviceLocation } = settings;
   return {
     type,
     name: await filled(serviceName, name, parseName, context),
     location: await filled(serviceLocation, location, parseLocation, context),
+    metadata,
   };
 }

@@ -28,6 +28,8 @@ const settings = {
     parse: parseName,
   }),
   name: selection.name,
+  tag: selection.tag,
+  meta: selection.meta,
   count: optional({
     flag: "--count",
     placeholder: "NUMBER",

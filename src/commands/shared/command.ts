@@ -155,7 +155,7 @@ async function invoke<S extends Settings, Options>(
     endpoints: connection.endpoints,
     treeRoot: connection.treeRoot,
     accessTo: (endpoints) => accessOf(typed, endpoints, system),
-    openRegistry: () => openRegistry(connection),
+    openRegistry: () => openRegistry({ ...connection, by: () => `${system.hostname()} ${system.pid}` }),
   });
 }
 

@@ -1,6 +1,6 @@
 /** What the commands that follow the registry have in common. */
 import { shorten } from "../../system/escape.ts";
-import type { InvalidEntry, WatchEvent, WatchOptions } from "../../registry/mod.ts";
+import type { InvalidEntry, Listing, WatchEvent, WatchOptions } from "../../registry/mod.ts";
 import type { Context } from "./command.ts";
 import { describeOutage } from "../../registration/outages.ts";
 import { Warnings } from "../../system/warnings.ts";
@@ -19,6 +19,7 @@ export function watchAndLog<T>(
       void log[level](message);
     },
     onInvalid: (key, rule) => void warnOfInvalid({ key, rule }, warnings),
+    onWithheld: (error) => void warnOfWithheld(error, warnings),
   });
 }
 
@@ -28,7 +29,20 @@ export function scope(signal: AbortSignal): Disposable & { readonly signal: Abor
   return { signal: AbortSignal.any([signal, over.signal]), [Symbol.dispose]: () => over.abort() };
 }
 
+/** Warns of what a list does not hold. */
+export async function warnOfMissing(
+  { invalid, withheld }: Pick<Listing<unknown>, "invalid" | "withheld">,
+  warnings: Warnings,
+): Promise<void> {
+  for (const entry of invalid) await warnOfInvalid(entry, warnings);
+  if (withheld !== undefined) await warnOfWithheld(withheld, warnings);
+}
+
+function warnOfWithheld({ message }: Error, warnings: Warnings): Promise<void> {
+  return warnings.warn("withheld", `instances come without their metadata: ${message}`);
+}
+
 /** Warns of a key that holds no item. */
-export function warnOfInvalid({ key, rule }: InvalidEntry, warnings: Warnings): Promise<void> {
+function warnOfInvalid({ key, rule }: InvalidEntry, warnings: Warnings): Promise<void> {
   return warnings.warn(key, `skipped invalid entry ${shorten(key)}: it must ${rule}`);
 }

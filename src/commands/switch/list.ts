@@ -2,7 +2,7 @@ import { ExitCode } from "../../errors.ts";
 import { resultFor } from "../../system/escape.ts";
 import { switchFormats } from "../../formats/switches.ts";
 import { type Context, leaf, type Program } from "../shared/command.ts";
-import { warnOfInvalid } from "../shared/watch_and_log.ts";
+import { warnOfMissing } from "../shared/watch_and_log.ts";
 import { formatSetting } from "../shared/format.ts";
 import type { SwitchSelection } from "../../registry/mod.ts";
 import { withTtl } from "../shared/times.ts";
@@ -34,9 +34,8 @@ export async function runList(
   { openRegistry, system, log }: Context,
 ): Promise<ExitCode> {
   using registry = await openRegistry();
-  const { items: switches, invalid } = await registry.switches.list(selection);
-  const warnings = new Warnings(log);
-  for (const entry of invalid) await warnOfInvalid(entry, warnings);
+  const { items: switches, ...rest } = await registry.switches.list(selection);
+  await warnOfMissing(rest, new Warnings(log));
   const { stdout, wantsColor } = system;
   const rendering = { color: wantsColor(stdout), terminal: stdout.isTerminal };
   const text = await switchFormats[format](await withTtl(switches, registry, log), rendering);

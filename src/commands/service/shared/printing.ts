@@ -45,7 +45,7 @@ export function checkPrinting(
 /** Prints instances, which come sorted, on standard output, with the time that is left to them where the format shows it. */
 export async function print(
   instances: readonly RegisteredInstance[],
-  { types }: Selection,
+  { types, all = false }: Selection,
   options: Pick<Printing, "format" | "strict"> & Partial<Printing>,
   registry: Registry,
   { system: { stdout, wantsColor }, log }: Context,
@@ -55,6 +55,7 @@ export async function print(
     color: wantsColor(stdout),
     terminal: stdout.isTerminal,
     types,
+    states: all,
     haproxyBackend: options.haproxyBackend,
   };
   const printed = await formats[options.format].render(complete, rendering);

@@ -1,7 +1,16 @@
 /** The settings that say how something is registered. */
-import { conflictRules, parseLocation } from "../../../registry/mod.ts";
-import { maxTtl, wholeSeconds } from "../../../settings/connection.ts";
-import { flag, oneOf, optional, required } from "../../../settings/settings.ts";
+import { conflictRules, maxWeight, type Metadata, parseLocation } from "../../../registry/mod.ts";
+import { maxTtl, wholeNumber, wholeSeconds } from "../../../settings/connection.ts";
+import {
+  flag,
+  gathered,
+  oneOf,
+  optional,
+  required,
+  type Values,
+  withDefault,
+} from "../../../settings/settings.ts";
+import { pairs, tags } from "./settings.ts";
 
 export const registration = {
   serviceLocation: required({
@@ -10,6 +19,23 @@ export const registration = {
     env: "EMPUSA_SERVICE_LOCATION",
     meaning: "Location: host:port, [v6]:port, a URL, or unix:/path.",
     parse: parseLocation,
+  }),
+  tag: gathered({
+    ...tags,
+    env: "EMPUSA_SERVICE_TAGS",
+    meaning: "Tag of the instance, for readers to select by.",
+  }),
+  meta: gathered({
+    ...pairs,
+    env: "EMPUSA_SERVICE_META",
+    meaning: "Metadata of the instance, KEY=VALUE.",
+  }),
+  weight: withDefault("1", {
+    flag: "--weight",
+    placeholder: "NUMBER",
+    env: "EMPUSA_SERVICE_WEIGHT",
+    meaning: "Share of the requests, beside the weights of other instances.",
+    parse: wholeNumber(1, maxWeight),
   }),
   ttl: optional({
     flag: "--ttl",
@@ -36,3 +62,10 @@ export const registration = {
     meaning: "Keep it registered for its TTL on exit, for restarts.",
   }),
 } as const;
+
+/** What the instance says of itself. */
+export function metadataOf(
+  { tag: tags, meta, weight }: Pick<Values<typeof registration>, "tag" | "meta" | "weight">,
+): Metadata {
+  return { tags, meta, weight };
+}

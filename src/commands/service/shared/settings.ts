@@ -1,7 +1,7 @@
 /** The settings that name a service. */
 import { InvalidValueError } from "../../../errors.ts";
-import { parseName, parsePattern, type Selection } from "../../../registry/mod.ts";
-import { optional, required, type Values } from "../../../settings/settings.ts";
+import { parseName, parsePairs, parsePattern, parseTags, type Selection } from "../../../registry/mod.ts";
+import { gathered, optional, required, splitAtCommas, type Values } from "../../../settings/settings.ts";
 
 const serviceType = {
   flag: "--service-type",
@@ -38,7 +38,24 @@ export const newType = required({
 export const serviceTypes = {
   ...serviceType,
   repeatable: true,
-  parse: (text: string): string[] => splitList(text).map(parseName),
+  parse: (text: string): string[] => splitAtCommas(text).map(parseName),
+} as const;
+
+/** Tags, in an option or a variable. */
+export const tags = {
+  flag: "--tag",
+  placeholder: "TAG",
+  commas: true,
+  suggests: "tag",
+  parseAll: (values: readonly string[]): readonly string[] => parseTags(values.flatMap(splitAtCommas)),
+} as const;
+
+/** Pairs of metadata, likewise. */
+export const pairs = {
+  flag: "--meta",
+  placeholder: "PAIR",
+  commas: true,
+  parseAll: parsePairs,
 } as const;
 
 /** In which variable `service run` repeats the type of its command. */
@@ -58,14 +75,23 @@ export const selection = {
     meaning: "Pattern for names: * matches anything, ? one character, [a-z] a range.",
     parse: parsePattern,
   }),
+  tag: gathered({
+    ...tags,
+    env: "EMPUSA_TAGS",
+    meaning: "Tag that an instance must have; with several, all of them.",
+  }),
+  meta: gathered({
+    ...pairs,
+    env: "EMPUSA_META",
+    meaning: "KEY=VALUE that the metadata of an instance must have; with several, all of them.",
+  }),
 } as const;
 
-/** The values of a list. Behind a backslash a comma is part of one. */
-function splitList(text: string): string[] {
-  return text.split(/(?<!\\),/).map((value) => value.replaceAll("\\,", ","));
-}
-
 /** The selection that settings make. */
-export function selected({ serviceType, name }: Values<typeof selection>): Selection {
-  return { types: serviceType ?? [], name };
+export function selected(
+  { serviceType, name, tag: tags, meta }: Values<Omit<typeof selection, "serviceType">> & {
+    readonly serviceType?: readonly string[] | undefined;
+  },
+): Selection {
+  return { types: serviceType ?? [], name, tags, meta };
 }

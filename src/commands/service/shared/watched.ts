@@ -1,4 +1,4 @@
-import { servicesAsJson } from "../../../formats/json.ts";
+import { asObject, servicesAsJson } from "../../../formats/json.ts";
 import {
   compareInstances,
   instanceId,
@@ -15,7 +15,7 @@ export function services(selection: Selection): WatchedResource<RegisteredInstan
     compare: compareInstances,
     plural: "services",
     countedIn: "EMPUSA_SERVICE_COUNT",
-    object: ({ type, name, location }) => ({ service: `${type}/${name}`, type, name, location }),
+    object: (instance) => asObject(instance),
     json: servicesAsJson,
     columns: (instance) => [instanceId(instance), instance.location],
   };
