@@ -6,8 +6,10 @@ import { connectionSettings } from "../settings/connection.ts";
 import { exportCommand } from "../commands/service/export.ts";
 import { getCommand } from "../commands/service/get.ts";
 import { listCommand } from "../commands/service/list.ts";
+import { pauseCommand } from "../commands/service/pause.ts";
 import { pickCommand } from "../commands/service/pick.ts";
 import { registerCommand } from "../commands/service/register.ts";
+import { resumeCommand } from "../commands/service/resume.ts";
 import { runCommand } from "../commands/service/run.ts";
 import { unregisterCommand } from "../commands/service/unregister.ts";
 import { waitCommand } from "../commands/service/wait.ts";
@@ -71,7 +73,7 @@ const registerWeb = "service register --service-type web --service-name web-1 --
 
 function serviceCommands(program: Program, path: readonly string[] | undefined): AnyCommand {
   return group(program, path, {
-    description: "Register, unregister and find services.",
+    description: "Register, unregister, pause and find services.",
     examples: [
       ["keep an instance registered while this runs", `${registerWeb} --ttl 30 --refresh-every 10`],
       ["list all instances", "service list"],
@@ -80,6 +82,8 @@ function serviceCommands(program: Program, path: readonly string[] | undefined):
       run: () => runCommand(program),
       register: () => registerCommand(program),
       unregister: () => unregisterCommand(program),
+      pause: () => pauseCommand(program),
+      resume: () => resumeCommand(program),
       list: () => listCommand(program),
       get: () => getCommand(program),
       pick: () => pickCommand(program),

@@ -58,6 +58,11 @@ interface Context {
 /** If the removal has to succeed only when there is time, it gets this time during an outage, in milliseconds. */
 const removalTimeoutInOutage = 1000;
 
+/** The longest time to remove what is left when the command has stopped, in milliseconds. */
+const leavingTimeout = 1000;
+
+const draining = { state: "draining", reason: "" } as const;
+
 export class ManagedRegistration {
   readonly #session: Session;
   readonly #instance: Instance;
@@ -117,17 +122,26 @@ export class ManagedRegistration {
   /**
    * Ends the run, and unregisters the instance, unless it has no TTL or is to be kept. If `escalate` is aborted first, the TTL removes
    * the key.
+   * @param drains whether its metadata stays until `leave`, and says that it is draining
    * @returns when others could find the instance for the last time, as of `performance.now()`
    * @throws {EmpusaError} if `strict` is set, and etcd refused the removal
    */
-  async close(escalate?: AbortSignal): Promise<number> {
+  async close(escalate?: AbortSignal, drains = false): Promise<number> {
     this.#over.abort();
     await this.#working.catch(() => {});
     const kept = this.#options.keepOnExit && this.#registered && this.#healthy;
     if (kept || this.#session.permanent) {
       if (this.#registered) await this.#context.log.info(formatKept(this.#instance, this.#session.ttl));
-    } else if (this.#session.hasLease) await this.#reportRemoval(await this.#removeUnless(escalate));
+    } else if (this.#session.hasLease) await this.#reportRemoval(await this.#removeUnless(escalate, drains));
     return this.#registered ? performance.now() : this.#removedAt;
+  }
+
+  /** Removes what `close` has left. If that fails, the TTL removes it. */
+  async leave(): Promise<void> {
+    if (this.#session.permanent || !this.#session.hasLease) return;
+    await this.#session.close(leavingTimeout).catch((error) => {
+      if (!(error instanceof EmpusaError)) throw error;
+    });
   }
 
   async #work(checks: readonly Check[]): Promise<void> {
@@ -269,21 +283,26 @@ export class ManagedRegistration {
   }
 
   /** Unregisters the instance, unless `escalate` is aborted first. Returns the failure; undefined if it succeeded. */
-  async #removeUnless(escalate: AbortSignal | undefined): Promise<EmpusaError | undefined> {
+  async #removeUnless(
+    escalate: AbortSignal | undefined,
+    drains: boolean,
+  ): Promise<EmpusaError | undefined> {
     const { promise: aborted, resolve } = Promise.withResolvers<void>();
     if (escalate?.aborted) resolve();
     escalate?.addEventListener("abort", () => resolve());
     return await Promise.race([
-      this.#remove(),
+      this.#remove(drains),
       aborted.then(() => new UnreachableError("interrupted by a second signal")),
     ]);
   }
 
-  async #remove(): Promise<EmpusaError | undefined> {
-    const timeout = Math.min(this.#context.timeout, this.#options.removalTimeout);
+  async #remove(drains: boolean): Promise<EmpusaError | undefined> {
+    const longest = Math.min(this.#context.timeout, this.#options.removalTimeout);
     const mayWait = this.#options.strict || (this.#hasBeenRegistered && this.#outage === undefined);
+    const timeout = mayWait ? longest : Math.min(longest, removalTimeoutInOutage);
     try {
-      await this.#session.close(mayWait ? timeout : Math.min(timeout, removalTimeoutInOutage));
+      if (drains && this.#registered) await this.#session.takeOut(this.#instance, draining, timeout);
+      else await this.#session.close(timeout);
     } catch (error) {
       if (error instanceof EmpusaError) return error;
       throw error;

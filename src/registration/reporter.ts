@@ -153,6 +153,6 @@ export function formatUnregisterFailed(
   return `cannot unregister ${label(instance)}, which expires within ${ttl} s: ${message}`;
 }
 
-export function label({ type, name }: Instance): string {
+export function label({ type, name }: Pick<Instance, "type" | "name">): string {
   return `${type}/${name}`;
 }

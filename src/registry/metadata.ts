@@ -181,6 +181,12 @@ export function recordText(
   });
 }
 
+/** Whether a record says no more than that the instance is there, which its raw key says. */
+export function saysNothing({ metadata, mirrors, fields }: Omit<MetadataRecord, "out">): boolean {
+  return isDefault(metadata) && mirrors.length === 0 &&
+    Object.keys(fields).every((field) => known.includes(field));
+}
+
 /** The fields of a record, or none if it is no record. */
 export function fieldsIn(value: Uint8Array | undefined): Readonly<Record<string, unknown>> {
   if (value === undefined || value.length > maxRecordBytes) return {};

@@ -1,21 +1,31 @@
 /** Services and the locations of their instances. `{tree root}/service/{type}/{name}` = location. */
-import { Collection, type CollectionPlace } from "./collection.ts";
+import { Collection, type CollectionPlace, isDenied } from "./collection.ts";
 import { type Instance, prefixOf, type RegisteredInstance, type Selection } from "./instance.ts";
 import { instancesOf } from "./instances.ts";
+import { Maintenance, type Paused, type Resumed } from "./maintenance.ts";
 import { fieldsIn } from "./metadata.ts";
 import { instanceNames, serviceTypes } from "./names.ts";
+import { removeTogether } from "./session/own_lease.ts";
 import { type RegisterOptions, Session } from "./session/session.ts";
 import { below } from "./span.ts";
 import { deadlineAfter } from "./store.ts";
 
+/** One instance, or all of a type. */
+export interface Target {
+  readonly type: string;
+  readonly name: string | undefined;
+}
+
 /** The ID of an instance is `type/name`. Every method throws what `Store` throws. */
 export class Services extends Collection<RegisteredInstance, Selection> {
   readonly #by: () => string;
+  readonly #maintenance: Maintenance;
 
   /** @param by tells the host and the process that registers */
   constructor(place: CollectionPlace, by: () => string) {
     super(place, instancesOf);
     this.#by = by;
+    this.#maintenance = new Maintenance(this.store, this.treeRoot);
   }
 
   /**
@@ -33,6 +43,51 @@ export class Services extends Collection<RegisteredInstance, Selection> {
   /** A session without any instance. */
   session(ttl?: number): Session {
     return new Session(this.store, this.treeRoot, { ttl, timeout: this.timeout, by: this.#by });
+  }
+
+  /**
+   * Removes an instance, with all that belongs to it. False if there is none.
+   */
+  override async remove(id: string): Promise<boolean> {
+    const deadline = deadlineAfter(this.timeout);
+    const keys = instancesOf(this.treeRoot).keysOf(id);
+    try {
+      return await removeTogether(this.store, keys, deadline);
+    } catch (error) {
+      // A user who may only use the raw keys can remove that all the same.
+      if (!isDenied(error)) throw error;
+      return await super.remove(id);
+    }
+  }
+
+  /**
+   * Takes an instance out of use, or all of a type, until it is resumed or the seconds are over.
+   * @throws what `Maintenance.pause` throws
+   */
+  async pause(
+    { type, name }: Target,
+    { reason, seconds }: { reason: string; seconds: number | undefined },
+  ): Promise<Paused[]> {
+    const options = { mark: { since: new Date().toISOString(), by: this.#by(), reason }, seconds };
+    const deadline = deadlineAfter(this.timeout);
+    if (name === undefined) return await this.#maintenance.pauseAll(type, options, deadline);
+    return [await this.#maintenance.pause({ type, name }, options, deadline)];
+  }
+
+  /**
+   * Brings an instance back.
+   * @throws what `Maintenance.resume` throws
+   */
+  resume(instance: Pick<Instance, "type" | "name">): Promise<Resumed> {
+    return this.#maintenance.resume(instance, deadlineAfter(this.timeout));
+  }
+
+  /**
+   * Brings all instances of a type back, and returns those that were paused.
+   * @throws what `Maintenance.resumeAll` throws
+   */
+  resumeAll(type: string): Promise<Pick<Instance, "type" | "name">[]> {
+    return this.#maintenance.resumeAll(type, deadlineAfter(this.timeout));
   }
 
   /** The types that begin with some text: at most 1,000, sorted. */

@@ -114,7 +114,8 @@ async function superviseChild(
   ]);
   reporter.stopping();
   const escalate = stopSignals.escalate();
-  const removedAt = await managed.close(escalate);
+  const drains = end.signal !== undefined && options.drain > 0 && !options.keepOnExit;
+  const removedAt = await managed.close(escalate, drains);
   if (end.signal !== undefined) {
     const over = new AbortController();
     const drained = delay(
@@ -127,6 +128,7 @@ async function superviseChild(
     const signal = await end.received ? undefined : end.signal;
     await stop(child, { signal, grace: options.grace, escalate: stopSignals.escalate() });
   }
+  if (drains) await managed.leave();
   const code = await child.ended;
   if (end.error !== undefined) throw end.error;
   return end.code ?? code;

@@ -20,12 +20,16 @@ export async function commitUntilDone<T>(
   plan: (found: ReadonlyMap<string, Entry>) => Plan<T>,
 ): Promise<T> {
   let found = await store.read(keys, deadline);
+  /** What an attempt wanted whose answer was lost. */
+  let lost: Plan<T> | undefined;
   for (let losses = 1;; losses++) {
-    const { puts = [], deletes = [], result } = plan(found);
-    if (puts.length + deletes.length === 0) return result;
+    const planned = plan(found);
+    const { puts = [], deletes = [], result } = planned;
+    if (puts.length + deletes.length === 0) return (lost ?? planned).result;
     const expected = new Map(keys.map((key) => [key, found.get(key)?.modifyRevision ?? 0]));
     const commit = await store.commit({ expected, puts, deletes }, deadline);
     if (commit.succeeded) return result;
+    if (commit.mayHaveSucceeded) lost = planned;
     found = commit.found;
     await delay(backOff(losses, longestPause), deadline.signal);
   }
