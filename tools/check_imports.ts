@@ -43,7 +43,14 @@ const layers: readonly Layer[] = [
   { path: "src/export/", mayImport: ["src/export/", ...lower] },
   {
     path: "src/formats/",
-    mayImport: ["src/formats/", "type src/registry/", ...basics, "string-width"],
+    mayImport: [
+      "src/formats/",
+      "type src/registry/",
+      "src/registry/address.ts",
+      "src/registry/metadata.ts",
+      ...basics,
+      "string-width",
+    ],
   },
   { path: "src/registry/etcd/channel.ts", mayImport: ["src/registry/", ...basics, "etcd3", "node:"] },
   {

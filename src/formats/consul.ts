@@ -1,5 +1,5 @@
 import type { RegisteredInstance } from "../registry/instance.ts";
-import { addressOf, hasAddress } from "./address.ts";
+import { addressOf, hasAddress } from "../registry/address.ts";
 import { type Format, type Rendered, supported } from "./format.ts";
 import { noMetadata } from "../registry/metadata.ts";
 import { arrayOf, countObjects } from "./json.ts";

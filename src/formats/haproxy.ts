@@ -1,5 +1,5 @@
 import type { RegisteredInstance } from "../registry/instance.ts";
-import { addressOf, hasAddressOrSocket, showAddress, socketOf } from "./address.ts";
+import { addressOf, hasAddressOrSocket, showAddress, socketOf } from "../registry/address.ts";
 import { giveNames } from "./names.ts";
 import { countLines, type Format, type Rendered, type Rendering, supported } from "./format.ts";
 

@@ -1,5 +1,5 @@
 import type { RegisteredInstance } from "../registry/instance.ts";
-import { ipOf, isHostName } from "./address.ts";
+import { ipOf, isHostName } from "../registry/address.ts";
 import { countLines, type Format, type Rendered, supported } from "./format.ts";
 
 /** Names that a machine has for itself. With another address for one of them, an instance could pass for the machine. */

@@ -13,6 +13,8 @@ export interface Instance {
   readonly location: string;
   /** Undefined if it says nothing of itself. */
   readonly metadata?: Metadata | undefined;
+  /** The layouts in which it is registered as well, as the option has them. */
+  readonly mirrors?: readonly string[];
 }
 
 /** An instance as the registry knows it. */

@@ -1,5 +1,5 @@
 /** Takes instances out of use and brings them back, whoever keeps them registered; even if nobody does. */
-import { EmpusaError, ExitCode } from "../errors.ts";
+import { EmpusaError, ExitCode, InvalidValueError, UnreachableError } from "../errors.ts";
 import {
   type Instance,
   instanceId,
@@ -11,15 +11,8 @@ import {
 } from "./instance.ts";
 import { instancesOf } from "./instances.ts";
 import { readAll } from "./collection.ts";
-import {
-  type Mark,
-  markText,
-  type MetadataRecord,
-  noMetadata,
-  readRecord,
-  recordText,
-  saysNothing,
-} from "./metadata.ts";
+import { type Mark, markText, readMark, recordIn, recordText, saysNothing } from "./metadata.ts";
+import { type MirrorEntry, mirrorsOf, oldMirrors, ownMirrors } from "./mirrors/mod.ts";
 import { isLeaseFor, leaseIdFor, retire } from "./session/own_lease.ts";
 import { commitUntilDone, type Plan } from "./session/transactions.ts";
 import { below } from "./span.ts";
@@ -38,6 +31,15 @@ export interface PauseOptions {
   readonly mark: Mark;
   /** Seconds after which it ends by itself; undefined if an operator ends it. */
   readonly seconds: number | undefined;
+}
+
+/** How an instance goes out of use. */
+interface Move {
+  readonly puts: readonly Put[];
+  readonly deletes: readonly string[];
+  readonly lease: LeaseId | undefined;
+  /** The mirrors that go too, as the option has them. */
+  readonly mirrors: readonly string[];
 }
 
 /** What a resume did to one instance. */
@@ -60,31 +62,23 @@ export class Maintenance {
    * @throws {EmpusaError} if it is not registered, or nothing would bring it back after `seconds`
    */
   async pause(instance: Named, { mark, seconds }: PauseOptions, deadline: Deadline): Promise<Paused> {
-    const keys = this.#keysOf(instance);
-    const lease = seconds === undefined ? undefined : await leaseIdFor(keys.mark);
-    if (lease !== undefined && seconds !== undefined) await this.#store.grant(lease, seconds, deadline);
-    const put = { key: keys.mark, value: markText(mark), lease };
+    const key = maintenanceKey(this.#treeRoot, instance.type, instance.name);
+    const lease = await this.#leaseFor(key, seconds, deadline);
     let before: LeaseId | undefined;
+    const put = { key, value: markText(mark), lease };
     try {
-      const already = await commitUntilDone(
-        this.#store,
-        [keys.raw, keys.metadata, keys.mark],
-        deadline,
-        (found) => {
-          before = found.get(keys.mark)?.lease;
-          const moved = this.#moveOut(instance, found, mark);
-          if (moved === undefined) throw absent(instance);
-          if (seconds !== undefined && moved.lease === undefined) throw keptByNobody(instance);
-          return { puts: [put, ...moved.puts], deletes: moved.deletes, result: found.has(keys.mark) };
-        },
-      );
-      if (before !== undefined) {
-        const again = (): Promise<unknown> => this.#store.claim(put, () => false, deadline);
-        await retire(this.#store, before, put, again, deadline).catch(() => {});
-      }
+      const already = await this.#moveOut(instance, mark, [key], deadline, (found, moved) => {
+        before = found.get(key)?.lease;
+        if (moved === undefined) throw absent(instance);
+        if (seconds !== undefined && moved.lease === undefined) throw keptByNobody(instance);
+        const value = markText({ ...mark, mirrors: moved.mirrors });
+        return { puts: [{ ...put, value }, ...moved.puts], deletes: moved.deletes, result: found.has(key) };
+      });
+      await this.#retire(before, put, deadline);
       return { instance, already };
     } catch (error) {
-      if (lease !== undefined && error instanceof EmpusaError && error.exitCode !== ExitCode.unreachable) {
+      // If it is not known what etcd has done, the TTL ends the lease.
+      if (lease !== undefined && !(error instanceof UnreachableError)) {
         await this.#store.revoke(lease, deadline).catch(() => {});
       }
       throw error;
@@ -101,24 +95,23 @@ export class Maintenance {
     const permanent = instances.find(({ lease }) => lease === undefined);
     if (seconds !== undefined && permanent !== undefined) throw keptByNobody(permanent);
     const key = maintenanceKey(this.#treeRoot, type);
-    const lease = seconds === undefined ? undefined : await leaseIdFor(key);
-    if (lease !== undefined && seconds !== undefined) await this.#store.grant(lease, seconds, deadline);
-    const put = { key, value: markText(mark), lease };
+    const put = { key, value: markText(mark), lease: await this.#leaseFor(key, seconds, deadline) };
     let before: LeaseId | undefined;
     await this.#store.claim({ ...put, rewrite: true }, (holder) => {
       before = holder.lease;
       return true;
     }, deadline);
-    if (before !== undefined) {
-      const again = (): Promise<unknown> => this.#store.claim(put, () => false, deadline);
-      await retire(this.#store, before, put, again, deadline).catch(() => {});
-    }
+    await this.#retire(before, put, deadline);
     return await inParallel(instances, async (instance) => {
-      const { raw, metadata } = this.#keysOf(instance);
-      await commitUntilDone(this.#store, [raw, metadata, key], deadline, (found) => ({
-        ...found.has(key) ? this.#moveOut(instance, found, mark) : {},
-        result: undefined,
-      }));
+      const own = maintenanceKey(this.#treeRoot, type, instance.name);
+      await this.#moveOut(instance, mark, [key, own], deadline, (found, moved) => {
+        // It was resumed, or unregistered, meanwhile.
+        if (!found.has(key) || moved === undefined) return { result: undefined };
+        const { puts, deletes, mirrors } = moved;
+        // Its own mark says which mirrors it had.
+        const ownMark = { ...put, key: own, value: markText({ ...mark, mirrors }) };
+        return { puts: mirrors.length === 0 ? puts : [ownMark, ...puts], deletes, result: undefined };
+      });
       return { instance, already: instance.out?.state === "maintenance" };
     });
   }
@@ -130,10 +123,11 @@ export class Maintenance {
   async resume(instance: Named, deadline: Deadline): Promise<Resumed> {
     const { raw, metadata, mark } = this.#keysOf(instance);
     const ofType = maintenanceKey(this.#treeRoot, instance.type);
-    const keys = [raw, metadata, mark, ofType];
     for (;;) {
-      const there = await this.#store.read([metadata], deadline);
+      const there = await this.#store.read([metadata, mark], deadline);
       const lease = there.get(metadata)?.lease;
+      const back = this.#mirrorsOf(instance, there.get(metadata), there.get(mark));
+      const keys = [raw, metadata, mark, ofType, ...back.map(({ key }) => key)];
       // Whoever keeps it knows whether it is healthy.
       const isKept = lease !== undefined && !await isLeaseFor(raw, lease);
       try {
@@ -141,7 +135,7 @@ export class Maintenance {
           const isPaused = found.has(mark);
           const deletes = isPaused ? [mark] : [];
           if (found.has(ofType)) return { deletes, result: "type paused" };
-          const moved = isKept ? undefined : this.#moveBack(instance, found);
+          const moved = isKept ? undefined : this.#moveBack(instance, found, back);
           if (!isPaused && moved === undefined) {
             if (!found.has(raw) && !found.has(metadata)) throw absent(instance);
             return { result: "not paused" };
@@ -197,50 +191,100 @@ export class Maintenance {
     };
   }
 
-  /** How the location moves from the raw key into the metadata, on the same lease; undefined if there is no instance. */
-  #moveOut(
+  /** Grants a lease for a mark that ends by itself. */
+  async #leaseFor(
+    key: string,
+    seconds: number | undefined,
+    deadline: Deadline,
+  ): Promise<LeaseId | undefined> {
+    if (seconds === undefined) return undefined;
+    const lease = await leaseIdFor(key);
+    await this.#store.grant(lease, seconds, deadline);
+    return lease;
+  }
+
+  /** Ends the lease of a mark that was replaced. If that fails, its TTL ends it. */
+  async #retire(before: LeaseId | undefined, put: Put, deadline: Deadline): Promise<void> {
+    if (before === undefined) return;
+    const again = (): Promise<unknown> => this.#store.claim(put, () => false, deadline);
+    await retire(this.#store, before, put, again, deadline).catch(() => {});
+  }
+
+  /**
+   * Moves the location of an instance from its raw key into its metadata, on the same lease; its mirrors go.
+   * @param keys further keys that the plan depends on
+   * @param plan makes the transaction of that; the move is undefined if there is no such instance
+   */
+  async #moveOut<T>(
     instance: Named,
-    found: ReadonlyMap<string, Entry>,
     { reason }: Mark,
-  ): { readonly puts: Put[]; readonly deletes: string[]; readonly lease: LeaseId | undefined } | undefined {
+    keys: readonly string[],
+    deadline: Deadline,
+    plan: (found: ReadonlyMap<string, Entry>, moved: Move | undefined) => Plan<T>,
+  ): Promise<T> {
     const { raw, metadata } = this.#keysOf(instance);
-    const inUse = found.get(raw);
-    const there = found.get(metadata);
-    const record = recordIn(inUse !== undefined && inUse.lease !== there?.lease ? undefined : there);
-    const location = inUse === undefined ? record.out?.location : new TextDecoder().decode(inUse.value);
-    if (location === undefined) return undefined;
-    const { lease } = inUse ?? (there as Entry);
-    const value = recordText({ ...record, out: { state: "maintenance", reason, location } }, record.fields);
-    const puts = new TextDecoder().decode(there?.value) === value && there?.lease === lease
+    const before = await this.#store.read([raw, metadata], deadline);
+    const old = before.get(raw);
+    const location = old === undefined ? undefined : new TextDecoder().decode(old.value);
+    const mirrors = location === undefined
       ? []
-      : [{ key: metadata, value, lease }];
-    return { puts, deletes: inUse === undefined ? [] : [raw], lease };
+      : oldMirrors(before.get(metadata), { ...instance, location }, this.#treeRoot);
+    const all = [raw, metadata, ...keys, ...mirrors.map(({ key }) => key)];
+    return await commitUntilDone(this.#store, all, deadline, (found) => {
+      const inUse = found.get(raw);
+      const there = found.get(metadata);
+      const record = recordIn(inUse !== undefined && inUse.lease !== there?.lease ? undefined : there);
+      const location = inUse === undefined ? record.out?.location : new TextDecoder().decode(inUse.value);
+      if (location === undefined) return plan(found, undefined);
+      const { lease } = inUse ?? (there as Entry);
+      const value = recordText({ ...record, out: { state: "maintenance", reason, location } }, record.fields);
+      const isThere = there?.lease === lease && new TextDecoder().decode(there?.value) === value;
+      const gone = ownMirrors(mirrors, found, lease);
+      return plan(found, {
+        puts: isThere ? [] : [{ key: metadata, value, lease }],
+        deletes: [...inUse === undefined ? [] : [raw], ...gone],
+        lease,
+        mirrors: gone.length === 0 ? readMark(found.get(keys.at(-1) ?? "")?.value).mirrors : record.mirrors,
+      });
+    });
+  }
+
+  /** The mirrors that go back with an instance: those which the mark says that it had. Only operators make marks. */
+  #mirrorsOf(
+    instance: Named,
+    record: Entry | undefined,
+    mark: Entry | undefined,
+  ): readonly MirrorEntry[] {
+    const { out, metadata } = recordIn(record);
+    if (out === undefined) return [];
+    const { mirrors } = readMark(mark?.value);
+    try {
+      return mirrorsOf({ ...instance, location: out.location, metadata, mirrors }, this.#treeRoot);
+    } catch (error) {
+      if (!(error instanceof InvalidValueError)) throw error;
+      return [];
+    }
   }
 
   /** How the location moves back. Undefined if it is not there to be moved. */
   #moveBack(
     instance: Named,
     found: ReadonlyMap<string, Entry>,
+    mirrors: readonly MirrorEntry[],
   ): { readonly puts: Put[]; readonly deletes: string[] } | undefined {
     const { raw, metadata } = this.#keysOf(instance);
     const there = found.get(metadata);
     const { out, ...record } = recordIn(there);
     if (there === undefined || found.has(raw) || out?.state !== "maintenance") return undefined;
     const { lease } = there;
-    const put = { key: raw, value: out.location, lease };
-    if (saysNothing(record)) return { puts: [put], deletes: [metadata] };
-    return { puts: [put, { key: metadata, value: recordText(record, record.fields), lease }], deletes: [] };
-  }
-}
-
-/** What a metadata key holds; nothing if that is no record. */
-function recordIn(entry: Entry | undefined): MetadataRecord {
-  const none = { metadata: noMetadata, mirrors: [], out: undefined, fields: {} };
-  if (entry === undefined) return none;
-  try {
-    return readRecord(entry.value);
-  } catch {
-    return none;
+    // What another process has put there meanwhile is not overwritten.
+    const free = mirrors.filter(({ key }) => !found.has(key));
+    const puts = [{ key: raw, value: out.location }, ...free].map((put) => ({ ...put, lease }));
+    if (saysNothing(record)) return { puts, deletes: [metadata] };
+    return {
+      puts: [...puts, { key: metadata, value: recordText(record, record.fields), lease }],
+      deletes: [],
+    };
   }
 }
 

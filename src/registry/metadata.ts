@@ -181,6 +181,17 @@ export function recordText(
   });
 }
 
+/** What a metadata key holds; nothing if that is no record. */
+export function recordIn(entry: { readonly value: Uint8Array } | undefined): MetadataRecord {
+  const none = { metadata: noMetadata, mirrors: [], out: undefined, fields: {} };
+  if (entry === undefined) return none;
+  try {
+    return readRecord(entry.value);
+  } catch {
+    return none;
+  }
+}
+
 /** Whether a record says no more than that the instance is there, which its raw key says. */
 export function saysNothing({ metadata, mirrors, fields }: Omit<MetadataRecord, "out">): boolean {
   return isDefault(metadata) && mirrors.length === 0 &&
@@ -203,6 +214,8 @@ export interface Mark {
   readonly since: string;
   readonly by: string;
   readonly reason: string;
+  /** The mirrors of an instance that nobody keeps, to be put back with it. */
+  readonly mirrors?: readonly string[];
 }
 
 const maxReasonBytes = 512;
@@ -216,15 +229,21 @@ export function parseReason(text: string): string {
 }
 
 /** A mark counts whatever its key holds: what is no text of a line is left out. */
-export function readMark(value: Uint8Array): Mark {
+export function readMark(value: Uint8Array | undefined): Required<Mark> {
   const fields = fieldsIn(value);
+  const { mirrors } = fields;
   const line = (field: string): string => {
     const text = fields[field];
     return typeof text === "string" && isPlainText(text) && text.length <= maxReasonBytes ? text : "";
   };
-  return { since: line("since"), by: line("by"), reason: line("reason") };
+  return {
+    since: line("since"),
+    by: line("by"),
+    reason: line("reason"),
+    mirrors: isTexts(mirrors) ? mirrors : [],
+  };
 }
 
-export function markText({ since, by, reason }: Mark): string {
-  return JSON.stringify({ since, by, reason });
+export function markText({ since, by, reason, mirrors = [] }: Mark): string {
+  return JSON.stringify({ since, by, reason, ...mirrors.length === 0 ? {} : { mirrors } });
 }

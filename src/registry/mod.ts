@@ -33,6 +33,8 @@ export {
   type RegisteredInstance,
   type Selection,
 } from "./instance.ts";
+export { type Address, addressOf, hasAddress } from "./address.ts";
+export { checkMirrors, mirrorKinds, mirrorsOf, parseMirror } from "./mirrors/mod.ts";
 export type { Access } from "./etcd/credentials.ts";
 export { type Adoptable, type Adopted, type AdoptOptions, parseAdoptable } from "./adoption.ts";
 export type { OldEntry } from "./etcd/v2.ts";

@@ -5,7 +5,7 @@ import { instancesOf } from "./instances.ts";
 import { Maintenance, type Paused, type Resumed } from "./maintenance.ts";
 import { fieldsIn } from "./metadata.ts";
 import { instanceNames, serviceTypes } from "./names.ts";
-import { removeTogether } from "./session/own_lease.ts";
+import { removeInstance } from "./removal.ts";
 import { type RegisterOptions, Session } from "./session/session.ts";
 import { below } from "./span.ts";
 import { deadlineAfter } from "./store.ts";
@@ -50,9 +50,8 @@ export class Services extends Collection<RegisteredInstance, Selection> {
    */
   override async remove(id: string): Promise<boolean> {
     const deadline = deadlineAfter(this.timeout);
-    const keys = instancesOf(this.treeRoot).keysOf(id);
     try {
-      return await removeTogether(this.store, keys, deadline);
+      return await removeInstance(this.store, this.treeRoot, id, deadline);
     } catch (error) {
       // A user who may only use the raw keys can remove that all the same.
       if (!isDenied(error)) throw error;

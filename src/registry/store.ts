@@ -43,8 +43,8 @@ export interface PutRequest extends Put {
 /** A key that belongs to another one. */
 export interface Beside {
   readonly key: string;
-  /** Its value, which may keep a part of what is there; undefined if it is to be gone. */
-  readonly value: ((there: Entry | undefined) => string) | undefined;
+  /** Its value, which may keep a part of what is there; undefined if the key is to be gone. */
+  readonly value: (there: Entry | undefined) => string | undefined;
 }
 
 /** A change of several keys, which happens as a whole, and only if each key is as it was when it was read. */

@@ -6,7 +6,7 @@ import { maxSeconds, wholeSeconds } from "../../settings/connection.ts";
 import { type AnyCommand, optional, settingName, type Values } from "../../settings/settings.ts";
 import { type Context, leaf, type Program } from "../shared/command.ts";
 import { type Checking, checking, checksOf, hasChecks, healthOptions } from "./shared/checks.ts";
-import { metadataOf, registration } from "./shared/registration.ts";
+import { checkDetails, detailsOf, registration } from "./shared/registration.ts";
 import { identity, newType } from "./shared/settings.ts";
 
 const settings = {
@@ -76,7 +76,7 @@ export function registerCommand(program: Program): AnyCommand {
 export function registerOptions(typed: Values<typeof settings>): RegisterOptions {
   const { ttl, refreshEvery, exclusive, onConflict, keepOnExit } = typed;
   const { serviceType: type, serviceName: name, serviceLocation: location } = typed;
-  const options = { instance: { type, name, location, metadata: metadataOf(typed) }, ttl, exclusive };
+  const options = { instance: { type, name, location, ...detailsOf(typed) }, ttl, exclusive };
   if (refreshEvery === undefined) {
     for (
       const [given, setting] of [
@@ -125,6 +125,7 @@ export function registerOptions(typed: Values<typeof settings>): RegisterOptions
 
 export async function runRegister(options: RegisterOptions, context: Context): Promise<number> {
   const { instance, ttl, exclusive, stay } = options;
+  checkDetails(instance, context);
   if (stay === undefined) {
     using registry = await context.openRegistry();
     const session = registry.services.session(ttl);

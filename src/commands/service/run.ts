@@ -1,11 +1,5 @@
 import { UsageError } from "../../errors.ts";
-import {
-  type conflictRules,
-  type Instance,
-  type Metadata,
-  parseLocation,
-  parseName,
-} from "../../registry/mod.ts";
+import { type conflictRules, type Instance, parseLocation, parseName } from "../../registry/mod.ts";
 import { type Context, leaf, type Program } from "../shared/command.ts";
 import { seconds } from "../../settings/connection.ts";
 import {
@@ -20,7 +14,7 @@ import {
 } from "../../settings/settings.ts";
 import { type Checking, checking, checksOf, healthOptions } from "./shared/checks.ts";
 import { filled, isLocal, withPlaceholders } from "./shared/placeholders.ts";
-import { metadataOf, registration } from "./shared/registration.ts";
+import { checkDetails, type Details, detailsOf, registration } from "./shared/registration.ts";
 import { serviceEnvironment } from "./shared/environment.ts";
 import { identity, newType } from "./shared/settings.ts";
 import { label } from "../../registration/reporter.ts";
@@ -43,6 +37,7 @@ const settings = {
   tag: registration.tag,
   meta: registration.meta,
   weight: registration.weight,
+  mirror: registration.mirror,
   ttl: withDefault("30", {
     ...registration.ttl as Setting<number>,
     meaning: "Time until etcd removes it after a crash; refreshed every third of it.",
@@ -98,7 +93,7 @@ export interface RunOptions extends Supervision {
   /** With their placeholders. */
   readonly name: string;
   readonly location: string;
-  readonly metadata: Metadata;
+  readonly details: Details;
   readonly checking: Checking;
 }
 
@@ -136,7 +131,7 @@ export function runOptions(typed: Values<typeof settings>): RunOptions {
     type,
     name,
     location,
-    metadata: metadataOf(typed),
+    details: detailsOf(typed),
     every: "auto",
     strict: false,
     removalTimeout,
@@ -156,6 +151,7 @@ export async function run(options: RunOptions, context: Context): Promise<number
   const found = await Promise.race([instanceOf(options, context), stopSignals.first]);
   if (typeof found === "string") return stopCodes[found];
   const instance = found;
+  checkDetails(instance, context);
   const checks = await checksOf(options.checking, instance, context);
   if (isLocal(instance.location)) {
     await context.log.warn(
@@ -168,7 +164,7 @@ export async function run(options: RunOptions, context: Context): Promise<number
 }
 
 async function instanceOf(
-  { type, name, location, metadata }: RunOptions,
+  { type, name, location, details }: RunOptions,
   context: Context,
 ): Promise<Instance> {
   const { serviceName, serviceLocation } = settings;
@@ -176,6 +172,6 @@ async function instanceOf(
     type,
     name: await filled(serviceName, name, parseName, context),
     location: await filled(serviceLocation, location, parseLocation, context),
-    metadata,
+    ...details,
   };
 }

@@ -73,7 +73,7 @@ interface Wanted {
 
 /** What all keys of a claim are to hold, given what they held. */
 function valuesOf({ key, value, beside = [] }: PutRequest, seen: ReadonlyMap<string, Entry>): Wanted[] {
-  return [{ key, value }, ...beside.map(({ key, value }) => ({ key, value: value?.(seen.get(key)) }))];
+  return [{ key, value }, ...beside.map(({ key, value }) => ({ key, value: value(seen.get(key)) }))];
 }
 
 function isAsWanted(

@@ -3,7 +3,6 @@
  * a command that removes or replaces the key can revoke the lease without harm to other keys.
  */
 import { RefusedError } from "../../errors.ts";
-import { commitUntilDone } from "./transactions.ts";
 import { type Deadline, deadlineAfter, type LeaseId, type Put, type Store } from "../store.ts";
 
 /** The time to remove leftovers, such as the lease of a key that was not stored, in milliseconds. */
@@ -65,30 +64,8 @@ export async function remove(store: Store, key: string, deadline: Deadline): Pro
   return removed;
 }
 
-/**
- * Removes keys that belong together, in one transaction, and the lease that served the first of them alone.
- * @returns whether any of them existed
- * @throws what `Store` throws
- */
-export async function removeTogether(
-  store: Store,
-  keys: readonly string[],
-  deadline: Deadline,
-): Promise<boolean> {
-  const removed = await commitUntilDone(store, keys, deadline, (found) => ({
-    deletes: [...found.keys()],
-    result: found,
-  }));
-  const [key = ""] = keys;
-  for (const lease of new Set(removed.values().map(({ lease }) => lease))) {
-    if (lease === undefined) continue;
-    await revokeIfSpent(store, key, lease, deadlineAfter(cleanupTimeout)).catch(() => false);
-  }
-  return removed.size > 0;
-}
-
 /** Revokes a lease that serves this key alone, if no key is on it. Returns whether it did. */
-async function revokeIfSpent(
+export async function revokeIfSpent(
   store: Store,
   key: string,
   lease: LeaseId,

@@ -11,6 +11,7 @@ export interface Plan<T> {
 
 /**
  * Reads keys and changes what `plan` says, in one transaction; once more if another process has changed one meanwhile.
+ * @param known what was read just before, if it was
  * @throws what `Store` throws, and `plan`
  */
 export async function commitUntilDone<T>(
@@ -18,8 +19,9 @@ export async function commitUntilDone<T>(
   keys: readonly string[],
   deadline: Deadline,
   plan: (found: ReadonlyMap<string, Entry>) => Plan<T>,
+  known?: ReadonlyMap<string, Entry>,
 ): Promise<T> {
-  let found = await store.read(keys, deadline);
+  let found = known ?? await store.read(keys, deadline);
   /** What an attempt wanted whose answer was lost. */
   let lost: Plan<T> | undefined;
   for (let losses = 1;; losses++) {

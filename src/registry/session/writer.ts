@@ -11,6 +11,7 @@ import {
   readMark,
   recordText,
 } from "../metadata.ts";
+import { type MirrorEntry, mirrorsOf, oldMirrors, ownMirrors } from "../mirrors/mod.ts";
 import type { Claim, Deadline, Entry, LeaseId, PutRequest, Store } from "../store.ts";
 import { commitUntilDone } from "./transactions.ts";
 
@@ -27,6 +28,14 @@ export type InstanceClaim =
   | Exclude<Claim, { readonly outcome: "barred" }>
   /** The instance is paused: its raw key is gone, and its metadata says so. */
   | { readonly outcome: "paused"; readonly mark: Mark };
+
+interface InstanceKeys {
+  readonly raw: string;
+  /** Undefined if this user may use the raw key alone. */
+  readonly metadata: string | undefined;
+  readonly marks: readonly string[];
+  readonly mirrors: readonly MirrorEntry[];
+}
 
 export class InstanceWriter {
   readonly #store: Store;
@@ -46,15 +55,10 @@ export class InstanceWriter {
     return instanceKey(this.#treeRoot, type, name);
   }
 
-  /** The keys that tell what has become of an instance, the raw key first. */
-  keysOf({ type, name }: Pick<Instance, "type" | "name">): string[] {
-    const raw = instanceKey(this.#treeRoot, type, name);
-    return this.#isLimited ? [raw] : [
-      raw,
-      metadataKey(this.#treeRoot, type, name),
-      maintenanceKey(this.#treeRoot, type, name),
-      maintenanceKey(this.#treeRoot, type),
-    ];
+  /** The keys that tell what has become of an instance. */
+  keysOf(instance: Instance): string[] {
+    const { raw, metadata, marks, mirrors } = this.#keys(instance);
+    return [raw, ...metadata === undefined ? [] : [metadata], ...marks, ...mirrors.map(({ key }) => key)];
   }
 
   /**
@@ -66,10 +70,12 @@ export class InstanceWriter {
     takes: (holder: Entry) => boolean,
     deadline: Deadline,
   ): Promise<InstanceClaim> {
-    const claim = await this.#unlessLimited(
-      writing,
-      () => this.#store.claim(this.#requestFor(writing), takes, deadline),
-    );
+    let replaced: Entry | undefined;
+    const claim = await this.#unlessLimited(writing, () => {
+      const request = this.#requestFor(writing, (metadata) => replaced = metadata);
+      return this.#store.claim(request, takes, deadline);
+    });
+    if (claim.outcome === "stored") await this.#removeOldMirrors(writing, replaced, deadline);
     if (claim.outcome !== "barred") return claim;
     const mark = readMark(claim.by.value);
     const holder = await this.takeOut(
@@ -92,12 +98,12 @@ export class InstanceWriter {
     takes: (holder: Entry) => boolean,
     deadline: Deadline,
   ): Promise<Entry | undefined> {
-    const [raw, metadata, ...marks] = this.keysOf(instance) as [string, ...string[]];
+    const { raw, metadata, marks, mirrors } = this.#keys(instance);
     if (metadata === undefined) {
       if (lease !== undefined) await this.release(instance, lease, deadline);
       return undefined;
     }
-    return await commitUntilDone(this.#store, [raw, metadata, ...marks], deadline, (found) => {
+    return await commitUntilDone(this.#store, this.keysOf(instance), deadline, (found) => {
       const there = found.get(metadata);
       const holder = [found.get(raw), there].find((entry) => entry !== undefined && entry.lease !== lease);
       if (holder !== undefined && !takes(holder)) return { result: holder };
@@ -107,10 +113,9 @@ export class InstanceWriter {
         : { state: "maintenance", reason: readMark(mark.value).reason };
       const value = this.#record({ instance, since, out: why }, holder === undefined ? there : undefined);
       const isThere = there?.lease === lease && new TextDecoder().decode(there?.value) === value;
-      if (isThere && !found.has(raw)) return { result: undefined };
       return {
-        puts: [{ key: metadata, value, lease }],
-        deletes: found.has(raw) ? [raw] : [],
+        puts: isThere ? [] : [{ key: metadata, value, lease }],
+        deletes: [...found.has(raw) ? [raw] : [], ...ownMirrors(mirrors, found, lease)],
         result: undefined,
       };
     });
@@ -121,27 +126,60 @@ export class InstanceWriter {
    * @throws what `Store` throws
    */
   async release(instance: Instance, lease: LeaseId, deadline: Deadline): Promise<void> {
-    const [raw, ...rest] = this.keysOf(instance).slice(0, 2) as [string, ...string[]];
-    await commitUntilDone(this.#store, [raw, ...rest], deadline, (found) => {
+    const { raw } = this.#keys(instance);
+    await this.#releaseSome(instance, lease, deadline, (found) => {
       const there = found.get(raw);
-      const isOurs = there?.lease === lease && new TextDecoder().decode(there.value) === instance.location;
-      const keys = isOurs ? [raw, ...rest] : rest;
-      return { deletes: keys.filter((key) => found.get(key)?.lease === lease), result: undefined };
+      return there?.lease === lease && new TextDecoder().decode(there.value) === instance.location
+        ? [raw]
+        : [];
     });
   }
 
   /** Deletes what belongs to the raw key, and is on the lease. */
-  async releaseRest(
-    instance: Pick<Instance, "type" | "name">,
+  async releaseRest(instance: Instance, lease: LeaseId, deadline: Deadline): Promise<void> {
+    await this.#releaseSome(instance, lease, deadline, () => []);
+  }
+
+  async #releaseSome(
+    instance: Instance,
     lease: LeaseId,
     deadline: Deadline,
+    more: (found: ReadonlyMap<string, Entry>) => string[],
   ): Promise<void> {
-    const [, metadata] = this.keysOf(instance);
-    if (metadata === undefined) return;
-    await commitUntilDone(this.#store, [metadata], deadline, (found) => ({
-      deletes: found.get(metadata)?.lease === lease ? [metadata] : [],
+    const { raw, metadata, mirrors } = this.#keys(instance);
+    const keys = [raw, ...metadata === undefined ? [] : [metadata], ...mirrors.map(({ key }) => key)];
+    await commitUntilDone(this.#store, keys, deadline, (found) => ({
+      deletes: [...more(found), ...keys.slice(1).filter((key) => found.get(key)?.lease === lease)],
       result: undefined,
     }));
+  }
+
+  /** Deletes the mirrors of what was replaced, if the instance has no such mirrors. */
+  async #removeOldMirrors(
+    { instance }: Writing,
+    replaced: Entry | undefined,
+    deadline: Deadline,
+  ): Promise<void> {
+    const old = oldMirrors(replaced, instance, this.#treeRoot);
+    const kept = new Set(this.#keys(instance).mirrors.map(({ key }) => key));
+    const gone = old.filter(({ key }) => !kept.has(key));
+    if (gone.length === 0) return;
+    await commitUntilDone(this.#store, gone.map(({ key }) => key), deadline, (found) => ({
+      deletes: ownMirrors(gone, found, replaced?.lease),
+      result: undefined,
+    }));
+  }
+
+  #keys(instance: Instance): InstanceKeys {
+    const { type, name } = instance;
+    const raw = instanceKey(this.#treeRoot, type, name);
+    if (this.#isLimited) return { raw, metadata: undefined, marks: [], mirrors: [] };
+    return {
+      raw,
+      metadata: metadataKey(this.#treeRoot, type, name),
+      marks: [maintenanceKey(this.#treeRoot, type, name), maintenanceKey(this.#treeRoot, type)],
+      mirrors: mirrorsOf(instance, this.#treeRoot),
+    };
   }
 
   /** Tries once more with the raw key alone if etcd denies the rest, and the instance does not need it. */
@@ -155,23 +193,31 @@ export class InstanceWriter {
     }
   }
 
-  #requestFor(writing: Writing): PutRequest {
+  /** @param onReplaced hears of the metadata that the claim replaces */
+  #requestFor(writing: Writing, onReplaced: (metadata: Entry | undefined) => void): PutRequest {
     const { instance, lease } = writing;
-    const [key, metadata, ...unless] = this.keysOf(instance) as [string, ...string[]];
-    const request = { key, value: instance.location, lease };
+    const { raw, metadata, marks, mirrors } = this.#keys(instance);
+    const request = { key: raw, value: instance.location, lease };
     if (metadata === undefined) return request;
-    const value = hasMore(instance) ? (there: Entry | undefined) => this.#record(writing, there) : undefined;
-    return { ...request, beside: [{ key: metadata, value }], unless };
+    const value = (there: Entry | undefined): string | undefined => {
+      onReplaced(there);
+      return hasMore(instance) ? this.#record(writing, there) : undefined;
+    };
+    return {
+      ...request,
+      beside: [{ key: metadata, value }, ...mirrors.map(({ key, value }) => ({ key, value: () => value }))],
+      unless: marks,
+    };
   }
 
   #record(
     { instance, since, out }: Pick<Writing, "instance" | "since"> & { readonly out?: Out },
     there: Entry | undefined,
   ): string {
-    const { location, metadata = noMetadata } = instance;
+    const { location, metadata = noMetadata, mirrors = [] } = instance;
     const record: Omit<MetadataRecord, "fields"> = {
       metadata,
-      mirrors: [],
+      mirrors,
       out: out === undefined ? undefined : { ...out, location },
     };
     return recordText({ ...record, since, by: this.#by() }, fieldsIn(there?.value));
@@ -179,6 +225,6 @@ export class InstanceWriter {
 }
 
 /** Whether the instance has more than its location. */
-function hasMore({ metadata = noMetadata }: Instance): boolean {
-  return !isDefault(metadata);
+function hasMore({ metadata = noMetadata, mirrors = [] }: Instance): boolean {
+  return !isDefault(metadata) || mirrors.length > 0;
 }

@@ -1,6 +1,6 @@
 /** The settings that say how a service is looked at before others find it. */
 import { InvalidValueError, UsageError } from "../../../errors.ts";
-import { type Address, addressOf, hasAddress } from "../../../formats/address.ts";
+import { type Address, addressOf, hasAddress } from "../../../registry/mod.ts";
 import type { Check, HealthOptions } from "../../../registration/health.ts";
 import { serviceEnvironment } from "./environment.ts";
 import { type Instance, tlsRules } from "../../../registry/mod.ts";

@@ -1,16 +1,36 @@
 /** The settings that say how something is registered. */
-import { conflictRules, maxWeight, type Metadata, parseLocation } from "../../../registry/mod.ts";
+import {
+  checkMirrors,
+  conflictRules,
+  type Instance,
+  instanceId,
+  maxWeight,
+  mirrorKinds,
+  mirrorsOf,
+  parseLocation,
+  parseMirror,
+} from "../../../registry/mod.ts";
 import { maxTtl, wholeNumber, wholeSeconds } from "../../../settings/connection.ts";
 import {
   flag,
   gathered,
   oneOf,
   optional,
+  parseSetting,
   required,
+  settingName,
   type Values,
   withDefault,
 } from "../../../settings/settings.ts";
+import { InvalidValueError, parseOne, UsageError } from "../../../errors.ts";
+import { shorten } from "../../../system/escape.ts";
+import type { Context } from "../../shared/command.ts";
 import { pairs, tags } from "./settings.ts";
+
+/** A kind as it is typed. What is behind the name may be left out if it stands in brackets. */
+function showKind({ name, argument }: typeof mirrorKinds[number]): string {
+  return argument.startsWith("[") ? `${name}[=${argument.slice(1)}` : `${name}=${argument}`;
+}
 
 export const registration = {
   serviceLocation: required({
@@ -36,6 +56,13 @@ export const registration = {
     env: "EMPUSA_SERVICE_WEIGHT",
     meaning: "Share of the requests, beside the weights of other instances.",
     parse: wholeNumber(1, maxWeight),
+  }),
+  mirror: gathered({
+    flag: "--mirror",
+    placeholder: "KIND",
+    env: "EMPUSA_MIRROR",
+    meaning: `Also register for readers of another layout: ${mirrorKinds.map(showKind).join(", ")}.`,
+    parseAll: (texts) => checkMirrors(texts.map((text) => parseOne(text, parseMirror))),
   }),
   ttl: optional({
     flag: "--ttl",
@@ -63,9 +90,33 @@ export const registration = {
   }),
 } as const;
 
-/** What the instance says of itself. */
-export function metadataOf(
-  { tag: tags, meta, weight }: Pick<Values<typeof registration>, "tag" | "meta" | "weight">,
-): Metadata {
-  return { tags, meta, weight };
+/** What the instance says of itself, and where else it is registered. */
+export function detailsOf(
+  { tag: tags, meta, weight, mirror: mirrors }: Pick<
+    Values<typeof registration>,
+    "tag" | "meta" | "weight" | "mirror"
+  >,
+): Details {
+  return { metadata: { tags, meta, weight }, mirrors };
+}
+
+export type Details = Required<Pick<Instance, "metadata" | "mirrors">>;
+
+/** @throws {UsageError} if one of its mirrors cannot express the instance */
+export function checkDetails(instance: Instance, { treeRoot }: Pick<Context, "treeRoot">): void {
+  const { mirrors = [], location } = instance;
+  for (const mirror of mirrors) {
+    try {
+      mirrorsOf({ ...instance, mirrors: [mirror] }, treeRoot);
+    } catch (error) {
+      if (!(error instanceof InvalidValueError)) throw error;
+      throw new UsageError(
+        `${settingName(registration.mirror)} ${mirror} cannot express ${instanceId(instance)} at ${
+          shorten(location)
+        }: ` +
+          `an instance there must ${error.message}`,
+      );
+    }
+  }
+  parseSetting(registration.mirror, mirrors.join(" "), () => mirrorsOf(instance, treeRoot));
 }
