@@ -2,6 +2,7 @@
 import { rootCommand } from "../src/cli/tree.ts";
 import { commandLinesOf } from "../src/commands/shared/command.ts";
 import { formats } from "../src/formats/mod.ts";
+import { mirrorKinds } from "../src/registry/mirrors/mod.ts";
 import { type AnyCommand, ownSettingsOf, type Setting } from "../src/settings/settings.ts";
 import { Log } from "../src/system/log.ts";
 import { system } from "../src/system/mod.ts";
@@ -31,6 +32,15 @@ export async function reference(): Promise<string> {
     ...table(
       ["`--format`", "reader and output"],
       Object.values(formats).map(({ name, summary }) => [`\`${name}\``, summary]),
+    ),
+    "## Mirrors",
+    "",
+    ...table(
+      ["`--mirror`", "reader"],
+      mirrorKinds.map(({ name, argument, summary }) => [
+        `\`${name}${argument.startsWith("[") ? `[=${argument.slice(1)}` : `=${argument}`}\``,
+        summary,
+      ]),
     ),
     "## Exit codes",
     "",
@@ -88,12 +98,16 @@ function defaultOf({ fallback, placeholder, required, listed }: Setting<unknown>
   return fallback === undefined || placeholder === undefined || listed ? "" : `\`${fallback}\``;
 }
 
-function meaningOf({ meaning, choices, repeatable, listed }: Setting<unknown>): string {
+function meaningOf({ meaning, choices, repeatable, listed, commas }: Setting<unknown>): string {
   return [
     meaning,
     choices === undefined ? "" : `One of ${choices.map((choice) => `\`${choice}\``).join(", ")}.`,
     repeatable ? "Repeatable; the variable separates values by commas." : "",
-    listed ? "Repeatable; the variable has one value a line." : "",
+    commas
+      ? "Repeatable; in the variable commas or lines separate values."
+      : listed
+      ? "Repeatable; the variable has one value a line."
+      : "",
   ].filter((sentence) => sentence !== "").join(" ");
 }
 

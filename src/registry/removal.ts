@@ -22,6 +22,8 @@ export async function removeInstance(
   const [type = "", name = ""] = id.split("/");
   const [raw, metadata] = [instanceKey(treeRoot, type, name), metadataKey(treeRoot, type, name)];
   const before = await store.read([raw, metadata], deadline);
+  // etcd says whether this user may.
+  if (before.size === 0) return await store.delete(raw, deadline);
   const record = before.get(metadata);
   const there = before.get(raw);
   const location = there === undefined

@@ -73,8 +73,7 @@ export async function* watchAll<T extends EntryMeta>(
       if (signal.aborted) return;
       if (!(error instanceof EmpusaError)) throw error;
       if (!follower.hasBegun && error instanceof RefusedError && codec.without !== undefined) {
-        options.onWithheld?.(error);
-        return yield* watchAll(store, codec.without, options);
+        return yield* watchWithout(error, store, codec.without, options);
       }
       if (!follower.hasBegun) {
         throw error instanceof RefusedError ? await reader.whyRefused(error, deadline) : error;
@@ -175,5 +174,20 @@ class Follower<T extends EntryMeta> {
         yield event;
       }
     }
+  }
+}
+
+/** Follows what this user may read, and says what is withheld once that has begun. */
+async function* watchWithout<T extends EntryMeta>(
+  error: RefusedError,
+  store: Store,
+  codec: Codec<T>,
+  options: WatchOptions,
+): AsyncGenerator<WatchEvent<T>, void, void> {
+  let hasBegun = false;
+  for await (const event of watchAll(store, codec, options)) {
+    if (!hasBegun) options.onWithheld?.(error);
+    hasBegun = true;
+    yield event;
   }
 }

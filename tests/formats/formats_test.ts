@@ -8,6 +8,8 @@ const db = {
   ...{ type: "database", name: "primary", location: "[::1]:5432", ttl: 27, grantedTtl: 30 },
   ...{ ...revisions, lease: "12" },
 };
+/** What JSON has for an instance that says nothing of itself. */
+const silent = { tags: [], meta: {}, weight: 1 };
 const at = (location: string, more: Partial<RegisteredInstance> = {}): RegisteredInstance => ({
   ...web,
   location,
@@ -40,8 +42,15 @@ async function some(
 Deno.test("json: an array that newcomers and the original's scripts can read", async () => {
   assertEquals(await text("json", []), "[]\n");
   assertEquals(JSON.parse(await text("json", [web, db])), [
-    { service: "web/a", type: "web", name: "a", location: "10.0.0.7:80", ttl: null },
-    { service: "database/primary", type: "database", name: "primary", location: "[::1]:5432", ttl: 27 },
+    { service: "web/a", type: "web", name: "a", location: "10.0.0.7:80", ttl: null, ...silent },
+    {
+      service: "database/primary",
+      type: "database",
+      name: "primary",
+      location: "[::1]:5432",
+      ttl: 27,
+      ...silent,
+    },
   ]);
 });
 
@@ -97,10 +106,10 @@ Deno.test("table: what could upset a terminal is shown as an escape", async () =
 });
 
 Deno.test("csv: quoted where need be", async () => {
-  assertEquals(await text("csv", []), "type,name,location,ttl\n");
+  assertEquals(await text("csv", []), "type,name,location,ttl,tags,meta,weight\n");
   assertEquals(
     await text("csv", [at('a "b", c'), db]),
-    'type,name,location,ttl\nweb,a,"a ""b"", c",\ndatabase,primary,[::1]:5432,27\n',
+    'type,name,location,ttl,tags,meta,weight\nweb,a,"a ""b"", c",,,,1\ndatabase,primary,[::1]:5432,27,,,1\n',
   );
 });
 
