@@ -1,7 +1,17 @@
 /** A registry with the tree root /foo, on a real etcd or on what stands between. */
-import { openRegistry, parseEndpoints, type Registry } from "../../src/registry/mod.ts";
+import { type Access, openRegistry, parseEndpoints, type Registry } from "../../src/registry/mod.ts";
 
 /** @param timeout milliseconds for each operation */
-export function open({ endpoint }: { readonly endpoint: string }, timeout = 5000): Promise<Registry> {
-  return openRegistry({ endpoints: parseEndpoints(endpoint, "http"), treeRoot: "/foo", timeout });
+export function open(
+  { endpoint }: { readonly endpoint: string },
+  timeout = 5000,
+  login?: Access["login"],
+): Promise<Registry> {
+  return openRegistry({
+    endpoints: parseEndpoints(endpoint, "http"),
+    treeRoot: "/foo",
+    timeout,
+    by: () => "test",
+    ...login === undefined ? {} : { login },
+  });
 }
