@@ -134,7 +134,7 @@ export class Maintenance {
         return await commitUntilDone(this.#store, keys, deadline, (found): Plan<Resumed> => {
           const isPaused = found.has(mark);
           const deletes = isPaused ? [mark] : [];
-          if (found.has(ofType)) return { deletes, result: "type paused" };
+          if (found.has(ofType)) return { result: "type paused" };
           const moved = isKept ? undefined : this.#moveBack(instance, found, back);
           if (!isPaused && moved === undefined) {
             if (!found.has(raw) && !found.has(metadata)) throw absent(instance);
