@@ -25,11 +25,17 @@ await using things = new AsyncDisposableStack();
 const cluster = things.use(await Cluster.start(3, { slowElections: true }));
 const proxies = cluster.members.map(({ endpoint }) => things.use(new Proxy(endpoint)));
 const observer = things.use(await KeyObserver.of(cluster.members, "/soak/service/web/a"));
-const refresher = things.use(start([...registerWeb, "--ttl", `${ttl}`, "--refresh-every", "auto"], {
-  EMPUSA_ETCD_ENDPOINT: proxies.map(({ endpoint }) => endpoint).join(),
-  EMPUSA_TREE_ROOT: "/soak",
-  EMPUSA_LOGLEVEL: "debug",
-}));
+/** What has to come and go together with the raw key. */
+const mirrors = ["/grpc/web/a", "/skydns/org/example/web/a"];
+const together = things.use(KeyObserver.together(cluster.members, ["/soak/service/web/a", ...mirrors]));
+const details = ["--tag", "v2", "--mirror", "grpc=/grpc", "--mirror", "coredns=example.org"];
+const refresher = things.use(
+  start([...registerWeb, ...details, "--ttl", `${ttl}`, "--refresh-every", "auto"], {
+    EMPUSA_ETCD_ENDPOINT: proxies.map(({ endpoint }) => endpoint).join(),
+    EMPUSA_TREE_ROOT: "/soak",
+    EMPUSA_LOGLEVEL: "debug",
+  }),
+);
 await refresher.said("registered web/a");
 
 /** Each resolves when all is well again. */
@@ -49,7 +55,16 @@ const faults: Record<string, () => Promise<unknown>> = {
     for (const proxy of proxies) proxy.swallow();
     return pause(someTime());
   },
-  "the key deleted": () => cluster.members[0]?.etcdctl("del", "/soak/service/web/a") ?? pause(0),
+  "the key deleted": () => etcdctl("del", "/soak/service/web/a"),
+  "a mirror deleted": () => etcdctl("del", random.oneOf(mirrors)),
+  "a mirror changed": () => etcdctl("put", random.oneOf(mirrors), "broken"),
+  "the metadata deleted": () => etcdctl("del", "/soak/service-meta/web/a"),
+  "all keys deleted": () => etcdctl("del", "--prefix", "/"),
+  "paused, and resumed": async () => {
+    await etcdctl("put", "/soak/service-maintenance/web/a", "{}");
+    await pause(someTime());
+    await etcdctl("del", "/soak/service-maintenance/web/a");
+  },
   "the lease revoked": async () => {
     const [, lease = ""] =
       await cluster.members[0]?.etcdctl("lease", "list").then((all) => all.split("\n")) ?? [];
@@ -61,6 +76,10 @@ const faults: Record<string, () => Promise<unknown>> = {
     refresher.signal("SIGCONT");
   },
 };
+
+async function etcdctl(...args: string[]): Promise<void> {
+  await cluster.members[0]?.etcdctl(...args);
+}
 
 async function hurt(etcd: Etcd, signal: "SIGKILL" | "SIGTERM" | "SIGSTOP"): Promise<void> {
   await etcd.signal(signal);
@@ -110,6 +129,10 @@ await print(
   } MiB at most after that, ` +
     `${end.toFixed(1)} MiB at the end; exit code ${code}; ${stderr.split("\n").length} lines of log`,
 );
+const torn = together.torn();
+await print(`raw key and mirrors were seen to differ for at most ${torn} ms`);
 const odd = stderr.split("\n").filter((line) => line !== "" && !line.startsWith("empusa: "));
 if (odd.length > 0) await print(`unexpected: ${odd.join("\n")}`);
-Deno.exitCode = code === 0 && odd.length === 0 && late - early <= maxGrowth && longest < 3000 ? 0 : 1;
+Deno.exitCode = code === 0 && odd.length === 0 && late - early <= maxGrowth && longest < 3000 && torn <= 1000
+  ? 0
+  : 1;

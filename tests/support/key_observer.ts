@@ -13,16 +13,26 @@ interface Sample {
   readonly value: string | null | undefined;
 }
 
+/** Keys and values as the gateway sends them. */
+type Found = readonly { readonly key: string; readonly value: string }[];
+
 export class KeyObserver implements Disposable {
   readonly #urls: readonly string[];
   readonly #body: string;
+  readonly #valueOf: (found: Found) => string | null;
   readonly #headers: Record<string, string> = {};
   readonly #timer: ReturnType<typeof setInterval>;
   readonly #samples: Sample[] = [];
 
-  private constructor(etcds: readonly Etcd[], key: string, token: string | undefined) {
+  private constructor(
+    etcds: readonly Etcd[],
+    range: { readonly key: string; readonly range_end?: string },
+    valueOf: (found: Found) => string | null,
+    token?: string,
+  ) {
     this.#urls = etcds.map(({ url }) => `${url}/v3/kv/range`);
-    this.#body = JSON.stringify({ key: btoa(key) });
+    this.#body = JSON.stringify(range);
+    this.#valueOf = valueOf;
     if (token !== undefined) this.#headers["Authorization"] = token;
     this.#timer = setInterval(() => this.#look(), every);
   }
@@ -34,7 +44,31 @@ export class KeyObserver implements Disposable {
     login?: { readonly name: string; readonly password: string },
   ): Promise<KeyObserver> {
     const token = login === undefined ? undefined : await logIn(etcds[0] as Etcd, login);
-    return new KeyObserver(etcds, key, token);
+    return new KeyObserver(etcds, { key: btoa(key) }, ([found]) => found ? atob(found.value) : null, token);
+  }
+
+  /**
+   * Observes keys that are to come and go together, as one: its value is "all", null if none of them is there, or the
+   * list of those that are.
+   */
+  static together(etcds: readonly Etcd[], keys: readonly string[]): KeyObserver {
+    const valueOf = (found: Found): string | null => {
+      const there = found.map(({ key }) => atob(key)).filter((key) => keys.includes(key));
+      return there.length === keys.length ? "all" : there.length === 0 ? null : there.join(" ");
+    };
+    return new KeyObserver(etcds, { key: btoa("\0"), range_end: btoa("\0") }, valueOf);
+  }
+
+  /** The longest time during which some of the keys were seen without the others, in milliseconds. */
+  torn(): number {
+    let longest = 0;
+    let since: number | undefined;
+    for (const { at, value } of this.#samples) {
+      const isTorn = typeof value === "string" && value !== "all";
+      if (!isTorn) since = undefined;
+      else longest = Math.max(longest, at + every - (since ??= at));
+    }
+    return longest;
   }
 
   /** The newest value; null where there is no key, undefined where no etcd answers. */
@@ -77,8 +111,8 @@ export class KeyObserver implements Disposable {
       });
       // What a refusal looks like differs from version to version.
       if (!answer.ok) throw new Error(await answer.text());
-      const { kvs } = await answer.json();
-      return kvs === undefined ? null : atob(kvs[0].value);
+      const { kvs = [] } = await answer.json();
+      return this.#valueOf(kvs);
     });
     const value = await Promise.any(answers).catch(() => undefined);
     this.#samples.push({ at, value });
