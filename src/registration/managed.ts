@@ -2,7 +2,6 @@
 import { EmpusaError, ExitCode, UnreachableError } from "../errors.ts";
 import {
   ConflictError,
-  type ConflictRule,
   type Instance,
   type Session,
   type SessionEvent,
@@ -11,7 +10,8 @@ import {
 import { delay } from "../system/delay.ts";
 import { shorten } from "../system/escape.ts";
 import type { Log } from "../system/log.ts";
-import { type Check, type Health, healthOf, type HealthOptions } from "./health.ts";
+import { type Check, type Health, healthOf } from "./health.ts";
+import type { ManagedOptions } from "./options.ts";
 import {
   formatKept,
   formatRegistered,
@@ -20,28 +20,6 @@ import {
   label,
   type StatusReporter,
 } from "./reporter.ts";
-
-export interface ManagedOptions {
-  /** Seconds until the registration expires without a refresh; undefined if it has no TTL. */
-  readonly ttl: number | undefined;
-  /** Milliseconds from one refresh to the next, or a third of the TTL. */
-  readonly every: number | "auto";
-  readonly exclusive: boolean;
-  readonly onConflict: ConflictRule;
-  /** Whether to end if another process takes over the name. */
-  readonly onLost: "continue" | "stop";
-  /**
-   * Whether the first registration and the removal have to succeed. If not, both are tried as long as there is time,
-   * and failures are only reported.
-   */
-  readonly strict: boolean;
-  /** Whether to fail unless the instance is registered within the timeout, counted from its first passing check. */
-  readonly requireRegistration: boolean;
-  readonly keepOnExit: boolean;
-  /** Milliseconds for the removal, at most the timeout of all operations. */
-  readonly removalTimeout: number;
-  readonly health: Omit<HealthOptions, "signal">;
-}
 
 /** Why the registration ended by itself. */
 export interface Failure {

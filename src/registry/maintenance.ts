@@ -1,5 +1,5 @@
 /** Takes instances out of use and brings them back, whoever keeps them registered; even if nobody does. */
-import { EmpusaError, ExitCode, InvalidValueError, UnreachableError } from "../errors.ts";
+import { EmpusaError, ExitCode, UnreachableError } from "../errors.ts";
 import {
   type Instance,
   instanceId,
@@ -11,8 +11,9 @@ import {
 } from "./instance.ts";
 import { instancesOf } from "./instances.ts";
 import { readAll } from "./collection.ts";
-import { type Mark, markText, readMark, recordIn, recordText, saysNothing } from "./metadata.ts";
-import { type MirrorEntry, mirrorsOf, oldMirrors, ownMirrors } from "./mirrors/mod.ts";
+import { type Mark, markText, readMark } from "./metadata.ts";
+import { oldMirrors } from "./mirrors/mod.ts";
+import { mirrorsToPutBack, type Move, moveBack, moveOut } from "./moves.ts";
 import { isLeaseFor, leaseIdFor, retire } from "./session/own_lease.ts";
 import { commitUntilDone, type Plan } from "./session/transactions.ts";
 import { below } from "./span.ts";
@@ -31,15 +32,6 @@ export interface PauseOptions {
   readonly mark: Mark;
   /** Seconds after which it ends by itself; undefined if an operator ends it. */
   readonly seconds: number | undefined;
-}
-
-/** How an instance goes out of use. */
-interface Move {
-  readonly puts: readonly Put[];
-  readonly deletes: readonly string[];
-  readonly lease: LeaseId | undefined;
-  /** The mirrors that go too, as the option has them. */
-  readonly mirrors: readonly string[];
 }
 
 /** What a resume did to one instance. */
@@ -126,7 +118,7 @@ export class Maintenance {
     for (;;) {
       const there = await this.#store.read([metadata, mark], deadline);
       const lease = there.get(metadata)?.lease;
-      const back = this.#mirrorsOf(instance, there.get(metadata), there.get(mark));
+      const back = mirrorsToPutBack(instance, there.get(metadata), there.get(mark), this.#treeRoot);
       const keys = [raw, metadata, mark, ofType, ...back.map(({ key }) => key)];
       // Whoever keeps it knows whether it is healthy.
       const isKept = lease !== undefined && !await isLeaseFor(raw, lease);
@@ -135,7 +127,7 @@ export class Maintenance {
           const isPaused = found.has(mark);
           const deletes = isPaused ? [mark] : [];
           if (found.has(ofType)) return { result: "type paused" };
-          const moved = isKept ? undefined : this.#moveBack(instance, found, back);
+          const moved = isKept ? undefined : moveBack({ raw, metadata, mirrors: back }, found);
           if (!isPaused && moved === undefined) {
             if (!found.has(raw) && !found.has(metadata)) throw absent(instance);
             return { result: "not paused" };
@@ -231,60 +223,11 @@ export class Maintenance {
       : oldMirrors(before.get(metadata), { ...instance, location }, this.#treeRoot);
     const all = [raw, metadata, ...keys, ...mirrors.map(({ key }) => key)];
     return await commitUntilDone(this.#store, all, deadline, (found) => {
-      const inUse = found.get(raw);
-      const there = found.get(metadata);
-      const record = recordIn(inUse !== undefined && inUse.lease !== there?.lease ? undefined : there);
-      const location = inUse === undefined ? record.out?.location : new TextDecoder().decode(inUse.value);
-      if (location === undefined) return plan(found, undefined);
-      const { lease } = inUse ?? (there as Entry);
-      const value = recordText({ ...record, out: { state: "maintenance", reason, location } }, record.fields);
-      const isThere = there?.lease === lease && new TextDecoder().decode(there?.value) === value;
-      const gone = ownMirrors(mirrors, found, lease);
-      return plan(found, {
-        puts: isThere ? [] : [{ key: metadata, value, lease }],
-        deletes: [...inUse === undefined ? [] : [raw], ...gone],
-        lease,
-        mirrors: gone.length === 0 ? readMark(found.get(keys.at(-1) ?? "")?.value).mirrors : record.mirrors,
-      });
+      const moved = moveOut({ raw, metadata, mirrors }, reason, found);
+      // A mark that was there before knows the mirrors that are gone already.
+      const known = readMark(found.get(keys.at(-1) ?? "")?.value).mirrors;
+      return plan(found, moved && { ...moved, mirrors: moved.mirrors.length === 0 ? known : moved.mirrors });
     });
-  }
-
-  /** The mirrors that go back with an instance: those which the mark says that it had. Only operators make marks. */
-  #mirrorsOf(
-    instance: Named,
-    record: Entry | undefined,
-    mark: Entry | undefined,
-  ): readonly MirrorEntry[] {
-    const { out, metadata } = recordIn(record);
-    if (out === undefined) return [];
-    const { mirrors } = readMark(mark?.value);
-    try {
-      return mirrorsOf({ ...instance, location: out.location, metadata, mirrors }, this.#treeRoot);
-    } catch (error) {
-      if (!(error instanceof InvalidValueError)) throw error;
-      return [];
-    }
-  }
-
-  /** How the location moves back. Undefined if it is not there to be moved. */
-  #moveBack(
-    instance: Named,
-    found: ReadonlyMap<string, Entry>,
-    mirrors: readonly MirrorEntry[],
-  ): { readonly puts: Put[]; readonly deletes: string[] } | undefined {
-    const { raw, metadata } = this.#keysOf(instance);
-    const there = found.get(metadata);
-    const { out, ...record } = recordIn(there);
-    if (there === undefined || found.has(raw) || out?.state !== "maintenance") return undefined;
-    const { lease } = there;
-    // What another process has put there meanwhile is not overwritten.
-    const free = mirrors.filter(({ key }) => !found.has(key));
-    const puts = [{ key: raw, value: out.location }, ...free].map((put) => ({ ...put, lease }));
-    if (saysNothing(record)) return { puts, deletes: [metadata] };
-    return {
-      puts: [...puts, { key: metadata, value: recordText(record, record.fields), lease }],
-      deletes: [],
-    };
   }
 }
 

@@ -6,7 +6,8 @@ import { Maintenance, type Paused, type Resumed } from "./maintenance.ts";
 import { fieldsIn } from "./metadata.ts";
 import { instanceNames, serviceTypes } from "./names.ts";
 import { removeInstance } from "./removal.ts";
-import { type RegisterOptions, Session } from "./session/session.ts";
+import type { RegisterOptions } from "./session/options.ts";
+import { Session } from "./session/session.ts";
 import { below } from "./span.ts";
 import { deadlineAfter } from "./store.ts";
 

@@ -6,6 +6,7 @@ import { Command } from "@cliffy/command";
 import { InvalidValueError, parseOne, UsageError } from "../errors.ts";
 import { shorten } from "../system/escape.ts";
 import type { System } from "../system/mod.ts";
+import { help } from "./help.ts";
 
 /** A command whose options are not known to the compiler: settings are typed by their own declaration. */
 // deno-lint-ignore no-explicit-any -- Cliffy's eight type parameters follow chained calls, not a table
@@ -172,29 +173,6 @@ export function declare(
       command.env(`${names.join(", ")}=<${name}:string>`, `The same as ${flag}.`, { global, hidden: true });
     }
   }
-}
-
-/** The sentence of the help, and what else there is to know. */
-export function help(
-  { meaning, placeholder, env, envOfOthers = [], required, repeatable, listed, commas, choices, fallback }:
-    Setting<
-      unknown
-    >,
-): string {
-  const notes = [
-    [env, ...envOfOthers].join(", then "),
-    required ? "required" : "",
-    repeatable
-      ? "repeatable"
-      : commas
-      ? "repeatable, in the variable separated by commas or lines"
-      : listed
-      ? "repeatable, in the variable one a line"
-      : "",
-    choices === undefined ? "" : choices.join("|"),
-    fallback === undefined || placeholder === undefined || listed ? "" : `default ${fallback}`,
-  ].filter((note) => note !== "");
-  return `${meaning} (${notes.join(", ")})`;
 }
 
 /**

@@ -110,6 +110,9 @@ Deno.test("every setting works from its variable, and an option wins over it", a
   await refresher.said("registered web/a at h:1, TTL 60 s, refreshed every 20 s");
 });
 
+/** What JSON has for an instance that says nothing of itself. */
+const silent = { tags: [], meta: {}, weight: 1 };
+
 Deno.test("list prints a table or JSON, and warns of what is none of ours", async () => {
   await using etcd = await Etcd.start();
   const env = connect(etcd);
@@ -129,8 +132,8 @@ Deno.test("list prints a table or JSON, and warns of what is none of ours", asyn
   done(await empusa(["service", "list"], env), warning, table);
   const { stdout } = await empusa(["service", "list", "--format", "json"], env);
   assertEquals(JSON.parse(stdout), [
-    { service: "db/a", type: "db", name: "a", location: "unix:/run/db.sock", ttl: null },
-    { service: "web/b", type: "web", name: "b", location: "größe: 日本, with blanks", ttl: null },
+    { service: "db/a", type: "db", name: "a", location: "unix:/run/db.sock", ttl: null, ...silent },
+    { service: "web/b", type: "web", name: "b", location: "größe: 日本, with blanks", ttl: null, ...silent },
   ]);
 });
 

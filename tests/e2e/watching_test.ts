@@ -30,11 +30,12 @@ Deno.test("watch tells what is there, and then each change", async () => {
   await etcd.etcdctl("del", "--prefix", "/foo/service/web/a");
   await put(etcd, "web/c/stray", "x");
   await Promise.all([watch.said("skipped invalid entry"), table.printed("delete")]);
-  const service = (name: string, location: string): Record<string, string> => ({
+  const service = (name: string, location: string): Record<string, unknown> => ({
     service: `web/${name}`,
     type: "web",
     name,
     location,
+    ...{ tags: [], meta: {}, weight: 1 },
   });
   assertEquals((await lines(watch)).map((line) => JSON.parse(line)), [
     { event: "snapshot", revision: 4, services: [service("a", "a:1"), service("b", "b:1")] },
@@ -162,7 +163,10 @@ Deno.test("a command is run once for each settled change, with all that is there
   );
   await Promise.all([watch.printed("web/n9"), quiet.printed("\n")]);
   const [first, second, ...more] = await lines(watch);
-  assertEquals(first, '21[{"service":"web/a","type":"web","name":"a","location":"a:1"}][]');
+  assertEquals(
+    first,
+    '21[{"service":"web/a","type":"web","name":"a","location":"a:1","tags":[],"meta":{},"weight":1}][]',
+  );
   assert(second?.startsWith("1211["), second);
   assertEquals(JSON.parse(second?.slice(4, -2) ?? "").length, 11);
   assertEquals(more, []);

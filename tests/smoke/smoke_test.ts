@@ -27,6 +27,20 @@ Deno.test("--help lists the commands, and a usage error exits with 2", async () 
   assertStringIncludes(stderr, 'Did you mean command "list"?');
 });
 
+Deno.test("metadata and mirrors come and go with the instance; a paused one is out of use", async () => {
+  await using etcd = await Etcd.start();
+  const env = connect(etcd);
+  assertEquals((await empusa([...registerWeb, "--tag", "v2", "--mirror", "grpc=/grpc"], env)).code, 0);
+  assertEquals((await empusa(words("service list --tag v2 --format plain"), env)).stdout, "h:1\n");
+  assert(await etcd.etcdctl("get", "/grpc/web/a") !== "");
+  assertEquals((await empusa(words("service pause --service-type web --service-name a"), env)).code, 0);
+  assertEquals(await etcd.etcdctl("get", "/grpc/web/a"), "");
+  assertEquals((await empusa(words("service get --service-type web --service-name a"), env)).code, 6);
+  assertEquals((await empusa(words("service resume --service-type web --all"), env)).code, 0);
+  assertEquals((await empusa(words("service unregister --service-type web --service-name a"), env)).code, 0);
+  assertEquals(await etcd.etcdctl("get", "--prefix", ""), "");
+});
+
 Deno.test("register, get, list and unregister", async () => {
   await using etcd = await Etcd.start();
   const env = connect(etcd);
@@ -36,7 +50,8 @@ Deno.test("register, get, list and unregister", async () => {
   assertEquals([get.code, get.stdout], [0, "h:1\n"]);
   const list = await empusa(words("service list --format json"), env);
   const [{ ttl, ...instance }] = JSON.parse(list.stdout);
-  assertEquals(instance, { service: "web/a", type: "web", name: "a", location: "h:1" });
+  const says = { tags: [], meta: {}, weight: 1 };
+  assertEquals(instance, { service: "web/a", type: "web", name: "a", location: "h:1", ...says });
   assert(ttl > 0 && ttl <= 60, `${ttl}`);
   assertEquals((await empusa(words("service unregister --service-type web --service-name a"), env)).code, 0);
   assertEquals(await etcd.etcdctl("get", "--prefix", "/foo"), "");

@@ -2,6 +2,9 @@
 import type { Signed } from "./certificates.ts";
 import { isFrozen } from "./frozen.ts";
 import { pause, until } from "./pause.ts";
+import { freePorts } from "./ports.ts";
+
+export { freePorts } from "./ports.ts";
 
 /** How an etcd is started. */
 export interface EtcdOptions {
@@ -294,12 +297,4 @@ export class Cluster implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.members.map((member) => member[Symbol.asyncDispose]()));
   }
-}
-
-/** Ports nobody listens on, all different. */
-export function freePorts(count: number): number[] {
-  const listeners = Array.from({ length: count }, () => Deno.listen({ hostname: "127.0.0.1", port: 0 }));
-  const ports = listeners.map((listener) => (listener.addr as Deno.NetAddr).port);
-  for (const listener of listeners) listener.close();
-  return ports;
 }

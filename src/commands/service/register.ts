@@ -1,5 +1,6 @@
 import { ExitCode, InvalidValueError, UsageError } from "../../errors.ts";
-import { type ManagedOptions, ManagedRegistration } from "../../registration/managed.ts";
+import { ManagedRegistration } from "../../registration/managed.ts";
+import type { ManagedOptions } from "../../registration/options.ts";
 import { formatPaused, formatRegistered, label, StatusReporter } from "../../registration/reporter.ts";
 import type { Instance } from "../../registry/mod.ts";
 import { maxSeconds, wholeSeconds } from "../../settings/connection.ts";

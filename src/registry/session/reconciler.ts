@@ -1,6 +1,7 @@
 /** Carries out what `reconcile` decides: it makes the keys in etcd what the session wants. */
 import type { Deadline, Entry, Store } from "../store.ts";
 import type { SessionEvent } from "./events.ts";
+import type { FollowedKeys } from "./followed_keys.ts";
 import type { SessionLease } from "./lease.ts";
 import { type ConflictRule, type Dirty, mayReplace, reconcile, type Registration } from "./reconcile.ts";
 import type { InstanceWriter, Writing } from "./writer.ts";
@@ -18,12 +19,20 @@ export interface ReconcileOptions {
 export class Reconciler {
   readonly #store: Store;
   readonly #writer: InstanceWriter;
+  readonly #followed: FollowedKeys;
   readonly #lease: SessionLease;
   readonly #registrations: Registrations;
   /** Another process has put a key of its own on our lease. */
   #leaseIsShared = false;
 
-  constructor(store: Store, writer: InstanceWriter, lease: SessionLease, registrations: Registrations) {
+  constructor(
+    store: Store,
+    writer: InstanceWriter,
+    lease: SessionLease,
+    registrations: Registrations,
+    followed: FollowedKeys,
+  ) {
+    this.#followed = followed;
     this.#store = store;
     this.#writer = writer;
     this.#lease = lease;
@@ -57,7 +66,7 @@ export class Reconciler {
   }
 
   async #removeUnwanted(key: string, deadline: Deadline, { onEvent }: ReconcileOptions): Promise<void> {
-    const known = this.#registrations.instanceAt(key);
+    const known = this.#followed.instanceAt(key);
     if (!this.#lease.isPermanent && known !== undefined) {
       await this.#writer.release(known, this.#lease.id, deadline);
     }

@@ -20,9 +20,6 @@ export class Registrations {
   readonly #dirty = new Map<string, Dirty>();
   /** Keys that may be on the lease of the session and must not be. */
   readonly #unwanted = new Set<string>();
-  /** Every instance that was ever added, by its raw key; and the raw keys of those that another key concerns. */
-  readonly #instances = new Map<string, Instance>();
-  readonly #concerned = new Map<string, Set<string>>();
 
   get size(): number {
     return this.#wanted.size;
@@ -30,25 +27,6 @@ export class Registrations {
 
   get(key: string): Registration | undefined {
     return this.#wanted.get(key);
-  }
-
-  /** Remembers the instance, and which keys tell what has become of it. */
-  remember(key: string, instance: Instance, keys: readonly string[]): void {
-    this.#instances.set(key, instance);
-    for (const one of keys) {
-      const concerned = this.#concerned.get(one) ?? new Set();
-      this.#concerned.set(one, concerned.add(key));
-    }
-  }
-
-  /** The raw keys of the instances that a key concerns. */
-  concernedBy(key: string): Iterable<string> {
-    return this.#concerned.get(key) ?? [];
-  }
-
-  /** The instance that was added under this raw key last. */
-  instanceAt(key: string): Instance | undefined {
-    return this.#instances.get(key);
   }
 
   /** All instances that are to be registered, or out of use. */

@@ -7,39 +7,14 @@ import type { Mark, Out } from "../metadata.ts";
 import { Outage } from "../outage.ts";
 import { type Change, type Deadline, deadlineAfter, LeaseEnded, type LeaseId, type Store } from "../store.ts";
 import { claimAlone, claimAnyway } from "./claim.ts";
+import { FollowedKeys } from "./followed_keys.ts";
 import { KeyWatch } from "./key_watch.ts";
 import { SessionLease } from "./lease.ts";
 import { cleanupTimeout } from "./own_lease.ts";
-import { type ReconcileOptions, Reconciler } from "./reconciler.ts";
+import type { RegisterOptions, RunOptions, SessionOptions } from "./options.ts";
+import { Reconciler } from "./reconciler.ts";
 import { newRegistration, Registrations } from "./registrations.ts";
 import { type InstanceClaim, InstanceWriter } from "./writer.ts";
-
-export interface SessionOptions {
-  /** Seconds that the registrations live without a refresh; undefined for registrations without a TTL. */
-  readonly ttl: number | undefined;
-  /** Milliseconds for one operation. */
-  readonly timeout: number;
-  /** Tells the host and the process that registers. */
-  readonly by: () => string;
-}
-
-export interface RegisterOptions {
-  /** Registers only if no other process holds the name. If the holder's lease is no longer refreshed, waits for it to expire. */
-  readonly exclusive?: boolean;
-  /** Nothing keeps the instance registered, so it gets a lease of its own: a command that removes or replaces the key ends that too. */
-  readonly once?: boolean;
-  /** Gives up when it is aborted, and removes a key that has a TTL. */
-  readonly signal?: AbortSignal | undefined;
-}
-
-export interface RunOptions extends ReconcileOptions {
-  /** Milliseconds from one refresh to the next, or a third of the TTL. */
-  readonly every: number | "auto";
-  /** Retries even if etcd denies permission before anything has succeeded. */
-  readonly retryRefused?: boolean;
-  /** Ends the run. */
-  readonly signal: AbortSignal;
-}
 
 const decoder = new TextDecoder();
 
@@ -51,8 +26,7 @@ export class Session {
   readonly #registrations = new Registrations();
   readonly #reconciler: Reconciler;
   readonly #watch: KeyWatch;
-  /** Instances whose keys are yet to be watched. */
-  readonly #toFollow = new Map<string, Instance>();
+  readonly #followed: FollowedKeys;
   /** How many keys were read because the watch was quiet. */
   #reads = 0;
   /** The connection broke, maybe for many sessions at once, so the next grant waits a random time. */
@@ -65,11 +39,12 @@ export class Session {
     this.#timeout = timeout;
     this.#lease = new SessionLease(store, ttl);
     this.#writer = new InstanceWriter(store, treeRoot, by);
-    this.#reconciler = new Reconciler(store, this.#writer, this.#lease, this.#registrations);
     this.#watch = new KeyWatch(store, (changes) => this.#onChanges(changes), () => {
       this.#jitterNext = true;
       this.#wake();
     });
+    this.#followed = new FollowedKeys(this.#writer, this.#watch);
+    this.#reconciler = new Reconciler(store, this.#writer, this.#lease, this.#registrations, this.#followed);
   }
 
   /** Seconds that the registrations live without a refresh: etcd may grant more than was requested. Undefined without a TTL. */
@@ -110,7 +85,7 @@ export class Session {
       const claiming = exclusive ? claimAlone : claimAnyway;
       claim = await claiming(this.#store, this.#writer, writing, deadline);
     } catch (error) {
-      this.#registrations.remember(key, instance, this.#writer.keysOf(instance));
+      this.#followed.add(key, instance);
       if (this.#registrations.size > 0) this.#registrations.markUnwanted(key);
       // If etcd is unreachable, the TTL removes the key.
       else if (!(error instanceof UnreachableError)) await this.close(cleanupTimeout).catch(() => {});
@@ -119,7 +94,8 @@ export class Session {
     registration.paused = claim.outcome === "paused";
     registration.registered = !registration.paused;
     this.#registrations.addRegistered(key, registration);
-    this.#follow(key, instance);
+    this.#followed.add(key, instance);
+    this.#wake();
     return claim.outcome === "paused" ? claim.mark : undefined;
   }
 
@@ -136,7 +112,8 @@ export class Session {
       before.out = undefined;
       this.#registrations.markDirty(key, "new");
     }
-    this.#follow(key, instance);
+    this.#followed.add(key, instance);
+    this.#wake();
   }
 
   /** Has `run` take the instance out of use as soon as possible: its metadata stays, and says why. */
@@ -243,13 +220,13 @@ export class Session {
 
   async #reconcileAndWatch(deadline: () => Deadline, options: RunOptions): Promise<void> {
     await this.#reconcileOnLease(deadline, options);
-    this.#followAll();
+    this.#followed.followAll();
     if (this.#watch.isComplete) return;
     const { signal } = options;
     const keys = await this.#watch.open(deadline, { signal, longest: this.#lease.longestPause });
     // For what happened before the watch began.
     for (const key of keys) {
-      for (const raw of this.#registrations.concernedBy(key)) this.#registrations.markDirty(raw, "removed");
+      for (const raw of this.#followed.concernedBy(key)) this.#registrations.markDirty(raw, "removed");
     }
     await this.#reconcileOnLease(deadline, options);
   }
@@ -294,7 +271,7 @@ export class Session {
   /** Has each changed key looked at: another process may have written it, or this one. */
   #onChanges(changes: readonly Change[]): void {
     for (const { key: bytes, entry } of changes) {
-      for (const key of this.#registrations.concernedBy(decoder.decode(bytes))) {
+      for (const key of this.#followed.concernedBy(decoder.decode(bytes))) {
         if (this.#registrations.get(key) !== undefined) this.#registrations.markDirty(key, "removed");
         // An attempt to register the instance that etcd carried out late.
         else if (entry?.lease === this.#lease.id) this.#registrations.markUnwanted(key);
@@ -319,20 +296,5 @@ export class Session {
     const next = Math.min(this.#lease.dueAt, this.#registrations.nextAttempt(now));
     await firstWithin([this.#woken.promise], next - now);
     this.#woken = Promise.withResolvers();
-  }
-
-  /** Has the keys of the instance watched: when it was first written it is known which ones this user may read. */
-  #follow(key: string, instance: Instance): void {
-    this.#toFollow.set(key, instance);
-    this.#wake();
-  }
-
-  #followAll(): void {
-    for (const [key, instance] of this.#toFollow) {
-      const keys = this.#writer.keysOf(instance);
-      this.#registrations.remember(key, instance, keys);
-      for (const one of keys) this.#watch.add(one);
-    }
-    this.#toFollow.clear();
   }
 }
