@@ -64,17 +64,28 @@ export function calledCommand(args: readonly string[], root: AnyCommand): AnyCom
 }
 
 type Words =
-  | { readonly word: string; readonly option?: never; readonly value?: never }
+  /** A word by itself, and its place in the line. */
+  | { readonly word: string; readonly at: number; readonly option?: never; readonly value?: never }
   | { readonly word?: never; readonly option: string; readonly value: string | undefined };
 
 /** The words of a line that are neither an option that all commands have nor its value. */
 export function bareWords(line: readonly string[]): string[] {
+  return bare(line).map(({ word }) => word);
+}
+
+/** The line without its first bare word. */
+export function withoutFirstWord(line: readonly string[]): string[] {
+  const [first] = bare(line);
+  return line.filter((_, i) => i !== first?.at);
+}
+
+function bare(line: readonly string[]): { readonly word: string; readonly at: number }[] {
   const known = new Map(
     Object.values(connectionSettings).map((
       { flag },
     ): [string, Takes] => [flag, { value: true, bare: undefined }]),
   );
-  return [...words(line, known)].flatMap(({ word }) => word ?? []);
+  return [...words(line, known)].filter((one) => one.word !== undefined);
 }
 
 /** The words of a line, each option that takes a value together with it. */
@@ -83,7 +94,7 @@ export function* words(args: readonly string[], known: ReadonlyMap<string, Takes
     const word = args[i] as string;
     const [option = "", ...rest] = word.split("=");
     const takes = known.get(option);
-    if (!takes?.value) yield { word };
+    if (!takes?.value) yield { word, at: i };
     else if (rest.length > 0) yield { option, value: rest.join("=") };
     else if (takes.bare === undefined || args[i + 1]?.startsWith("-") === false) {
       yield { option, value: args[++i] };

@@ -4,7 +4,14 @@ import { type Invocation, literalOperand, takesCommand } from "../commands/share
 import { ExitCode, UsageError } from "../errors.ts";
 import type { Log } from "../system/log.ts";
 import type { System } from "../system/mod.ts";
-import { bareWords, calledCommand, checkCommandWords, checkEncoding, separateValues } from "./argv.ts";
+import {
+  bareWords,
+  calledCommand,
+  checkCommandWords,
+  checkEncoding,
+  separateValues,
+  withoutFirstWord,
+} from "./argv.ts";
 import { isNear } from "./spelling.ts";
 import { rootCommand } from "./tree.ts";
 
@@ -44,9 +51,7 @@ export async function invoke(
 
 /** The line with --help in place of the command help: "empusa help service" is what many would type first. */
 function withoutHelp(args: readonly string[]): readonly string[] {
-  if (bareWords(args)[0] !== "help") return args;
-  const at = args.indexOf("help");
-  return [...args.slice(0, at), ...args.slice(at + 1), "--help"];
+  return bareWords(args)[0] === "help" ? [...withoutFirstWord(args), "--help"] : args;
 }
 
 /**

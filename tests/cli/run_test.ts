@@ -43,6 +43,7 @@ Deno.test("help is shown for every command, on standard output", async () => {
       [[], "empusa <command>"],
       [["service"], "empusa service <command>"],
       [["help", "service"], "empusa service <command>"],
+      [["--tree-root", "help", "help", "service"], "empusa service <command>"],
       [["service", "--help"], "empusa service <command>"],
       [["service", "register", "--help"], "empusa service register [options]"],
       [["service", "unregister", "-h"], "empusa service unregister [options]"],
