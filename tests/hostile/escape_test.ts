@@ -138,7 +138,7 @@ Deno.test("what lies in etcd is escaped at a terminal, and goes into a pipe as i
       await printed("service", "get", "--service-type", "web", "--service-name", "plain"),
       `${value}\n`,
     );
-    assertStringIncludes(await printed("service", "list", "--format", "csv"), `web,plain,${value},\n`);
+    assertStringIncludes(await printed("service", "list", "--format", "csv"), `web,plain,${value},,,,1\n`);
   });
 });
 
