@@ -4,6 +4,7 @@ import { resultFor } from "../../src/system/escape.ts";
 import { type FormatName, formatNames, formats, type Rendering } from "../../src/formats/mod.ts";
 import { instanceKey, type RegisteredInstance } from "../../src/registry/instance.ts";
 import { instancesOf } from "../../src/registry/instances.ts";
+import { noMetadata } from "../../src/registry/metadata.ts";
 import { readAll } from "../../src/registry/collection.ts";
 import { Random } from "./random.ts";
 import { haproxy, nginx, prometheus } from "./consumers.ts";
@@ -133,12 +134,30 @@ function instances(random: Random): RegisteredInstance[] {
     createRevision: i + 1,
     modifyRevision: i + 1,
   }));
-  const { items } = readAll(entries, instancesOf("/foo", { types: [] }));
+  const records = entries.filter(() => random.next() < 0.4).map((entry) => ({
+    ...entry,
+    key: encoder.encode(new TextDecoder().decode(entry.key).replace("/foo/service/", "/foo/service-meta/")),
+    value: bytes(record(random)),
+  }));
+  const { items } = readAll([...records, ...entries], instancesOf("/foo", { types: [] }));
   // Each key is there once.
   const all = new Map(
     items.map((item) => [`${item.type}/${item.name}`, { ...item, ttl: null, grantedTtl: null }]),
   );
   return [...all.values()];
+}
+
+/** A metadata record, in half of which something breaks a rule. */
+function record(random: Random): string {
+  const isValid = random.next() < 0.5;
+  const label = (): string =>
+    isValid ? random.oneOf(["v2", "eu.west", "a-b", "a_b", "__proto__"]) : text(random);
+  const value = (): string => isValid ? random.oneOf(["", "a b", '"}{;', "ü$(x)`", "a,b"]) : text(random);
+  return JSON.stringify({
+    tags: [label(), label()],
+    meta: Object.fromEntries([[label(), value()], [label(), value()]]),
+    weight: random.oneOf([1, 2, 300, 65_535]),
+  });
 }
 
 // deno-lint-ignore no-control-regex -- control characters are what it is about
@@ -178,7 +197,13 @@ async function check(format: FormatName, all: readonly RegisteredInstance[]): Pr
       assertEquals(lines.map((line) => JSON.parse(line).location), all.map(({ location }) => location));
       break;
     case "csv":
-      assertEquals(rowsOf(text).slice(1), all.map(({ type, name, location }) => [type, name, location, ""]));
+      assertEquals(
+        rowsOf(text).slice(1),
+        all.map(({ type, name, location, metadata: { tags, meta, weight } = noMetadata }) => {
+          const pairs = Object.keys(meta).length === 0 ? "" : JSON.stringify(meta);
+          return [type, name, location, "", tags.join(","), pairs, `${weight}`];
+        }),
+      );
       break;
     case "plain":
       assertEquals(lines, printed.map(({ location }) => location));
@@ -193,12 +218,14 @@ async function check(format: FormatName, all: readonly RegisteredInstance[]): Pr
       );
       break;
     case "haproxy":
-      assert(lines.every((line) => /^server [\w.:-]+ \S+ check$/.test(line)));
+      assert(lines.every((line) => /^server [\w.:-]+ \S+ check( weight \d+)?$/.test(line)));
       unique(lines.map((line) => line.split(" ")[1]));
       break;
     case "nginx":
       assert(
-        lines.every((line) => /^(upstream [\w.-]+ \{| {4}server [^\s;{}"'$#\\]+( down)?;|\})$/.test(line)),
+        lines.every((line) =>
+          /^(upstream [\w.-]+ \{| {4}server [^\s;{}"'$#\\]+( weight=\d+)?( down)?;|\})$/.test(line)
+        ),
       );
       unique(lines.filter((line) => line.startsWith("upstream")).map((line) => line.toLowerCase()));
       break;
