@@ -51,6 +51,9 @@ export function refusal(status: number, words: string): Script {
   return (call) => call.end(status, words);
 }
 
+/** How many watches each stream has. */
+const watchesOf = new WeakMap<Call, number>();
+
 const honest: Scripts = {
   Range: answer([1, header()]),
   Txn: answer([1, header()], [2, 1]),
@@ -66,8 +69,10 @@ const honest: Scripts = {
   },
   LeaseKeepAlive: (call, request) => call.send([[1, header()], [2, request.get(1) ?? 0n], [3, 30]]),
   Watch: (call, request) => {
-    if (request.has(1)) call.send([[1, header()], [3, 1]]);
+    const watches = watchesOf.get(call) ?? 0;
+    if (request.has(1)) call.send([[1, header()], [2, watches], [3, 1]]);
     else call.send([[1, header()], [2, -1]]);
+    watchesOf.set(call, watches + 1);
   },
   Authenticate: answer([1, header()], [2, "token.1"]),
   Alarm: answer(),

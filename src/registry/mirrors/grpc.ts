@@ -3,11 +3,12 @@ import { isDefault } from "../metadata.ts";
 import { InvalidValueError } from "../../errors.ts";
 import { addressFor, type MirrorKind, parsePrefix } from "./mirror.ts";
 
-/** The endpoints of etcd's gRPC resolver (`client/v3/naming/endpoints`): the client's target is `etcd:///PREFIX/TYPE`. */
+/** The endpoints of etcd's gRPC resolver (`client/v3/naming/endpoints`): the client's target is `etcd:///` and then PREFIX/TYPE. */
 export const grpc: MirrorKind = {
   name: "grpc",
   argument: "PREFIX",
-  summary: "gRPC clients with etcd's resolver: target `etcd:///PREFIX/TYPE`.",
+  summary:
+    "gRPC clients with etcd's resolver, which strips one slash: target `etcd:////grpc/TYPE` for `grpc=/grpc`.",
   parse: (argument) => {
     if (argument === undefined) throw new InvalidValueError("have a prefix, as in grpc=/grpc");
     const prefix = parsePrefix(argument);

@@ -9,6 +9,7 @@ import {
   noMetadata,
   type Out,
   readMark,
+  recordIn,
   recordText,
 } from "../metadata.ts";
 import { type MirrorEntry, mirrorsOf, oldMirrors, ownMirrors } from "../mirrors/mod.ts";
@@ -28,6 +29,12 @@ export type InstanceClaim =
   | Exclude<Claim, { readonly outcome: "barred" }>
   /** The instance is paused: its raw key is gone, and its metadata says so. */
   | { readonly outcome: "paused"; readonly mark: Mark };
+
+/** What a claim replaced, as far as it was there. */
+interface Replaced {
+  raw: Entry | undefined;
+  metadata: Entry | undefined;
+}
 
 interface InstanceKeys {
   readonly raw: string;
@@ -70,10 +77,13 @@ export class InstanceWriter {
     takes: (holder: Entry) => boolean,
     deadline: Deadline,
   ): Promise<InstanceClaim> {
-    let replaced: Entry | undefined;
+    const replaced: Replaced = { raw: undefined, metadata: undefined };
     const claim = await this.#unlessLimited(writing, () => {
-      const request = this.#requestFor(writing, (metadata) => replaced = metadata);
-      return this.#store.claim(request, takes, deadline);
+      const request = this.#requestFor(writing, (metadata) => replaced.metadata = metadata);
+      return this.#store.claim(request, (holder) => {
+        replaced.raw = holder;
+        return takes(holder);
+      }, deadline);
     });
     if (claim.outcome === "stored") await this.#removeOldMirrors(writing, replaced, deadline);
     if (claim.outcome !== "barred") return claim;
@@ -157,15 +167,20 @@ export class InstanceWriter {
   /** Deletes the mirrors of what was replaced, if the instance has no such mirrors. */
   async #removeOldMirrors(
     { instance }: Writing,
-    replaced: Entry | undefined,
+    { raw, metadata }: Replaced,
     deadline: Deadline,
   ): Promise<void> {
-    const old = oldMirrors(replaced, instance, this.#treeRoot);
+    if (metadata === undefined) return;
+    const { type, name } = instance;
+    // The keys follow from where it was.
+    const location = recordIn(metadata).out?.location ??
+      (raw === undefined ? instance.location : new TextDecoder().decode(raw.value));
     const kept = new Set(this.#keys(instance).mirrors.map(({ key }) => key));
-    const gone = old.filter(({ key }) => !kept.has(key));
+    const gone = oldMirrors(metadata, { type, name, location }, this.#treeRoot)
+      .filter(({ key }) => !kept.has(key));
     if (gone.length === 0) return;
     await commitUntilDone(this.#store, gone.map(({ key }) => key), deadline, (found) => ({
-      deletes: ownMirrors(gone, found, replaced?.lease),
+      deletes: ownMirrors(gone, found, metadata.lease),
       result: undefined,
     }));
   }

@@ -135,6 +135,23 @@ test("who registers under the name gets none of what belonged to the one before"
   assertEquals((await registry.services.get("web/a"))?.metadata, undefined);
 });
 
+test("what is registered at another location has no mirror of the one before", async () => {
+  await using etcd = await Etcd.start();
+  using registry = await open(etcd);
+  for (const ttl of [undefined, 60]) {
+    const mirrors = ["grpc=/grpc", "kitex", "traefik"];
+    await registry.services.register({ ...web, mirrors }, ttl, { once: true });
+    await registry.services.register({ ...web, location: "h:2", mirrors: ["kitex"] }, ttl, { once: true });
+    assertEquals([...(await stored(etcd)).keys()], [metadata, key]);
+    assertEquals(
+      await etcd.etcdctl("get", "--prefix", "kitex", "--keys-only"),
+      "kitex/registry-etcd/web/h:2\n\n",
+    );
+    assertEquals(await registry.services.remove("web/a"), true);
+    assertEquals(await etcd.etcdctl("get", "--prefix", ""), "");
+  }
+});
+
 test("what is registered for good again without its mirrors has none", async () => {
   await using etcd = await Etcd.start();
   using registry = await open(etcd);
