@@ -36,10 +36,10 @@ async function needDeno(
   return { code, stdout: new TextDecoder().decode(stdout) };
 }
 
-/** What lies in .deps, but for the lock and what npm said. */
+/** What lies in .deps, but for locks and what npm said. */
 async function left(folder: string): Promise<string[]> {
   const names = (await Array.fromAsync(Deno.readDir(`${folder}/.deps`))).map(({ name }) => name);
-  return names.filter((name) => name !== "lock" && !name.endsWith(".log"));
+  return names.filter((name) => !/\.(busy|log)$/.test(name));
 }
 
 Deno.test("several set-ups at a time fetch once, and all of them work", async () => {
