@@ -2,8 +2,8 @@
 export const ExitCode = {
   /** The command is done. */
   done: 0,
-  /** `switch test`: the switch is off. Nothing else exits with this code, so that no failure looks like an answer. */
-  off: 1,
+  /** The answer is no: `switch test` found the switch off, or `diff` found something to change. Nothing else exits with this code. */
+  no: 1,
   /** The command line or the environment is invalid. Nothing was tried. */
   usage: 2,
   /** No etcd is reachable, or none answered in time. */

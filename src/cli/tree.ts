@@ -3,6 +3,8 @@ import { Command } from "@cliffy/command";
 import { group, type Program, showHelp } from "../commands/shared/command.ts";
 import { completionsCommand } from "../commands/completions.ts";
 import { connectionSettings } from "../settings/connection.ts";
+import { applyCommand } from "../commands/definitions/apply.ts";
+import { diffCommand } from "../commands/definitions/diff.ts";
 import { exportCommand } from "../commands/service/export.ts";
 import { getCommand } from "../commands/service/get.ts";
 import { listCommand } from "../commands/service/list.ts";
@@ -43,6 +45,8 @@ export function rootCommand(program: Program, line?: readonly string[]): AnyComm
     commands: {
       service: (path) => serviceCommands(program, path),
       switch: (path) => switchCommands(program, path),
+      apply: () => applyCommand(program),
+      diff: () => diffCommand(program),
       status: () => statusCommand(program),
       import: () => importCommand(program),
       help: helpCommand,

@@ -14,6 +14,7 @@ import { readAll } from "./collection.ts";
 import { type Mark, markText, readMark } from "./metadata.ts";
 import { oldMirrors } from "./mirrors/mod.ts";
 import { mirrorsToPutBack, type Move, moveBack, moveOut } from "./moves.ts";
+import { inParallel } from "./parallel.ts";
 import { isLeaseFor, leaseIdFor, retire } from "./session/own_lease.ts";
 import { commitUntilDone, type Plan } from "./session/transactions.ts";
 import { below } from "./span.ts";
@@ -94,7 +95,7 @@ export class Maintenance {
       return true;
     }, deadline);
     await this.#retire(before, put, deadline);
-    return await inParallel(instances, async (instance) => {
+    return await inParallel(instances, concurrency, async (instance) => {
       const own = maintenanceKey(this.#treeRoot, type, instance.name);
       await this.#moveOut(instance, mark, [key, own], deadline, (found, moved) => {
         // It was resumed, or unregistered, meanwhile.
@@ -160,7 +161,7 @@ export class Maintenance {
     await this.#store.delete(maintenanceKey(this.#treeRoot, type), deadline);
     const paused = instances.filter(({ out }) => out?.state === "maintenance").map(({ name }) => name);
     const names = [...new Set([...paused, ...marked])].sort();
-    return await inParallel(names, async (name) => {
+    return await inParallel(names, concurrency, async (name) => {
       await this.resume({ type, name }, deadline).catch((error) => {
         // It was unregistered meanwhile.
         if (!(error instanceof EmpusaError && error.exitCode === ExitCode.absent)) throw error;
@@ -246,15 +247,4 @@ function keptByNobody(instance: Named): EmpusaError {
     } for a time: it has no TTL, so nothing may be there to bring it back; ` +
       "pause it without an end, and resume it",
   );
-}
-
-/** Does the work for each of them, for a limited number at a time, and returns the results in order. */
-async function inParallel<T, R>(all: readonly T[], work: (one: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = [];
-  const left = all.entries();
-  const worker = async (): Promise<void> => {
-    for (const [i, one] of left) results[i] = await work(one);
-  };
-  await Promise.all(Array.from({ length: Math.min(concurrency, all.length) }, worker));
-  return results;
 }

@@ -158,16 +158,32 @@ export interface NewRecord {
   /** When the instance was registered, as ISO 8601 has it, and by which host and process. */
   readonly since?: string | undefined;
   readonly by?: string | undefined;
+  /** The set of definitions that it was applied from, and the TTL of that, in seconds; what is there stays if not given. */
+  readonly set?: string | undefined;
+  readonly ttl?: number | undefined;
   readonly out?: MetadataRecord["out"];
 }
 
-const known = ["tags", "meta", "weight", "since", "by", "mirrors", "state", "reason", "location"];
+const known = [
+  "tags",
+  "meta",
+  "weight",
+  "since",
+  "by",
+  "set",
+  "ttl",
+  "mirrors",
+  "state",
+  "reason",
+  "location",
+];
 
 /** A record as it is stored. It keeps the fields that others have added to what is there. */
 export function recordText(
-  { metadata: { tags, meta, weight }, mirrors, since, by, out }: NewRecord,
+  record: NewRecord,
   there: Readonly<Record<string, unknown>> = {},
 ): string {
+  const { metadata: { tags, meta, weight }, mirrors, since, by, out } = record;
   const added = Object.entries(there).filter(([field]) => !known.includes(field));
   return JSON.stringify({
     tags,
@@ -175,6 +191,8 @@ export function recordText(
     weight,
     since: since ?? there["since"],
     by: by ?? there["by"],
+    set: "set" in record ? record.set : there["set"],
+    ttl: "ttl" in record ? record.ttl : there["ttl"],
     ...mirrors.length === 0 ? {} : { mirrors },
     ...out === undefined ? {} : { state: out.state, reason: out.reason, location: out.location },
     ...Object.fromEntries(added),
@@ -194,7 +212,7 @@ export function recordIn(entry: { readonly value: Uint8Array } | undefined): Met
 
 /** Whether a record says no more than that the instance is there, which its raw key says. */
 export function saysNothing({ metadata, mirrors, fields }: Omit<MetadataRecord, "out">): boolean {
-  return isDefault(metadata) && mirrors.length === 0 &&
+  return isDefault(metadata) && mirrors.length === 0 && fields["set"] === undefined &&
     Object.keys(fields).every((field) => known.includes(field));
 }
 

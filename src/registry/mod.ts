@@ -33,6 +33,8 @@ export {
   type RegisteredInstance,
   type Selection,
 } from "./instance.ts";
+export type { Applied } from "./apply.ts";
+export type { Desired, Planned } from "./apply_plan.ts";
 export { type Address, addressOf, hasAddress } from "./address.ts";
 export { checkMirrors, mirrorKinds, mirrorsOf, parseMirror } from "./mirrors/mod.ts";
 export type { Access } from "./etcd/credentials.ts";

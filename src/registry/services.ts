@@ -1,4 +1,6 @@
 /** Services and the locations of their instances. `{tree root}/service/{type}/{name}` = location. */
+import { type Applied, Apply } from "./apply.ts";
+import type { Desired, Plan, PlanOptions } from "./apply_plan.ts";
 import { Collection, type CollectionPlace, isDenied } from "./collection.ts";
 import { type Instance, prefixOf, type RegisteredInstance, type Selection } from "./instance.ts";
 import { instancesOf } from "./instances.ts";
@@ -17,15 +19,20 @@ export interface Target {
   readonly name: string | undefined;
 }
 
+/** What an apply owns, and whether it removes what it owns and no longer defines. */
+export type ApplySet = Pick<PlanOptions, "set" | "prune">;
+
 /** The ID of an instance is `type/name`. Every method throws what `Store` throws. */
 export class Services extends Collection<RegisteredInstance, Selection> {
   readonly #by: () => string;
   readonly #maintenance: Maintenance;
+  readonly #apply: Apply;
 
   /** @param by tells the host and the process that registers */
   constructor(place: CollectionPlace, by: () => string) {
     super(place, instancesOf);
     this.#by = by;
+    this.#apply = new Apply(this.store, this.treeRoot, this.timeout);
     this.#maintenance = new Maintenance(this.store, this.treeRoot);
   }
 
@@ -58,6 +65,23 @@ export class Services extends Collection<RegisteredInstance, Selection> {
       if (!isDenied(error)) throw error;
       return await super.remove(id);
     }
+  }
+
+  /** What `apply` would change. */
+  planApply(desired: readonly Desired[], { set, prune }: ApplySet): Promise<Plan> {
+    return this.#apply.plan(desired, this.#planOptions({ set, prune }));
+  }
+
+  /**
+   * Registers what definitions say, without anybody who keeps it.
+   * @throws what `Apply.apply` throws
+   */
+  apply(desired: readonly Desired[], { set, prune }: ApplySet): Promise<Applied> {
+    return this.#apply.apply(desired, this.#planOptions({ set, prune }));
+  }
+
+  #planOptions(set: ApplySet): PlanOptions {
+    return { ...set, by: this.#by(), since: new Date().toISOString() };
   }
 
   /**

@@ -17,6 +17,8 @@ export type Suggested = "type" | "name" | "tag" | "switch";
 
 /** One setting, whose value has the type `T`. */
 export interface Setting<T> {
+  /** `-f`, for the few that are typed often. */
+  readonly short?: `-${string}`;
   /** `--ttl` */
   readonly flag: `--${string}`;
   /** `SECONDS`; undefined if the option takes no value, and is on or off. */
@@ -159,7 +161,8 @@ export function declare(
   declared.set(command, Object.values(settings));
   if (title !== undefined) command.group(title);
   for (const setting of Object.values(settings)) {
-    const { flag, placeholder, env, envOfOthers = [], envOfParent, repeatable, listed, bare } = setting;
+    const { short, flag, placeholder, env, envOfOthers = [], envOfParent, repeatable, listed, bare } =
+      setting;
     const name = placeholder?.toLowerCase() ?? "yes-or-no";
     const option = { collect: repeatable ?? listed ?? false, global };
     if (bare !== undefined) {
@@ -167,7 +170,7 @@ export function declare(
     }
     const [open, close] = bare === undefined ? "<>" : "[]";
     const value = placeholder === undefined ? "" : ` ${open}${name}:string${close}`;
-    command.option(`${flag}${value}`, help(setting), option);
+    command.option(`${short === undefined ? "" : `${short}, `}${flag}${value}`, help(setting), option);
     // Without a prefix, so that what the variable says is kept apart from what the option says.
     for (const names of [[env, ...envOfOthers], ...envOfParent === undefined ? [] : [[envOfParent]]]) {
       command.env(`${names.join(", ")}=<${name}:string>`, `The same as ${flag}.`, { global, hidden: true });

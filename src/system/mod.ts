@@ -40,6 +40,11 @@ export interface System {
   wantsColor(output: Output): boolean;
   /** @throws {Deno.errors} if it cannot be read */
   readFile(path: string): Promise<Uint8Array>;
+  /**
+   * The names of the files in a folder; undefined if it is no folder.
+   * @throws {Deno.errors} if it cannot be read
+   */
+  filesIn(path: string): Promise<readonly string[] | undefined>;
   /** Whether every user of this machine may read the file. */
   isReadableByAll(path: string): boolean;
   /**
@@ -106,6 +111,7 @@ export function system(): System {
     stderr: output(Deno.stderr, "error"),
     wantsColor: (output) => output.isTerminal && !Deno.noColor,
     readFile: (path) => Deno.readFile(path),
+    filesIn,
     isReadableByAll,
     outputFile,
     onReaderGone,
@@ -162,6 +168,13 @@ export function isReadableByAll(path: string): boolean {
   } catch {
     return false;
   }
+}
+
+async function filesIn(path: string): Promise<readonly string[] | undefined> {
+  if (!(await Deno.stat(path)).isDirectory) return undefined;
+  return (await Array.fromAsync(Deno.readDir(path))).filter(({ isDirectory }) => !isDirectory).map((
+    { name },
+  ) => name);
 }
 
 async function readStdin(most: number): Promise<Uint8Array> {

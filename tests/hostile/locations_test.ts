@@ -1,6 +1,7 @@
 /** Locations of `service run`: which ones only this machine can reach, and placeholders that do not fit. */
 import { assertEquals, assertThrows } from "@std/assert";
-import { isLocal, withPlaceholders } from "../../src/commands/service/shared/placeholders.ts";
+import { isLocal } from "../../src/commands/shared/placeholders.ts";
+import { withPlaceholders } from "../../src/definitions/placeholders.ts";
 import { InvalidValueError } from "../../src/errors.ts";
 
 Deno.test("a location that only this machine can reach is known in every spelling", () => {

@@ -21,6 +21,10 @@ export function fakeSystem({ isTerminal = false, noColor = false } = {}): FakeSy
     stderr: output("stderr"),
     wantsColor: (output) => output.isTerminal && !noColor,
     readFile: (path) => Deno.readFile(path),
+    filesIn: async (path) => {
+      if (!(await Deno.stat(path)).isDirectory) return undefined;
+      return (await Array.fromAsync(Deno.readDir(path))).map(({ name }) => name);
+    },
     isReadableByAll,
     outputFile: () => {
       throw new Error("nothing is to be written");

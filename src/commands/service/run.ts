@@ -13,7 +13,8 @@ import {
   withDefault,
 } from "../../settings/settings.ts";
 import { type Checking, checking, checksOf, healthOptions } from "./shared/checks.ts";
-import { filled, isLocal, withPlaceholders } from "./shared/placeholders.ts";
+import { withPlaceholders } from "../../definitions/placeholders.ts";
+import { filled, isLocal } from "../shared/placeholders.ts";
 import { checkDetails, type Details, detailsOf, registration } from "./shared/registration.ts";
 import { serviceEnvironment } from "./shared/environment.ts";
 import { identity, newType } from "./shared/settings.ts";
@@ -170,8 +171,8 @@ async function instanceOf(
   const { serviceName, serviceLocation } = settings;
   return {
     type,
-    name: await filled(serviceName, name, parseName, context),
-    location: await filled(serviceLocation, location, parseLocation, context),
+    name: await filled(settingName(serviceName), name, parseName, context),
+    location: await filled(settingName(serviceLocation), location, parseLocation, context),
     ...details,
   };
 }

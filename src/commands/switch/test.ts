@@ -28,7 +28,7 @@ export async function runTest({ name }: TestOptions, context: Context): Promise<
     const found = await registry.switches.get(name);
     if (found === undefined) throw notSet(name);
     const state = stateOf(found.value);
-    if (state !== undefined) return state ? ExitCode.done : ExitCode.off;
+    if (state !== undefined) return state ? ExitCode.done : ExitCode.no;
     throw new EmpusaError(`${name} is ${JSON.stringify(found.value)}, which is neither on nor off`);
   } catch (error) {
     if (!(error instanceof EmpusaError) || error.exitCode !== ExitCode.failed) throw error;

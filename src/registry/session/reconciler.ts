@@ -1,4 +1,5 @@
 /** Carries out what `reconcile` decides: it makes the keys in etcd what the session wants. */
+import { inParallel } from "../parallel.ts";
 import type { Deadline, Entry, Store } from "../store.ts";
 import type { SessionEvent } from "./events.ts";
 import type { FollowedKeys } from "./followed_keys.ts";
@@ -51,8 +52,16 @@ export class Reconciler {
    */
   async reconcileAll(deadline: () => Deadline, options: ReconcileOptions): Promise<void> {
     const registrations = this.#registrations;
-    await inParallel(registrations.unwantedKeys(), (key) => this.#removeUnwanted(key, deadline(), options));
-    await inParallel(registrations.dirtyKeys(), (key) => this.#reconcileKey(key, deadline(), options));
+    await inParallel(
+      registrations.unwantedKeys(),
+      concurrency,
+      (key) => this.#removeUnwanted(key, deadline(), options),
+    );
+    await inParallel(
+      registrations.dirtyKeys(),
+      concurrency,
+      (key) => this.#reconcileKey(key, deadline(), options),
+    );
   }
 
   /**
@@ -62,7 +71,11 @@ export class Reconciler {
   async removeAll(deadline: Deadline): Promise<void> {
     const { id } = this.#lease;
     if (!this.#leaseIsShared) return await this.#store.revoke(id, deadline);
-    await inParallel(this.#registrations.instances(), (one) => this.#writer.release(one, id, deadline));
+    await inParallel(
+      this.#registrations.instances(),
+      concurrency,
+      (one) => this.#writer.release(one, id, deadline),
+    );
   }
 
   async #removeUnwanted(key: string, deadline: Deadline, { onEvent }: ReconcileOptions): Promise<void> {
@@ -146,13 +159,4 @@ export class Reconciler {
     markRegistered(registration);
     return true;
   }
-}
-
-/** Does the work for each of them, for a limited number at a time. */
-async function inParallel<T>(all: readonly T[], work: (one: T) => Promise<void>): Promise<void> {
-  const left = all.values();
-  const worker = async (): Promise<void> => {
-    for (const one of left) await work(one);
-  };
-  await Promise.all(Array.from({ length: Math.min(concurrency, all.length) }, worker));
 }

@@ -235,7 +235,10 @@ export class InstanceWriter {
       mirrors,
       out: out === undefined ? undefined : { ...out, location },
     };
-    return recordText({ ...record, since, by: this.#by() }, fieldsIn(there?.value));
+    return recordText(
+      { ...record, since, by: this.#by(), set: undefined, ttl: undefined },
+      fieldsIn(there?.value),
+    );
   }
 }
 

@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import type { Context } from "../../../src/commands/shared/command.ts";
-import { filled, isLocal, withPlaceholders } from "../../../src/commands/service/shared/placeholders.ts";
-import { required } from "../../../src/settings/settings.ts";
+import { filled, isLocal } from "../../../src/commands/shared/placeholders.ts";
+import { withPlaceholders } from "../../../src/definitions/placeholders.ts";
 import { InvalidValueError, UnreachableError, UsageError } from "../../../src/errors.ts";
 import { Log } from "../../../src/system/log.ts";
 import { parseEndpoints, parseLocation } from "../../../src/registry/mod.ts";
@@ -10,13 +10,8 @@ import { fakeSystem } from "../../support/system.ts";
 
 const known = ["{hostname}", "{ip}", "{ip:INTERFACE}"];
 const rule = withPlaceholders(known, parseLocation);
-const setting = required({
-  flag: "--where",
-  placeholder: "X",
-  env: "EMPUSA_WHERE",
-  meaning: "",
-  parse: rule,
-});
+/** What messages call it. */
+const setting = "--service-location (EMPUSA_SERVICE_LOCATION)";
 
 /** A machine with two interfaces, and ways to some hosts. */
 function context(ways: Readonly<Record<string, string>> = {}): Context {

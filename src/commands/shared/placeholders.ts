@@ -1,40 +1,19 @@
 /** What stands for itself in the name and the location of a service: `{hostname}`, `{pid}`, `{ip}`, `{ip:eth0}`. */
-import { InvalidValueError, UnreachableError, UsageError } from "../../../errors.ts";
-import { delay } from "../../../system/delay.ts";
-import { hostAndPort } from "../../../registry/mod.ts";
-import type { Context } from "../../shared/command.ts";
-import { parseSetting, type Setting, settingName } from "../../../settings/settings.ts";
-
-/** `{ip:eth0}`: what it is, and which, maybe in the brackets of IPv6. */
-const placeholder = /(\[?)\{([^{}:]*)(?::([^{}]*))?\}(\]?)/g;
+import { placeholder } from "../../definitions/placeholders.ts";
+import { InvalidValueError, UnreachableError, UsageError } from "../../errors.ts";
+import { delay } from "../../system/delay.ts";
+import { hostAndPort } from "../../registry/mod.ts";
+import { invalidValue } from "../../settings/settings.ts";
+import type { Context } from "./command.ts";
 
 /**
- * The rule for a text that may hold some placeholders.
- * @throws {InvalidValueError} where it holds others, or breaks the rule for the text
- */
-export function withPlaceholders(
-  known: readonly string[],
-  parse: (text: string) => string,
-): (text: string) => string {
-  return (text) => {
-    for (const [, , name = "", which] of text.matchAll(placeholder)) {
-      const shown = which === undefined ? `{${name}}` : `{${name}:INTERFACE}`;
-      if (!known.includes(shown)) {
-        throw new InvalidValueError(`have no placeholders but ${known.join(" and ")}`);
-      }
-    }
-    if (text.replace(placeholder, "").includes("{")) throw new InvalidValueError("close every { with a }");
-    return parse(text);
-  };
-}
-
-/**
- * The text of a setting with what its placeholders stand for, which has to obey the rule as well.
+ * A text with what its placeholders stand for, which has to obey the rule as well.
+ * @param what names it in messages
  * @throws {UsageError} where it does not, or there is no such network interface
  * @throws {UnreachableError} where it takes the way to etcd, and there is none
  */
 export async function filled(
-  setting: Setting<string>,
+  what: string,
   text: string,
   parse: (text: string) => string,
   context: Context,
@@ -49,9 +28,7 @@ export async function filled(
     if (name === "hostname") result += `${open}${system.hostname()}${close}`;
     else if (name === "pid") result += `${open}${system.pid}${close}`;
     else {
-      const ip = which === undefined
-        ? await towardsEtcd(setting, context)
-        : addressAt(setting, which, context);
+      const ip = which === undefined ? await towardsEtcd(what, context) : addressAt(what, which, context);
       // IPv6 has brackets, as in [v6]:port, and IPv4 has none, whether they were written or not.
       const isBracketed = open + close === "[]";
       if (ip.includes(":")) {
@@ -59,12 +36,18 @@ export async function filled(
       } else result += isBracketed ? ip : open + ip + close;
     }
   }
-  return parseSetting(setting, result + text.slice(end), parse);
+  result += text.slice(end);
+  try {
+    return parse(result);
+  } catch (error) {
+    if (!(error instanceof InvalidValueError)) throw error;
+    throw invalidValue(what, error.message, result);
+  }
 }
 
 /** The address that this machine uses towards the endpoint to which a way is found first. */
 async function towardsEtcd(
-  setting: Setting<unknown>,
+  what: string,
   { endpoints, timeout, system }: Context,
 ): Promise<string> {
   const over = new AbortController();
@@ -80,7 +63,7 @@ async function towardsEtcd(
   } catch (error) {
     const failures = (error as AggregateError).errors.map(({ message }, i) => `${hosts[i]}: ${message}`);
     throw new UnreachableError(
-      `cannot find out the address that this machine uses towards etcd, {ip} in ${settingName(setting)}: ` +
+      `cannot find out the address that this machine uses towards etcd, {ip} in ${what}: ` +
         failures.join("; "),
       { advice: ["endpoint"] },
     );
@@ -89,14 +72,12 @@ async function towardsEtcd(
   }
 }
 
-function addressAt(setting: Setting<unknown>, networkInterface: string, { system }: Context): string {
+function addressAt(what: string, networkInterface: string, { system }: Context): string {
   const all = system.networkInterfaces();
   const [address] = all.get(networkInterface) ?? [];
   if (address !== undefined) return address;
   throw new UsageError(
-    `${settingName(setting)} names the network interface ${
-      JSON.stringify(networkInterface)
-    }, which has no address; ` +
+    `${what} names the network interface ${JSON.stringify(networkInterface)}, which has no address; ` +
       `those that have one are ${[...all.keys()].join(", ")}`,
   );
 }

@@ -1,0 +1,150 @@
+/** Makes the registry what definitions say, for instances that nobody keeps. */
+import { UnreachableError } from "../errors.ts";
+import { backOff, delay, longestPause } from "../system/delay.ts";
+import { type Desired, type Plan, planApply, type Planned, type PlanOptions } from "./apply_plan.ts";
+import { prefixOf } from "./instance.ts";
+import { ownMirrors } from "./mirrors/mod.ts";
+import { inParallel } from "./parallel.ts";
+import { newLeaseId } from "./session/own_lease.ts";
+import { below } from "./span.ts";
+import { type Deadline, deadlineAfter, type Entry, type LeaseId, type Store } from "./store.ts";
+
+/** etcd's limit for the comparisons and the operations of a transaction (`--max-txn-ops`). */
+const maxOperations = 128;
+
+/** How many transactions, and how many refreshes, are on their way at the same time. */
+const concurrency = 16;
+
+/** How often it plans again what others changed meanwhile. */
+const maxRounds = 10;
+
+/** What an apply did, or would do. */
+export interface Applied {
+  /** In the order of the definitions; each instance once. */
+  readonly planned: readonly Planned[];
+  readonly unchanged: number;
+}
+
+export class Apply {
+  readonly #store: Store;
+  readonly #treeRoot: string;
+  readonly #timeout: number;
+
+  /** @param timeout milliseconds for each operation */
+  constructor(store: Store, treeRoot: string, timeout: number) {
+    this.#store = store;
+    this.#treeRoot = treeRoot;
+    this.#timeout = timeout;
+  }
+
+  /** What would change, from one read. */
+  async plan(desired: readonly Desired[], options: PlanOptions): Promise<Plan> {
+    return planApply(desired, await this.#read(), this.#treeRoot, options);
+  }
+
+  /**
+   * Changes what is not as desired: in transactions that change nothing if another process has changed something since it was
+   * read, which is planned again then.
+   * @throws what `Store` throws; what was changed until then stays, and the next apply completes it
+   */
+  async apply(desired: readonly Desired[], options: PlanOptions): Promise<Applied> {
+    const done = new Map<string, Planned>();
+    const leases = new Map<number, LeaseId>();
+    for (let round = 1; round <= maxRounds; round++) {
+      const plan = await this.plan(desired, options);
+      for (const planned of plan.planned) {
+        const { type, name } = planned.instance;
+        if (planned.action === "conflict" || !done.has(`${type}/${name}`)) {
+          done.set(`${type}/${name}`, planned);
+        }
+      }
+      const isComplete = await this.#commit(plan, leases) && await this.#refresh(plan.leases);
+      if (isComplete) {
+        return { planned: [...done.values()], unchanged: desired.length - countOf(done, desired) };
+      }
+      await delay(backOff(round, longestPause));
+    }
+    throw new UnreachableError("other processes change the same instances again and again: apply once more");
+  }
+
+  async #read(): Promise<ReadonlyMap<string, Entry>> {
+    const span = {
+      first: prefixOf(this.#treeRoot, "maintenance"),
+      end: below(prefixOf(this.#treeRoot, "raw")).end,
+    };
+    const { entries } = await this.#store.list([span], this.#deadline());
+    const decoder = new TextDecoder();
+    return new Map(entries.map((entry) => [decoder.decode(entry.key), entry]));
+  }
+
+  /** False if something has to be planned again. */
+  async #commit({ planned }: Plan, leases: Map<number, LeaseId>): Promise<boolean> {
+    const changes = planned.filter(({ action }) => action !== "conflict");
+    for (const ttl of new Set(changes.map(({ ttl }) => ttl))) {
+      if (ttl === undefined || leases.has(ttl)) continue;
+      const lease = newLeaseId();
+      await this.#store.grant(lease, ttl, this.#deadline());
+      leases.set(ttl, lease);
+    }
+    const results = await inParallel(
+      batchesOf(changes),
+      concurrency,
+      (batch) => this.#commitBatch(batch, leases),
+    );
+    return results.every((isDone) => isDone);
+  }
+
+  async #commitBatch(batch: readonly Planned[], leases: ReadonlyMap<number, LeaseId>): Promise<boolean> {
+    const gone = batch.flatMap(({ oldMirrors }) => oldMirrors.map(({ key }) => key));
+    const found = gone.length === 0
+      ? new Map<string, Entry>()
+      : await this.#store.read(gone, this.#deadline());
+    const puts = batch.flatMap(({ puts, ttl }) =>
+      puts.map((put) => ({ ...put, lease: ttl === undefined ? undefined : leases.get(ttl) }))
+    );
+    const deletes = batch.flatMap(({ deletes, oldMirrors, lease }) => [
+      ...deletes,
+      ...ownMirrors(oldMirrors, found, lease),
+    ]);
+    const expected = new Map(batch.flatMap(({ expected }) => [...expected]));
+    return (await this.#store.commit({ expected, puts, deletes }, this.#deadline())).succeeded;
+  }
+
+  /** Refreshes what is as it is to be, but would end. False if something has ended. */
+  async #refresh(leases: ReadonlySet<LeaseId>): Promise<boolean> {
+    const left = await inParallel(
+      [...leases],
+      concurrency,
+      (lease) => this.#store.keepAlive(lease, this.#deadline()),
+    );
+    return left.every((ttl) => ttl !== undefined);
+  }
+
+  #deadline(): Deadline {
+    return deadlineAfter(this.#timeout);
+  }
+}
+
+/** How many of the desired instances were not as they were to be. */
+function countOf(done: ReadonlyMap<string, Planned>, desired: readonly Desired[]): number {
+  return desired.filter(({ type, name }) => done.has(`${type}/${name}`)).length;
+}
+
+/** Changes that fit into one transaction each. */
+function batchesOf(changes: readonly Planned[]): Planned[][] {
+  const batches: Planned[][] = [];
+  let operations = maxOperations;
+  let comparisons = maxOperations;
+  for (const change of changes) {
+    const { puts, deletes, oldMirrors, expected } = change;
+    const more = puts.length + deletes.length + oldMirrors.length;
+    if (operations + more > maxOperations || comparisons + expected.size > maxOperations) {
+      batches.push([]);
+      operations = comparisons = 0;
+    }
+    batches.at(-1)?.push(change);
+    operations += more;
+    comparisons += expected.size;
+  }
+  return batches;
+}
