@@ -51,7 +51,7 @@ const seconds = (): z.ZodMiniNumber => {
   return z.number({ error }).check(z.gt(0, { error }), z.maximum(maxSeconds, { error })) as z.ZodMiniNumber;
 };
 const listOf = <T extends z.ZodMiniType>(schema: T): z.ZodMiniArray<T> =>
-  z.array(schema, { error: "be a list" });
+  z.array(schema, { error: ({ input }) => input === undefined ? "be given" : "be a list" });
 
 const check = z.strictObject({
   tcp: z.optional(
