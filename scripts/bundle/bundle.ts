@@ -54,8 +54,10 @@ function denoModules({ roots: [root = ""], modules, redirects }: Graph): esbuild
         const dependency = byName.get(importer)?.dependencies?.find(({ specifier }) => specifier === path);
         const to = dependency?.code?.specifier ?? path;
         if (isBuiltin(to)) return { path: to.replace(/^node:/, ""), namespace: "builtin" };
-        const npm = /^npm:\/?(@?[^@]+)@/.exec(to)?.[1];
-        if (npm !== undefined) return await build.resolve(npm, { kind, resolveDir: packages });
+        const [isNpm, name, inside = ""] = /^npm:\/?(@?[^@]+)@[^/]+(\/.+)?$/.exec(to) ?? [];
+        if (isNpm !== undefined) {
+          return await build.resolve(`${name}${inside}`, { kind, resolveDir: packages });
+        }
         const module = find(to);
         if (module === undefined) throw new Error(`${importer} imports ${path}, which Deno does not know`);
         return { path: short(module.specifier), namespace: "deno" };

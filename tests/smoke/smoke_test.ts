@@ -41,6 +41,20 @@ Deno.test("metadata and mirrors come and go with the instance; a paused one is o
   assertEquals(await etcd.etcdctl("get", "--prefix", ""), "");
 });
 
+Deno.test("apply does what definitions say, and diff finds nothing more", async () => {
+  await using etcd = await Etcd.start();
+  const env = connect(etcd);
+  const file = await Deno.makeTempFile({ suffix: ".yaml" });
+  await Deno.writeTextFile(file, 'services:\n- { type: web, name: a, location: "h:1", tags: [v2] }\n');
+  assertEquals((await empusa(["diff", "-f", file], env)).code, 1);
+  assertEquals((await empusa(["apply", "-f", file], env)).stdout, "+ web/a at h:1\n");
+  assertEquals((await empusa(["diff", "-f", file], env)).code, 0);
+  await Deno.writeTextFile(file, "services:\n- { type: web, location: 3 }\n");
+  const { code, stderr } = await empusa(["apply", "-f", file], env);
+  assertEquals([code, stderr.includes(`${file}:2:25: services[0].location must be a text`)], [2, true]);
+  await Deno.remove(file);
+});
+
 Deno.test("register, get, list and unregister", async () => {
   await using etcd = await Etcd.start();
   const env = connect(etcd);
