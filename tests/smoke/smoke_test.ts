@@ -51,7 +51,7 @@ Deno.test("apply does what definitions say, and diff finds nothing more", async 
   assertEquals((await empusa(["diff", "-f", file], env)).code, 0);
   await Deno.writeTextFile(file, "services:\n- { type: web, location: 3 }\n");
   const { code, stderr } = await empusa(["apply", "-f", file], env);
-  assertEquals([code, stderr.includes(`${file}:2:25: services[0].location must be a text`)], [2, true]);
+  assertEquals([code, stderr.includes(`${file}:2:26: services[0].location must be a text`)], [2, true]);
   await Deno.remove(file);
 });
 
