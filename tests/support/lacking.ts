@@ -25,6 +25,13 @@ export function missingNamespaces(...kinds: readonly `--${string}`[]): string | 
   return runs("unshare", ...kinds, "true") ? undefined : `no namespaces (unshare ${kinds.join(" ")})`;
 }
 
+/** Says so if this etcd has no v2 API, as those of version 3.6 and later. */
+export function missingV2(): string | undefined {
+  return runs("bash", "-c", "etcd --help 2>&1 | grep -q -- --enable-v2")
+    ? undefined
+    : "no etcd with a v2 API";
+}
+
 function runs(program: string, ...args: readonly string[]): boolean {
   try {
     return new Deno.Command(program, { args: [...args], stdout: "null", stderr: "null" }).outputSync()

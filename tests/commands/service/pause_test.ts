@@ -2,6 +2,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { Etcd, freePorts } from "../../support/etcd.ts";
 import { empusa } from "../../support/in_process.ts";
+import { pause } from "../../support/pause.ts";
 import { connect } from "../../support/program.ts";
 
 const web = ["--service-type", "web"];
@@ -119,8 +120,12 @@ Deno.test("a keeper that knows no marks is told from one that does", async () =>
   await using etcd = await withInstance();
   const pausing = empusa(["service", "pause", ...one], connect(etcd));
   // Another program keeps the raw key there.
-  const until = performance.now() + 1500;
-  while (performance.now() < until) await etcd.etcdctl("put", "/foo/service/web/a", "h:1");
+  let isOver = false;
+  void pausing.finally(() => isOver = true);
+  while (!isOver) {
+    await etcd.putMany([["/foo/service/web/a", "h:1"]]);
+    await pause(50);
+  }
   const { code, stderr } = await pausing;
   assertEquals(code, 9);
   assertStringIncludes(stderr, "web/a is in use again: what keeps it registered is an older empusa");
