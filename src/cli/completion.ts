@@ -109,13 +109,13 @@ async function values(
   typed: Typed,
   program: Program,
 ): Promise<Offer> {
-  const setting = settingsOf(typed.called).find((setting) => setting.flag === flag);
+  const setting = settingsOf(typed.called).find((setting) => setting.flag === flag || setting.short === flag);
   if (setting === undefined) return [];
   if (setting.placeholder === "FILE") return "files";
   // Behind a comma another value begins.
   const begin = setting.repeatable === true ? word.lastIndexOf(",") + 1 : 0;
   const front = head + word.slice(0, begin);
-  const { choices, suggests } = setting as Setting<unknown>;
+  const { starts, choices = starts, suggests } = setting as Setting<unknown>;
   if (choices !== undefined) return choices.map((choice): Candidate => [`${front}${choice}`]);
   if (suggests === undefined) return [];
   return await registered(suggests, word.slice(begin), front, typed, program);

@@ -48,6 +48,8 @@ export interface Setting<T> {
   readonly bare?: string;
   /** All the values that there are, where they can be listed. */
   readonly choices?: readonly string[];
+  /** What values begin with, for a shell to offer. */
+  readonly starts?: readonly string[];
   /** What of the registry a shell may offer where they cannot. */
   readonly suggests?: Suggested;
   /** @throws {InvalidValueError} where the text cannot be used */

@@ -52,6 +52,23 @@ Deno.test("completion logs in, and goes by what was typed", async () => {
   assertEquals(await ask(env, "--tree-root", "$ROOT", ...question), []);
 });
 
+Deno.test("tags come from metadata, kinds of mirrors from the program, and hostile tags are not offered", async () => {
+  await using etcd = await Etcd.start();
+  const put = (name: string, record: string): Promise<string> =>
+    etcd.etcdctl("put", `/foo/service-meta/${name}`, record);
+  await put("web/a", '{"tags":["v2","eu"]}');
+  await put("db/a", '{"tags":["v3"]}');
+  await put("db/b", '{"tags":["$(touch x)",1]}');
+  await put("db/c", "no JSON");
+  const list = ["service", "list", "--tag"];
+  assertEquals(await offered(connect(etcd), ...list, ""), ["eu", "v2", "v3"]);
+  assertEquals(await offered(connect(etcd), ...list, "v"), ["v2", "v3"]);
+  assertEquals(await offered(connect(etcd), "service", "list", "--service-type", "web", "--tag", "v"), [
+    "v2",
+  ]);
+  assertEquals(await offered(connect(etcd), "service", "register", "--mirror", "g"), ["grpc=", "gomicro"]);
+});
+
 Deno.test("types and names among 10,000 services are found by reading few keys", async () => {
   await using etcd = await Etcd.start();
   const types = ["api", "api-2", "db", "web"];

@@ -21,7 +21,7 @@ export const settings = {
   file: list({
     short: "-f",
     flag: "--file",
-    placeholder: "PATH",
+    placeholder: "FILE",
     env: "EMPUSA_FILE",
     meaning: "File or folder of definitions, YAML or JSON; - is standard input.",
     parse: (text: string): string => text,

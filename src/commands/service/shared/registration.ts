@@ -61,6 +61,7 @@ export const registration = {
     flag: "--mirror",
     placeholder: "KIND",
     env: "EMPUSA_MIRROR",
+    starts: mirrorKinds.map(({ name, argument }) => argument.startsWith("[") ? name : `${name}=`),
     meaning: `Also register for readers of another layout: ${mirrorKinds.map(showKind).join(", ")}.`,
     parseAll: (texts) => checkMirrors(texts.map((text) => parseOne(text, parseMirror))),
   }),
