@@ -15,19 +15,15 @@ export interface FromConsul {
 /** The services of a document, if it is one of Consul's; undefined if it is not. */
 export function consulServices(document: unknown): FromConsul | undefined {
   if (!isFields(document)) return undefined;
-  const { service, services } = document;
-  const all: readonly (readonly [Path, unknown])[] = isFields(service)
-    ? [[["service"], service]]
-    : Array.isArray(services)
-    ? services.map((one, i) => [["services", i], one] as const)
-    : [];
-  if (
-    all.length === 0 ||
-    !all.every(([, one]) => isFields(one) && "name" in one && !("type" in one) && !("location" in one))
-  ) {
-    return undefined;
-  }
+  const { service, services = [], ...others } = document;
+  if (!Array.isArray(services)) return undefined;
+  const all: readonly (readonly [Path, unknown])[] = [
+    ...service === undefined ? [] : [[["service"], service] as const],
+    ...services.map((one, i) => [["services", i], one] as const),
+  ];
+  if (all.length === 0 || !all.every(([, one]) => isConsuls(one))) return undefined;
   const warnings: { path: Path; message: string }[] = [];
+  for (const field of Object.keys(others)) warnings.push({ path: [field], message: leftOut });
   const converted = all.map(([path, one]) => convert(one as Fields, path, warnings));
   return {
     document: { services: converted },
@@ -46,16 +42,25 @@ export function consulServices(document: unknown): FromConsul | undefined {
   };
 }
 
+/** Whether a service has words that Consul alone has for it, and none of ours. */
+function isConsuls(service: unknown): boolean {
+  return isFields(service) && "name" in service &&
+    ["id", "port", "address"].some((field) => field in service) &&
+    !["type", "location"].some((field) => field in service);
+}
+
+const leftOut = "is left out: empusa has no such setting";
+
 const carried = ["id", "name", "address", "port", "tags", "meta", "weights", "check", "checks"];
 
 function convert(fields: Fields, path: Path, warnings: { path: Path; message: string }[]): Fields {
   const { id, name, address = "", port, tags = [], meta = {}, weights, check, checks = [] } = fields;
   for (const field of Object.keys(fields)) {
     if (!carried.includes(field)) {
-      warnings.push({ path: [...path, field], message: "is left out: empusa has no such setting" });
+      warnings.push({ path: [...path, field], message: leftOut });
     }
   }
-  const host = typeof address === "string" && address !== "" ? address : "{ip}";
+  const host = typeof address === "string" && address !== "" ? address.replace(/^\[|\]$/g, "") : "{ip}";
   const weight = isFields(weights) ? weights["passing"] ?? weights["Passing"] : undefined;
   const all = [
     ...check === undefined ? [] : [["check", check] as const],
@@ -64,13 +69,21 @@ function convert(fields: Fields, path: Path, warnings: { path: Path; message: st
   return {
     type: name,
     name: id ?? "{hostname}",
-    location: port === undefined ? host : `${host.includes(":") ? `[${host}]` : host}:${port}`,
+    // What is no number is a mistake, as there is no location then.
+    ...port === undefined || typeof port === "number"
+      ? { location: port === undefined ? host : `${host.includes(":") ? `[${host}]` : host}:${port}` }
+      : {},
     tags,
     meta,
     ...weight === undefined ? {} : { weight },
     checks: all.flatMap(([at, one]) => {
       const place = at === "check" ? [...path, "check"] : [...path, "checks", at];
       const converted = isFields(one) ? checkOf(one) : undefined;
+      for (const field of isFields(one) ? Object.keys(one) : []) {
+        if (converted !== undefined && !checkFields.includes(field)) {
+          warnings.push({ path: [...place, field], message: leftOut });
+        }
+      }
       if (converted === undefined) {
         warnings.push({ path: place, message: "is left out: empusa checks tcp, http and args" });
       }
@@ -78,6 +91,11 @@ function convert(fields: Fields, path: Path, warnings: { path: Path; message: st
     }),
   };
 }
+
+const checkFields = [
+  ...["id", "name", "notes", "tcp", "http", "args", "interval", "timeout"],
+  ...["success_before_passing", "failures_before_critical"],
+];
 
 function checkOf(
   { tcp, http, args, interval, timeout, success_before_passing: rise, failures_before_critical: fall }:

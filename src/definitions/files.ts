@@ -14,6 +14,8 @@ const suffix = /\.(yaml|yml|json)$/;
 export interface Definitions {
   readonly services: readonly Defined[];
   readonly warnings: readonly Remark[];
+  /** Whether no file says anything. */
+  readonly isEmpty: boolean;
   /** What breaks a rule. With one of these, nothing is to be done. */
   readonly mistakes: readonly Remark[];
 }
@@ -33,6 +35,7 @@ export async function readDefinitions(
   const services = parsed.flatMap(({ services }) => services);
   return {
     services,
+    isEmpty: parsed.every(({ isEmpty }) => isEmpty),
     warnings: parsed.flatMap(({ warnings }) => warnings),
     mistakes: [...parsed.flatMap(({ mistakes }) => mistakes.toSorted(byPlace)), ...doubles(services)],
   };
@@ -44,7 +47,7 @@ export function showRemark({ file, line, column, message }: Remark): string {
 }
 
 async function filesOf(path: string, system: Pick<System, "filesIn">): Promise<readonly string[]> {
-  if (path === "-") return [path];
+  if (path === "-" || path === "/dev/stdin") return ["-"];
   try {
     const names = await system.filesIn(path);
     return names === undefined

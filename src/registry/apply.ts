@@ -5,7 +5,7 @@ import { type Desired, type Plan, planApply, type Planned, type PlanOptions } fr
 import { prefixOf } from "./instance.ts";
 import { ownMirrors } from "./mirrors/mod.ts";
 import { inParallel } from "./parallel.ts";
-import { newLeaseId } from "./session/own_lease.ts";
+import { cleanupTimeout, newLeaseId } from "./session/own_lease.ts";
 import { below } from "./span.ts";
 import { type Deadline, deadlineAfter, type Entry, type LeaseId, type Store } from "./store.ts";
 
@@ -50,6 +50,8 @@ export class Apply {
   async apply(desired: readonly Desired[], options: PlanOptions): Promise<Applied> {
     const done = new Map<string, Planned>();
     const leases = new Map<number, LeaseId>();
+    /** Leases of what was replaced or removed. */
+    const spent = new Set<LeaseId>();
     for (let round = 1; round <= maxRounds; round++) {
       const plan = await this.plan(desired, options);
       for (const planned of plan.planned) {
@@ -58,8 +60,11 @@ export class Apply {
           done.set(`${type}/${name}`, planned);
         }
       }
-      const isComplete = await this.#commit(plan, leases) && await this.#refresh(plan.leases);
-      if (isComplete) {
+      for (const { action, lease } of plan.planned) {
+        if (action !== "conflict" && lease !== undefined) spent.add(lease);
+      }
+      if (await this.#commit(plan, leases) && await this.#refresh(plan.leases)) {
+        await this.#retire([...spent, ...leases.values()]);
         return { planned: [...done.values()], unchanged: desired.length - countOf(done, desired) };
       }
       await delay(backOff(round, longestPause));
@@ -86,15 +91,21 @@ export class Apply {
       await this.#store.grant(lease, ttl, this.#deadline());
       leases.set(ttl, lease);
     }
+    // What one instance leaves, another one may take.
+    const written = new Set(changes.flatMap(({ puts }) => puts.map(({ key }) => key)));
     const results = await inParallel(
       batchesOf(changes),
       concurrency,
-      (batch) => this.#commitBatch(batch, leases),
+      (batch) => this.#commitBatch(batch, leases, written),
     );
     return results.every((isDone) => isDone);
   }
 
-  async #commitBatch(batch: readonly Planned[], leases: ReadonlyMap<number, LeaseId>): Promise<boolean> {
+  async #commitBatch(
+    batch: readonly Planned[],
+    leases: ReadonlyMap<number, LeaseId>,
+    written: ReadonlySet<string>,
+  ): Promise<boolean> {
     const gone = batch.flatMap(({ oldMirrors }) => oldMirrors.map(({ key }) => key));
     const found = gone.length === 0
       ? new Map<string, Entry>()
@@ -102,10 +113,10 @@ export class Apply {
     const puts = batch.flatMap(({ puts, ttl }) =>
       puts.map((put) => ({ ...put, lease: ttl === undefined ? undefined : leases.get(ttl) }))
     );
-    const deletes = batch.flatMap(({ deletes, oldMirrors, lease }) => [
+    const deletes = batch.flatMap(({ deletes, oldMirrors, owners }) => [
       ...deletes,
-      ...ownMirrors(oldMirrors, found, lease),
-    ]);
+      ...ownMirrors(oldMirrors, found, owners),
+    ]).filter((key) => !written.has(key));
     const expected = new Map(batch.flatMap(({ expected }) => [...expected]));
     return (await this.#store.commit({ expected, puts, deletes }, this.#deadline())).succeeded;
   }
@@ -118,6 +129,15 @@ export class Apply {
       (lease) => this.#store.keepAlive(lease, this.#deadline()),
     );
     return left.every((ttl) => ttl !== undefined);
+  }
+
+  /** Ends leases that no key is on any longer. If that fails, their TTLs end them. */
+  async #retire(leases: readonly LeaseId[]): Promise<void> {
+    await inParallel(leases, concurrency, async (lease) => {
+      const deadline = deadlineAfter(cleanupTimeout);
+      if (await this.#store.keysOn(lease, deadline).catch(() => undefined) !== 0) return;
+      await this.#store.revoke(lease, deadline).catch(() => {});
+    });
   }
 
   #deadline(): Deadline {

@@ -9,7 +9,16 @@ import {
   metadataKey,
 } from "./instance.ts";
 import { instancesOf } from "./instances.ts";
-import { fieldsIn, type MetadataRecord, noMetadata, readMark, recordIn, recordText } from "./metadata.ts";
+import { shorten } from "../system/escape.ts";
+import {
+  belongsTo,
+  fieldsIn,
+  type MetadataRecord,
+  noMetadata,
+  readMark,
+  recordIn,
+  recordText,
+} from "./metadata.ts";
 import { type MirrorEntry, mirrorsOf, oldMirrors } from "./mirrors/mod.ts";
 import type { Entry, LeaseId, Revision } from "./store.ts";
 
@@ -33,6 +42,10 @@ export interface Planned {
   /** The mirrors that it had and is not to have, as its record says. */
   readonly oldMirrors: readonly MirrorEntry[];
   readonly lease: LeaseId | undefined;
+  /** Its raw key and its record, which tell whose those mirrors are. */
+  readonly owners: readonly (Entry | undefined)[];
+  /** Whether it stays out of use, as it is paused. */
+  readonly isPaused: boolean;
   /** The keys that the plan depends on, and their revisions. */
   readonly expected: ReadonlyMap<string, Revision>;
 }
@@ -62,7 +75,9 @@ interface State {
   readonly set: unknown;
   readonly keys: { readonly raw: string; readonly metadata: string; readonly marks: readonly string[] };
   readonly before: Instance | undefined;
-  /** Why it is out of use and has to stay so. */
+  /** The mark by which it is out of use, and has to stay so. */
+  readonly mark: Entry | undefined;
+  readonly marks: ReadonlyMap<string, Revision>;
   readonly out: MetadataRecord["out"];
 }
 
@@ -108,14 +123,21 @@ function planOne(
   const { location, metadata = noMetadata, mirrors = [] } = instance;
   const { raw, entry, record, keys, before, out } = state;
   const lease = (raw ?? entry)?.lease;
-  const base = { instance, before, ttl, lease, why: "", expected: revisionsOf(state) };
-  const isForeign = before !== undefined && state.set !== set;
-  if (isForeign && (state.set !== undefined || lease !== undefined)) {
-    const why = state.set === undefined
-      ? "another process keeps it alive"
-      : `it belongs to the set ${JSON.stringify(state.set)}`;
-    return { ...base, action: "conflict", why, puts: [], deletes: [], oldMirrors: [] };
-  }
+  const base = {
+    ...{ instance, before, ttl, lease, why: "", expected: revisionsOf(state) },
+    owners: [raw, entry],
+    isPaused: out !== undefined,
+  };
+  const conflict = (why: string): Planned => ({
+    ...base,
+    action: "conflict",
+    why,
+    puts: [],
+    deletes: [],
+    oldMirrors: [],
+  });
+  const why = conflictWith(state, set, lease);
+  if (why !== undefined) return conflict(why);
   const { fields } = record;
   const text = recordText({
     metadata,
@@ -131,6 +153,8 @@ function planOne(
   const isThere = textOf(entry) === text && (isInUse ? textOf(raw) === location : raw === undefined) &&
     (lease === undefined) === (ttl === undefined) && raw?.lease === (isInUse ? entry?.lease : undefined);
   if (isThere) return undefined;
+  // Nobody would bring it back.
+  if (state.mark?.lease !== undefined) return conflict("it is paused for a time; resume it first");
   const kept = new Set(isInUse ? entries.map(({ key }) => key) : []);
   return {
     ...base,
@@ -144,6 +168,19 @@ function planOne(
   };
 }
 
+/** Why an instance is left alone, if it has to be. */
+function conflictWith(
+  { before, set }: State,
+  own: string,
+  lease: LeaseId | undefined,
+): string | undefined {
+  if (before !== undefined && set !== own) {
+    if (set !== undefined) return `it belongs to the set ${shorten(JSON.stringify(set))}`;
+    if (lease !== undefined) return "another process keeps it alive";
+  }
+  return undefined;
+}
+
 function removal(instance: Instance, state: State, treeRoot: string): Planned {
   const { raw, entry, keys } = state;
   return {
@@ -153,6 +190,8 @@ function removal(instance: Instance, state: State, treeRoot: string): Planned {
     why: "",
     ttl: undefined,
     lease: (raw ?? entry)?.lease,
+    owners: [raw, entry],
+    isPaused: false,
     puts: [],
     deletes: [...raw === undefined ? [] : [keys.raw], ...entry === undefined ? [] : [keys.metadata]],
     oldMirrors: oldMirrors(entry, instance, treeRoot),
@@ -172,8 +211,7 @@ function stateOf(
   };
   const raw = found.get(keys.raw);
   const there = found.get(keys.metadata);
-  // Metadata counts only on the lease of its raw key.
-  const entry = raw === undefined || raw.lease === there?.lease ? there : undefined;
+  const entry = raw === undefined || (there !== undefined && belongsTo(there, raw)) ? there : undefined;
   const record = recordIn(entry);
   const location = raw === undefined ? record.out?.location : textOf(raw);
   const mark = keys.marks.map((key) => found.get(key)).find((one) => one !== undefined);
@@ -183,6 +221,8 @@ function stateOf(
     record,
     set: fieldsIn(entry?.value)["set"],
     keys,
+    mark,
+    marks: new Map(keys.marks.map((key) => [key, found.get(key)?.modifyRevision ?? 0])),
     before: location === undefined
       ? undefined
       : { type, name, location, metadata: record.metadata, mirrors: record.mirrors },
@@ -192,8 +232,9 @@ function stateOf(
   };
 }
 
-function revisionsOf({ raw, entry, keys }: State): Map<string, Revision> {
+function revisionsOf({ raw, entry, keys, marks }: State): Map<string, Revision> {
   return new Map([
+    ...marks,
     [keys.raw, raw?.modifyRevision ?? 0],
     [keys.metadata, entry?.modifyRevision ?? 0],
   ]);

@@ -1,17 +1,20 @@
 /** How the instances of a selection lie in the store: each has a raw key, and may have one for its metadata. */
+import { InvalidValueError } from "../errors.ts";
 import { type Codec, type Collector, decode, type InvalidEntry, type Touched } from "./collection.ts";
 import {
   compareInstances,
   instanceId,
   instancePrefix,
+  isLocation,
   isNamed,
   isSelected,
   prefixOf,
+  readInstance,
   type RegisteredInstance,
   registeredInstance,
   type Selection,
 } from "./instance.ts";
-import { type MetadataRecord, readRecord } from "./metadata.ts";
+import { belongsTo, type MetadataRecord, readRecord } from "./metadata.ts";
 import { below } from "./span.ts";
 import type { Entry } from "./store.ts";
 
@@ -85,9 +88,14 @@ class InstanceCollector implements Collector<RegisteredInstance> {
       if (isNamed(instance, this.#selection)) this.#instances.set(touched.id, instance);
       return touched;
     }
-    decode(entry.key);
-    const { value, ...rest } = entry;
-    this.#records.set(touched.id, { ...readRecord(value), entry: rest });
+    const { key, value, ...rest } = entry;
+    // The same rules as for the raw key.
+    readInstance(this.#treeRoot, this.#rawKeyOf(key), value);
+    const record = readRecord(value);
+    if (record.out !== undefined && !isLocation(record.out.location)) {
+      throw new InvalidValueError("name a location of one line");
+    }
+    this.#records.set(touched.id, { ...record, entry: { key, ...rest } });
     return touched;
   }
 
@@ -121,11 +129,16 @@ class InstanceCollector implements Collector<RegisteredInstance> {
       const key = new TextDecoder().decode(entry.key);
       if (instance === undefined && out === undefined) {
         leftovers.push({ key, rule: "belong to an instance, which is not registered" });
-      } else if (instance !== undefined && instance.lease !== entry.lease) {
-        leftovers.push({ key, rule: "be on the lease of its instance" });
+      } else if (instance !== undefined && !belongsTo(entry, instance)) {
+        leftovers.push({ key, rule: "belong to what is registered now" });
       }
     }
     return leftovers;
+  }
+
+  #rawKeyOf(key: Uint8Array): Uint8Array {
+    const id = decode(key).slice(this.#metadataBase.length);
+    return new TextEncoder().encode(`${this.#base}${id}`);
   }
 
   #at(id: string): RegisteredInstance | undefined {
@@ -135,7 +148,7 @@ class InstanceCollector implements Collector<RegisteredInstance> {
     const { metadata, out, entry: { lease, createRevision, modifyRevision } } = record;
     if (instance !== undefined) {
       // What another process wrote under the name since then is not what the record is about.
-      if (instance.lease !== lease) return instance;
+      if (!belongsTo(record.entry, instance)) return instance;
       return { ...instance, metadata, metadataRevision: modifyRevision };
     }
     if (out === undefined || this.#selection.all !== true) return undefined;

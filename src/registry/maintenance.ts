@@ -1,9 +1,10 @@
 /** Takes instances out of use and brings them back, whoever keeps them registered; even if nobody does. */
-import { EmpusaError, ExitCode, UnreachableError } from "../errors.ts";
+import { EmpusaError, ExitCode, InvalidValueError, UnreachableError } from "../errors.ts";
 import {
   type Instance,
   instanceId,
   instanceKey,
+  isNameSized,
   maintenanceKey,
   metadataKey,
   prefixOf,
@@ -11,11 +12,11 @@ import {
 } from "./instance.ts";
 import { instancesOf } from "./instances.ts";
 import { readAll } from "./collection.ts";
-import { type Mark, markText, readMark } from "./metadata.ts";
+import { type Mark, markText, recordIn } from "./metadata.ts";
 import { oldMirrors } from "./mirrors/mod.ts";
 import { mirrorsToPutBack, type Move, moveBack, moveOut } from "./moves.ts";
 import { inParallel } from "./parallel.ts";
-import { isLeaseFor, leaseIdFor, retire } from "./session/own_lease.ts";
+import { leaseIdFor, leaseMatcher, retire } from "./session/own_lease.ts";
 import { commitUntilDone, type Plan } from "./session/transactions.ts";
 import { below } from "./span.ts";
 import { type Deadline, type Entry, LeaseEnded, type LeaseId, type Put, type Store } from "./store.ts";
@@ -36,7 +37,14 @@ export interface PauseOptions {
 }
 
 /** What a resume did to one instance. */
-export type Resumed = "resumed" | "not paused" | "type paused";
+export interface Resumed {
+  readonly outcome: "resumed" | "not paused" | "type paused";
+  /** The mirrors that it had, and that were not put back. */
+  readonly without: readonly string[];
+}
+
+/** One of several instances that were resumed. */
+export type ResumedOne = Pick<Instance, "name"> & Pick<Resumed, "without">;
 
 /** How many instances are worked on at the same time. */
 const concurrency = 50;
@@ -59,13 +67,13 @@ export class Maintenance {
     const lease = await this.#leaseFor(key, seconds, deadline);
     let before: LeaseId | undefined;
     const put = { key, value: markText(mark), lease };
+    const own = await this.#ownLease(instance);
     try {
       const already = await this.#moveOut(instance, mark, [key], deadline, (found, moved) => {
         before = found.get(key)?.lease;
         if (moved === undefined) throw absent(instance);
-        if (seconds !== undefined && moved.lease === undefined) throw keptByNobody(instance);
-        const value = markText({ ...mark, mirrors: moved.mirrors });
-        return { puts: [{ ...put, value }, ...moved.puts], deletes: moved.deletes, result: found.has(key) };
+        if (seconds !== undefined && isUnkept(moved, own)) throw keptByNobody(instance);
+        return { puts: [put, ...moved.puts], deletes: moved.deletes, result: found.has(key) };
       });
       await this.#retire(before, put, deadline);
       return { instance, already };
@@ -83,60 +91,61 @@ export class Maintenance {
    * @throws {EmpusaError} if none is registered, or nothing would bring one of them back after `seconds`
    */
   async pauseAll(type: string, { mark, seconds }: PauseOptions, deadline: Deadline): Promise<Paused[]> {
-    const instances = await this.#instancesOf(type, deadline);
-    if (instances.length === 0) throw noneOf(type);
-    const permanent = instances.find(({ lease }) => lease === undefined);
-    if (seconds !== undefined && permanent !== undefined) throw keptByNobody(permanent);
+    const before = await this.#instancesOf(type, deadline);
+    if (before.length === 0) throw noneOf(type);
+    if (seconds !== undefined) await this.#checkKept(before, deadline);
     const key = maintenanceKey(this.#treeRoot, type);
     const put = { key, value: markText(mark), lease: await this.#leaseFor(key, seconds, deadline) };
-    let before: LeaseId | undefined;
+    let replaced: LeaseId | undefined;
     await this.#store.claim({ ...put, rewrite: true }, (holder) => {
-      before = holder.lease;
+      replaced = holder.lease;
       return true;
     }, deadline);
-    await this.#retire(before, put, deadline);
+    await this.#retire(replaced, put, deadline);
+    // Once more, for those that came before they could see the mark.
+    const instances = await this.#instancesOf(type, deadline);
+    const wasPaused = new Set(before.filter(({ out }) => out?.state === "maintenance").map(instanceId));
     return await inParallel(instances, concurrency, async (instance) => {
-      const own = maintenanceKey(this.#treeRoot, type, instance.name);
-      await this.#moveOut(instance, mark, [key, own], deadline, (found, moved) => {
+      await this.#moveOut(instance, mark, [key], deadline, (found, moved) => {
         // It was resumed, or unregistered, meanwhile.
         if (!found.has(key) || moved === undefined) return { result: undefined };
-        const { puts, deletes, mirrors } = moved;
-        // Its own mark says which mirrors it had.
-        const ownMark = { ...put, key: own, value: markText({ ...mark, mirrors }) };
-        return { puts: mirrors.length === 0 ? puts : [ownMark, ...puts], deletes, result: undefined };
+        return { ...moved, result: undefined };
       });
-      return { instance, already: instance.out?.state === "maintenance" };
+      return { instance, already: wasPaused.has(instanceId(instance)) };
     });
   }
 
   /**
-   * Removes the mark of one instance. If nobody keeps the instance, its raw key is put back in the same transaction.
+   * Removes the mark of one instance. If nobody keeps the instance, its raw key is put back in the same transaction, and those
+   * of its mirrors that are trusted.
    * @throws {EmpusaError} if it is not registered
    */
-  async resume(instance: Named, deadline: Deadline): Promise<Resumed> {
+  async resume(instance: Named, trusted: readonly string[], deadline: Deadline): Promise<Resumed> {
     const { raw, metadata, mark } = this.#keysOf(instance);
     const ofType = maintenanceKey(this.#treeRoot, instance.type);
     for (;;) {
-      const there = await this.#store.read([metadata, mark], deadline);
-      const lease = there.get(metadata)?.lease;
-      const back = mirrorsToPutBack(instance, there.get(metadata), there.get(mark), this.#treeRoot);
+      const there = (await this.#store.read([metadata], deadline)).get(metadata);
+      const back = mirrorsToPutBack(instance, there, trusted, this.#treeRoot);
       const keys = [raw, metadata, mark, ofType, ...back.map(({ key }) => key)];
       // Whoever keeps it knows whether it is healthy.
-      const isKept = lease !== undefined && !await isLeaseFor(raw, lease);
+      const isKept = there !== undefined && !isUnkept(
+        { lease: there.lease, set: recordIn(there).fields["set"] },
+        await this.#ownLease(instance),
+      );
       try {
         return await commitUntilDone(this.#store, keys, deadline, (found): Plan<Resumed> => {
           const isPaused = found.has(mark);
           const deletes = isPaused ? [mark] : [];
-          if (found.has(ofType)) return { result: "type paused" };
-          const moved = isKept ? undefined : moveBack({ raw, metadata, mirrors: back }, found);
+          if (found.has(ofType)) return { result: { outcome: "type paused", without: [] } };
+          const moved = isKept ? undefined : moveBack({ raw, metadata, mirrors: back, trusted }, found);
           if (!isPaused && moved === undefined) {
             if (!found.has(raw) && !found.has(metadata)) throw absent(instance);
-            return { result: "not paused" };
+            return { result: { outcome: "not paused", without: [] } };
           }
           return {
             puts: moved?.puts ?? [],
             deletes: [...deletes, ...moved?.deletes ?? []],
-            result: "resumed",
+            result: { outcome: "resumed", without: moved?.without ?? [] },
           };
         });
       } catch (error) {
@@ -151,22 +160,23 @@ export class Maintenance {
    * @returns the instances that were paused
    * @throws {EmpusaError} if none is registered, and none was paused
    */
-  async resumeAll(type: string, deadline: Deadline): Promise<Named[]> {
+  async resumeAll(type: string, trusted: readonly string[], deadline: Deadline): Promise<ResumedOne[]> {
     const span = below(prefixOf(this.#treeRoot, "maintenance", type));
     const { entries } = await this.#store.list([span], deadline);
     const marked = entries.map(({ key }) => new TextDecoder().decode(key).slice(span.first.length))
-      .filter((name) => name !== "" && !name.includes("/"));
+      .filter((name) => isNameSized(name) && !name.includes("/"));
     const instances = await this.#instancesOf(type, deadline);
     if (instances.length === 0 && entries.length === 0) throw noneOf(type);
     await this.#store.delete(maintenanceKey(this.#treeRoot, type), deadline);
     const paused = instances.filter(({ out }) => out?.state === "maintenance").map(({ name }) => name);
     const names = [...new Set([...paused, ...marked])].sort();
     return await inParallel(names, concurrency, async (name) => {
-      await this.resume({ type, name }, deadline).catch((error) => {
+      const { without } = await this.resume({ type, name }, trusted, deadline).catch((error) => {
         // It was unregistered meanwhile.
         if (!(error instanceof EmpusaError && error.exitCode === ExitCode.absent)) throw error;
+        return { without: [] };
       });
-      return { type, name };
+      return { name, without };
     });
   }
 
@@ -182,6 +192,27 @@ export class Maintenance {
       metadata: metadataKey(this.#treeRoot, type, name),
       mark: maintenanceKey(this.#treeRoot, type, name),
     };
+  }
+
+  /** Tells whether a lease serves an instance alone, so that nobody refreshes it. */
+  async #ownLease({ type, name }: Named): Promise<(lease: LeaseId) => boolean> {
+    return await leaseMatcher(instanceKey(this.#treeRoot, type, name));
+  }
+
+  /** @throws {EmpusaError} if nothing would bring one of them back */
+  async #checkKept(instances: readonly RegisteredInstance[], deadline: Deadline): Promise<void> {
+    const keys = instances.map((instance) => this.#keysOf(instance).metadata);
+    const records = await this.#store.list(
+      [below(prefixOf(this.#treeRoot, "metadata", instances[0]?.type))],
+      deadline,
+    );
+    const byKey = new Map(records.entries.map((entry) => [new TextDecoder().decode(entry.key), entry]));
+    for (const [i, instance] of instances.entries()) {
+      const set = recordIn(byKey.get(keys[i] ?? "")).fields["set"];
+      if (isUnkept({ lease: instance.lease, set }, await this.#ownLease(instance))) {
+        throw keptByNobody(instance);
+      }
+    }
   }
 
   /** Grants a lease for a mark that ends by itself. */
@@ -223,13 +254,26 @@ export class Maintenance {
       ? []
       : oldMirrors(before.get(metadata), { ...instance, location }, this.#treeRoot);
     const all = [raw, metadata, ...keys, ...mirrors.map(({ key }) => key)];
-    return await commitUntilDone(this.#store, all, deadline, (found) => {
-      const moved = moveOut({ raw, metadata, mirrors }, reason, found);
-      // A mark that was there before knows the mirrors that are gone already.
-      const known = readMark(found.get(keys.at(-1) ?? "")?.value).mirrors;
-      return plan(found, moved && { ...moved, mirrors: moved.mirrors.length === 0 ? known : moved.mirrors });
-    });
+    try {
+      return await commitUntilDone(
+        this.#store,
+        all,
+        deadline,
+        (found) => plan(found, moveOut({ raw, metadata, mirrors }, reason, found)),
+      );
+    } catch (error) {
+      if (!(error instanceof InvalidValueError)) throw error;
+      throw new EmpusaError(`cannot pause ${instanceId(instance)}: it must ${error.message}`);
+    }
   }
+}
+
+/** Whether nobody keeps an instance: it has no lease, or one of its own, or was applied from definitions. */
+function isUnkept(
+  { lease, set }: { readonly lease: LeaseId | undefined; readonly set: unknown },
+  isOwnLease: (lease: LeaseId) => boolean,
+): boolean {
+  return lease === undefined || set !== undefined || isOwnLease(lease);
 }
 
 function absent(instance: Named): EmpusaError {
@@ -244,7 +288,7 @@ function keptByNobody(instance: Named): EmpusaError {
   return new EmpusaError(
     `cannot pause ${
       instanceId(instance)
-    } for a time: it has no TTL, so nothing may be there to bring it back; ` +
+    } for a time: nobody keeps it registered, so nothing would bring it back; ` +
       "pause it without an end, and resume it",
   );
 }

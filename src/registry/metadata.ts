@@ -1,5 +1,6 @@
 /** What an instance says of itself beside its location: tags, pairs, a weight; and how that is stored. */
 import { InvalidValueError, parseOne } from "../errors.ts";
+import type { Entry } from "./store.ts";
 import { isPlainText } from "./text.ts";
 
 export interface Metadata {
@@ -210,6 +211,18 @@ export function recordIn(entry: { readonly value: Uint8Array } | undefined): Met
   }
 }
 
+/** A key as far as it tells whose it is. */
+type Owned = Pick<Entry, "lease" | "modifyRevision">;
+
+/**
+ * Whether a record is about what the raw key holds now, and not about what it held before another program wrote it: both are
+ * on one lease; or, without a lease, the raw key was not written after the record.
+ */
+export function belongsTo(record: Owned, raw: Owned): boolean {
+  return record.lease === raw.lease &&
+    (raw.lease !== undefined || raw.modifyRevision <= record.modifyRevision);
+}
+
 /** Whether a record says no more than that the instance is there, which its raw key says. */
 export function saysNothing({ metadata, mirrors, fields }: Omit<MetadataRecord, "out">): boolean {
   return isDefault(metadata) && mirrors.length === 0 && fields["set"] === undefined &&
@@ -232,8 +245,6 @@ export interface Mark {
   readonly since: string;
   readonly by: string;
   readonly reason: string;
-  /** The mirrors of an instance that nobody keeps, to be put back with it. */
-  readonly mirrors?: readonly string[];
 }
 
 const maxReasonBytes = 512;
@@ -247,21 +258,15 @@ export function parseReason(text: string): string {
 }
 
 /** A mark counts whatever its key holds: what is no text of a line is left out. */
-export function readMark(value: Uint8Array | undefined): Required<Mark> {
+export function readMark(value: Uint8Array | undefined): Mark {
   const fields = fieldsIn(value);
-  const { mirrors } = fields;
   const line = (field: string): string => {
     const text = fields[field];
     return typeof text === "string" && isPlainText(text) && text.length <= maxReasonBytes ? text : "";
   };
-  return {
-    since: line("since"),
-    by: line("by"),
-    reason: line("reason"),
-    mirrors: isTexts(mirrors) ? mirrors : [],
-  };
+  return { since: line("since"), by: line("by"), reason: line("reason") };
 }
 
-export function markText({ since, by, reason, mirrors = [] }: Mark): string {
-  return JSON.stringify({ since, by, reason, ...mirrors.length === 0 ? {} : { mirrors } });
+export function markText({ since, by, reason }: Mark): string {
+  return JSON.stringify({ since, by, reason });
 }

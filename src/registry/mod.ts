@@ -33,6 +33,7 @@ export {
   type RegisteredInstance,
   type Selection,
 } from "./instance.ts";
+export type { ResumedOne } from "./maintenance.ts";
 export type { Applied } from "./apply.ts";
 export type { Desired, Planned } from "./apply_plan.ts";
 export { type Address, addressOf, hasAddress } from "./address.ts";

@@ -1,7 +1,8 @@
 /** How an instance that nobody keeps moves out of use and back: from its raw key into its metadata. Nothing is asked or written. */
 import { InvalidValueError } from "../errors.ts";
-import type { Instance } from "./instance.ts";
-import { readMark, recordIn, recordText, saysNothing } from "./metadata.ts";
+import { decode } from "./collection.ts";
+import { type Instance, isLocation } from "./instance.ts";
+import { belongsTo, readRecord, recordIn, recordText, saysNothing } from "./metadata.ts";
 import { type MirrorEntry, mirrorsOf, ownMirrors } from "./mirrors/mod.ts";
 import type { Entry, LeaseId, Put } from "./store.ts";
 
@@ -12,16 +13,24 @@ interface Keys {
   readonly mirrors: readonly MirrorEntry[];
 }
 
+/** Mirrors that go back with an instance, as the option has them. */
+export interface Trusted {
+  readonly trusted: readonly string[];
+}
+
 /** How an instance goes out of use. */
 export interface Move {
   readonly puts: readonly Put[];
   readonly deletes: readonly string[];
   readonly lease: LeaseId | undefined;
-  /** The mirrors that go too, as the option has them. */
-  readonly mirrors: readonly string[];
+  /** The set that it was applied from, if it was. */
+  readonly set: unknown;
 }
 
-/** How its location moves into its metadata, on the same lease; undefined if there is no instance. */
+/**
+ * How its location moves into its metadata, on the same lease; undefined if there is no instance.
+ * @throws {InvalidValueError} if its metadata cannot hold the location
+ */
 export function moveOut(
   { raw, metadata, mirrors }: Keys,
   reason: string,
@@ -29,51 +38,58 @@ export function moveOut(
 ): Move | undefined {
   const inUse = found.get(raw);
   const there = found.get(metadata);
-  const record = recordIn(inUse !== undefined && inUse.lease !== there?.lease ? undefined : there);
-  const location = inUse === undefined ? record.out?.location : new TextDecoder().decode(inUse.value);
+  const own = there !== undefined && (inUse === undefined || belongsTo(there, inUse)) ? there : undefined;
+  const record = recordIn(own);
+  const location = inUse === undefined ? record.out?.location : decode(inUse.value);
   if (location === undefined) return undefined;
+  if (!isLocation(location)) throw new InvalidValueError("have a location of one line");
   const { lease } = inUse ?? (there as Entry);
   const value = recordText({ ...record, out: { state: "maintenance", reason, location } }, record.fields);
   const isThere = there?.lease === lease && new TextDecoder().decode(there?.value) === value;
-  const gone = ownMirrors(mirrors, found, lease);
+  readRecord(new TextEncoder().encode(value));
   return {
     puts: isThere ? [] : [{ key: metadata, value, lease }],
-    deletes: [...inUse === undefined ? [] : [raw], ...gone],
+    // Those of what another program has replaced, too.
+    deletes: [...inUse === undefined ? [] : [raw], ...ownMirrors(mirrors, found, [inUse, there])],
     lease,
-    mirrors: gone.length === 0 ? [] : record.mirrors,
+    set: record.fields["set"],
   };
 }
 
-/** How it moves back; undefined if it is not there to be moved. */
+/** How it moves back, with the mirrors that the operator asks for; undefined if it is not there to be moved. */
 export function moveBack(
-  { raw, metadata, mirrors }: Keys,
+  { raw, metadata, mirrors, trusted }: Keys & Trusted,
   found: ReadonlyMap<string, Entry>,
-): Pick<Move, "puts" | "deletes"> | undefined {
+): (Pick<Move, "puts" | "deletes"> & { readonly without: readonly string[] }) | undefined {
   const there = found.get(metadata);
-  const { out, ...record } = recordIn(there);
+  const { out, mirrors: named, ...rest } = recordIn(there);
+  const record = { ...rest, mirrors: named.filter((mirror) => trusted.includes(mirror)) };
+  const without = named.filter((mirror) => !trusted.includes(mirror));
   if (there === undefined || found.has(raw) || out?.state !== "maintenance") return undefined;
   const { lease } = there;
   // What another process has put there meanwhile is not overwritten.
   const free = mirrors.filter(({ key }) => !found.has(key));
   const puts = [{ key: raw, value: out.location }, ...free].map((put) => ({ ...put, lease }));
-  if (saysNothing(record)) return { puts, deletes: [metadata] };
-  return { puts: [...puts, { key: metadata, value: recordText(record, record.fields), lease }], deletes: [] };
+  if (saysNothing(record)) return { puts, deletes: [metadata], without };
+  return {
+    puts: [...puts, { key: metadata, value: recordText(record, record.fields), lease }],
+    deletes: [],
+    without,
+  };
 }
 
-/** The mirrors that go back with an instance: those which the mark says that it had. Only operators make marks. */
+/**
+ * The keys of those mirrors of an instance that the operator trusts. Its record names all of them, but anybody may have
+ * written that, and what goes back is written with the rights of the operator.
+ */
 export function mirrorsToPutBack(
   instance: Pick<Instance, "type" | "name">,
   record: Entry | undefined,
-  mark: Entry | undefined,
+  trusted: readonly string[],
   treeRoot: string,
 ): readonly MirrorEntry[] {
-  const { out, metadata } = recordIn(record);
+  const { out, metadata, mirrors } = recordIn(record);
   if (out === undefined) return [];
-  const { mirrors } = readMark(mark?.value);
-  try {
-    return mirrorsOf({ ...instance, location: out.location, metadata, mirrors }, treeRoot);
-  } catch (error) {
-    if (!(error instanceof InvalidValueError)) throw error;
-    return [];
-  }
+  const back = mirrors.filter((mirror) => trusted.includes(mirror));
+  return mirrorsOf({ ...instance, location: out.location, metadata, mirrors: back }, treeRoot);
 }

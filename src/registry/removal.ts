@@ -35,7 +35,7 @@ export async function removeInstance(
     const own = [raw, metadata].filter((key) => found.has(key));
     const lease = (found.get(raw) ?? found.get(metadata))?.lease;
     return {
-      deletes: [...own, ...ownMirrors(mirrors, found, lease)],
+      deletes: [...own, ...ownMirrors(mirrors, found, [found.get(raw), found.get(metadata)])],
       result: { isThere: own.length > 0, lease },
     };
   }, mirrors.length === 0 ? before : undefined);

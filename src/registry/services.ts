@@ -4,7 +4,7 @@ import type { Desired, Plan, PlanOptions } from "./apply_plan.ts";
 import { Collection, type CollectionPlace, isDenied } from "./collection.ts";
 import { type Instance, prefixOf, type RegisteredInstance, type Selection } from "./instance.ts";
 import { instancesOf } from "./instances.ts";
-import { Maintenance, type Paused, type Resumed } from "./maintenance.ts";
+import { Maintenance, type Paused, type Resumed, type ResumedOne } from "./maintenance.ts";
 import { fieldsIn } from "./metadata.ts";
 import { instanceNames, serviceTypes } from "./names.ts";
 import { removeInstance } from "./removal.ts";
@@ -61,9 +61,20 @@ export class Services extends Collection<RegisteredInstance, Selection> {
     try {
       return await removeInstance(this.store, this.treeRoot, id, deadline);
     } catch (error) {
-      // A user who may only use the raw keys can remove that all the same.
-      if (!isDenied(error)) throw error;
+      // A user who may only use the raw keys can remove that all the same. Others have to be able to remove all of it.
+      const metadata = instancesOf(this.treeRoot).keysOf(id).slice(1);
+      if (!isDenied(error) || await this.#mayRead(metadata)) throw error;
       return await super.remove(id);
+    }
+  }
+
+  async #mayRead(keys: readonly string[]): Promise<boolean> {
+    try {
+      await this.store.read(keys, deadlineAfter(this.timeout));
+      return true;
+    } catch (error) {
+      if (isDenied(error)) return false;
+      throw error;
     }
   }
 
@@ -100,18 +111,19 @@ export class Services extends Collection<RegisteredInstance, Selection> {
 
   /**
    * Brings an instance back.
+   * @param trusted the mirrors that go back with it, if nobody keeps it
    * @throws what `Maintenance.resume` throws
    */
-  resume(instance: Pick<Instance, "type" | "name">): Promise<Resumed> {
-    return this.#maintenance.resume(instance, deadlineAfter(this.timeout));
+  resume(instance: Pick<Instance, "type" | "name">, trusted: readonly string[] = []): Promise<Resumed> {
+    return this.#maintenance.resume(instance, trusted, deadlineAfter(this.timeout));
   }
 
   /**
    * Brings all instances of a type back, and returns those that were paused.
    * @throws what `Maintenance.resumeAll` throws
    */
-  resumeAll(type: string): Promise<Pick<Instance, "type" | "name">[]> {
-    return this.#maintenance.resumeAll(type, deadlineAfter(this.timeout));
+  resumeAll(type: string, trusted: readonly string[] = []): Promise<ResumedOne[]> {
+    return this.#maintenance.resumeAll(type, trusted, deadlineAfter(this.timeout));
   }
 
   /** The types that begin with some text: at most 1,000, sorted. */

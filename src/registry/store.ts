@@ -38,6 +38,11 @@ export interface PutRequest extends Put {
   readonly beside?: readonly Beside[];
   /** Keys that must not exist. */
   readonly unless?: readonly string[];
+  /** Further keys that belong to what is replaced, as far as that is known; and those of them that go. */
+  readonly replaces?: (seen: ReadonlyMap<string, Entry>) => {
+    readonly keys: readonly string[];
+    readonly deletes: readonly string[];
+  };
 }
 
 /** A key that belongs to another one. */

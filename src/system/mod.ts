@@ -41,8 +41,8 @@ export interface System {
   /** @throws {Deno.errors} if it cannot be read */
   readFile(path: string): Promise<Uint8Array>;
   /**
-   * The names of the files in a folder; undefined if it is no folder.
-   * @throws {Deno.errors} if it cannot be read
+   * The names of the files in a folder; undefined if it is a file.
+   * @throws {Error} if it cannot be read, or is something else
    */
   filesIn(path: string): Promise<readonly string[] | undefined>;
   /** Whether every user of this machine may read the file. */
@@ -170,11 +170,16 @@ export function isReadableByAll(path: string): boolean {
   }
 }
 
+/** What a shell hands over by name, already open. Opening any other pipe may wait for ever, and a device may never end. */
+const handedOver = /^\/(dev|proc\/self)\/fd\/\d+$/;
+
 async function filesIn(path: string): Promise<readonly string[] | undefined> {
-  if (!(await Deno.stat(path)).isDirectory) return undefined;
-  return (await Array.fromAsync(Deno.readDir(path))).filter(({ isDirectory }) => !isDirectory).map((
-    { name },
-  ) => name);
+  const { isFile, isDirectory } = await Deno.stat(path);
+  if (!isFile && !isDirectory && !handedOver.test(path)) throw new Error("it is neither a file nor a folder");
+  if (!isDirectory) return undefined;
+  const names = await Array.fromAsync(Deno.readDir(path), ({ name }) => name);
+  const stats = await Promise.all(names.map((name) => Deno.stat(`${path}/${name}`).catch(() => undefined)));
+  return names.filter((_, i) => stats[i]?.isFile);
 }
 
 async function readStdin(most: number): Promise<Uint8Array> {

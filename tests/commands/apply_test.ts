@@ -127,9 +127,12 @@ Deno.test("a paused instance is changed, and stays out of use", async () => {
   );
   assertEquals(await defined.run("diff"), [0, ""]);
   await defined.define({ ...db, location: "h:2", mirrors: ["grpc=/grpc"] });
-  assertEquals(await defined.run("apply"), [0, "~ db/a location h:1 -> h:2\n"]);
+  assertEquals(await defined.run("apply"), [0, "~ db/a location h:1 -> h:2; paused\n"]);
   assertEquals((await defined.keys()).filter((key) => key.includes("/service/") || key.includes("grpc")), []);
-  await empusa("service resume --service-type db --all".split(" "), connect(defined.etcd));
+  await empusa(
+    "service resume --service-type db --all --mirror grpc=/grpc".split(" "),
+    connect(defined.etcd),
+  );
   assertEquals(await defined.etcd.etcdctl("get", "/foo/service/db/a"), "/foo/service/db/a\nh:2\n");
   assertStringIncludes(await defined.etcd.etcdctl("get", "/grpc/db/a"), "h:2");
 });

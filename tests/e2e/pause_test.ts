@@ -46,13 +46,14 @@ Deno.test("whenever pause or resume is killed, the instance is there, and the ne
   );
   for (let round = 0; round < 6; round++) {
     const verb = round % 2 === 0 ? "pause" : "resume";
-    await using running = start(["service", verb, ...web], connect(etcd));
+    const command = ["service", verb, ...web, ...verb === "resume" ? ["--mirror", "grpc=/grpc"] : []];
+    await using running = start(command, connect(etcd));
     // A start takes 200 ms, and what it does in etcd a few.
     await pause(120 + 40 * round);
     running.signal("SIGKILL");
     await running.outcome;
     assertEquals((await listed(etcd)).map(({ location }) => location), ["h:1"]);
-    assertEquals((await empusa(["service", verb, ...web], connect(etcd))).code, 0);
+    assertEquals((await empusa(command, connect(etcd))).code, 0);
     assertEquals(await isInUse(etcd), verb === "resume");
     assertEquals(await etcd.etcdctl("get", "/grpc/web/a") !== "", verb === "resume");
   }

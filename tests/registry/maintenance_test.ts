@@ -42,10 +42,10 @@ test("an instance that nobody keeps goes out of use and comes back, each in one 
   assertEquals((await registry.services.list()).items, []);
   const [out] = await all(registry);
   assertEquals([out?.location, out?.out], ["h:1", { state: "maintenance", reason: "disk" }]);
-  assertEquals(await registry.services.resume(web), "resumed");
+  assertEquals((await registry.services.resume(web, ["grpc=/grpc"])).outcome, "resumed");
   assertEquals(await revisionOf(etcd), before + 2);
   assertEquals(await keys(etcd), ["/foo/service-meta/web/a", key, "/grpc/web/a"]);
-  assertEquals(await registry.services.resume(web), "not paused");
+  assertEquals((await registry.services.resume(web)).outcome, "not paused");
 });
 
 test("an instance without metadata has no other key left when it is back", async () => {
@@ -85,7 +85,7 @@ test("what nothing would bring back is not paused for a time, and no lease is le
   await registry.services.register(web);
   for (const name of [web.name, undefined]) {
     const { message } = await failing(registry.services.pause({ ...web, name }, { reason: "", seconds: 60 }));
-    assert(message.includes("cannot pause web/a for a time: it has no TTL"), message);
+    assert(message.includes("cannot pause web/a for a time: nobody keeps it registered"), message);
   }
   assertEquals([await keys(etcd), await etcd.etcdctl("lease", "list")], [[key], "found 0 leases\n"]);
 });
@@ -169,8 +169,12 @@ test("a whole type: those that come later stay out too, and all come back", asyn
     ["b", "maintenance"],
     ["c", "maintenance"],
   ]);
-  assertEquals(await registry.services.resume(web), "type paused");
-  assertEquals((await registry.services.resumeAll("web")).map(({ name }) => name), ["a", "b", "c"]);
+  assertEquals((await registry.services.resume(web)).outcome, "type paused");
+  assertEquals((await registry.services.resumeAll("web", ["grpc=/grpc"])).map(({ name }) => name), [
+    "a",
+    "b",
+    "c",
+  ]);
   await until("all are back", async () => (await registry.services.list()).items.length === 4, 1);
   assertEquals((await keys(etcd)).filter((key) => key.includes("maintenance")), []);
   assert((await keys(etcd)).includes("/grpc/web/a"));
@@ -209,14 +213,102 @@ test("whatever step a command dies at, nothing is lost, and the next one complet
     assertEquals(await locations(), ["h:1", "h:2"]);
     await registry.services.pause({ type: "web", name: undefined }, forGood);
     assertEquals([await locations(), (await registry.services.list()).items], [["h:1", "h:2"], []]);
-    await new Maintenance(dyingBefore(store, change), "/foo").resumeAll("web", deadlineAfter(5000)).catch(
+    await new Maintenance(dyingBefore(store, change), "/foo").resumeAll(
+      "web",
+      ["grpc=/grpc"],
+      deadlineAfter(5000),
+    ).catch(
       () => {},
     );
     assertEquals(await locations(), ["h:1", "h:2"]);
-    await registry.services.resumeAll("web");
+    await registry.services.resumeAll("web", ["grpc=/grpc"]);
     assertEquals((await registry.services.list()).items.map(({ location }) => location), ["h:1", "h:2"]);
     assertEquals((await keys(etcd)).filter((key) => key.includes("maintenance")), []);
     assert((await keys(etcd)).includes("/grpc/web/a"));
   }
   store.close();
+});
+
+test("a record or a mark that somebody made up has nothing written elsewhere, and none of theirs deleted", async () => {
+  await using etcd = await Etcd.start();
+  using registry = await open(etcd);
+  const put = (key: string, value: string): Promise<string> => etcd.etcdctl("put", key, value);
+  await put("/traefik/web/a", "theirs");
+  await put("traefik/http/services/web/loadbalancer/servers/a/url", "http://10.0.0.7:80");
+  for (const location of ["6.6.6.6:80", "10.0.0.7:80"]) {
+    const record = {
+      mirrors: ["traefik", "coredns=bank.example", "grpc=/grpc"],
+      state: "maintenance",
+      location,
+    };
+    await put("/foo/service-meta/web/a", JSON.stringify(record));
+    await put("/foo/service-maintenance/web/a", JSON.stringify(record));
+    const elsewhere = (await keys(etcd)).filter((key) => !key.startsWith("/foo/"));
+    assertEquals((await registry.services.resume(web)).outcome, "resumed");
+    await registry.services.pause(web, forGood);
+    await registry.services.resumeAll("web");
+    assertEquals((await keys(etcd)).filter((key) => !key.startsWith("/foo/")), elsewhere);
+    assertEquals(await registry.services.remove("web/a"), true);
+    assertEquals((await keys(etcd)).filter((key) => !key.startsWith("/foo/")), elsewhere);
+  }
+});
+
+test("an instance that was applied, or registered once, is kept by nobody: it comes back, and takes no end", async () => {
+  await using etcd = await Etcd.start();
+  using registry = await open(etcd);
+  const desired = { ...web, metadata: { tags: [], meta: {}, weight: 1 }, mirrors: [], ttl: 300 };
+  await registry.services.apply([desired], { set: "default", prune: false });
+  await registry.services.register({ ...web, name: "b" }, 300, { once: true });
+  for (const name of ["a", "b"]) {
+    const { message } = await failing(registry.services.pause({ ...web, name }, { reason: "", seconds: 60 }));
+    assert(message.includes("nobody keeps it registered"), message);
+    await registry.services.pause({ ...web, name }, forGood);
+    assertEquals((await registry.services.resume({ ...web, name })).outcome, "resumed");
+  }
+  assertEquals((await registry.services.list()).items.length, 2);
+});
+
+test("what nobody would bring back is not registered into a pause that ends", async () => {
+  await using etcd = await Etcd.start();
+  using registry = await open(etcd);
+  await using _kept = keep(await registry.services.register({ ...web, name: "k" }, 30));
+  await pause(300);
+  await registry.services.pause({ type: "web", name: undefined }, { reason: "", seconds: 60 });
+  const { message } = await failing(registry.services.register(web, undefined, { once: true }));
+  assert(message.includes("paused for a time"), message);
+  const desired = { ...web, metadata: { tags: [], meta: {}, weight: 1 }, mirrors: [], ttl: undefined };
+  const { planned: [planned] } = await registry.services.apply([desired], { set: "default", prune: false });
+  assertEquals([planned?.action, planned?.why], ["conflict", "it is paused for a time; resume it first"]);
+  assertEquals((await all(registry)).map(({ name }) => name), ["k"]);
+});
+
+test("what cannot be said of an instance in its metadata keeps it in use", async () => {
+  await using etcd = await Etcd.start();
+  using registry = await open(etcd);
+  await etcd.etcdctl("put", key, "x".repeat(5000));
+  const { message } = await failing(registry.services.pause(web, forGood));
+  assert(message.includes("cannot pause web/a: it must have a location of one line"), message);
+  assertEquals(await keys(etcd), [key]);
+});
+
+test("metadata of an instance without a TTL is not that of whoever writes the key after it", async () => {
+  await using etcd = await Etcd.start();
+  using registry = await open(etcd);
+  await registry.services.register({ ...mirrored, metadata: { tags: ["v2"], meta: {}, weight: 1 } });
+  await etcd.etcdctl("put", key, "other:1");
+  assertEquals((await registry.services.get("web/a"))?.metadata, undefined);
+  // The mirror of the one before goes with the name.
+  await registry.services.pause(web, forGood);
+  assertEquals((await keys(etcd)).includes("/grpc/web/a"), false);
+});
+
+test("an exclusive registration does not take over a paused instance without a TTL", async () => {
+  await using etcd = await Etcd.start();
+  using registry = await open(etcd);
+  await registry.services.register({ ...web, location: "mine:1" });
+  await registry.services.pause(web, forGood);
+  const { exitCode, message } = await failing(
+    registry.services.register(web, undefined, { exclusive: true }),
+  );
+  assertEquals([exitCode, message.includes("held by mine:1 (no TTL)")], [ExitCode.conflict, true]);
 });

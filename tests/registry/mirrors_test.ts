@@ -108,21 +108,23 @@ Deno.test("a mirror that cannot be understood is refused", () => {
 
 Deno.test("a record that somebody made up has no key deleted that is not the instance's", () => {
   const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
-  const stored = (key: string, value: string, lease?: string): Entry => ({
-    ...{ key: encode(key), value: encode(value), lease, createRevision: 1, modifyRevision: 1 },
+  const stored = (key: string, value: string, revision: number, lease?: string): Entry => ({
+    ...{ key: encode(key), value: encode(value), lease, createRevision: 1, modifyRevision: revision },
   });
-  const record = stored("/prod/service-meta/web/web-1", '{"mirrors":["grpc=/victim","nope","grpc=/own"]}');
+  const record = stored("/prod/service-meta/web/web-1", '{"mirrors":["grpc=/victim","nope","grpc=/own"]}', 9);
   assertEquals(oldMirrors(record, web, "/prod"), []);
   const known = oldMirrors(
-    stored("/prod/service-meta/web/web-1", '{"mirrors":["grpc=/victim","grpc=/own"]}'),
+    stored("/prod/service-meta/web/web-1", '{"mirrors":["grpc=/victim","grpc=/own"]}', 9),
     web,
     "/prod",
   );
   const [victim, own] = ["/victim/web/web-1", "/own/web/web-1"];
   assertEquals(known.map(({ key }) => key), [victim, own]);
   const value = known[1]?.value ?? "";
-  const permanent = new Map([[victim, stored(victim, "precious")], [own, stored(own, value)]]);
-  assertEquals(ownMirrors(known, permanent, undefined), [own]);
-  const leased = new Map([[victim, stored(victim, value, "7")], [own, stored(own, value, "8")]]);
-  assertEquals(ownMirrors(known, leased, "8"), [own]);
+  // The same value proves nothing: what is the instance's own was written with its record.
+  const permanent = new Map([[victim, stored(victim, value, 5)], [own, stored(own, value, 9)]]);
+  assertEquals(ownMirrors(known, permanent, [record]), [own]);
+  const leased = new Map([[victim, stored(victim, value, 9, "7")], [own, stored(own, value, 12, "8")]]);
+  assertEquals(ownMirrors(known, leased, [{ ...record, lease: "8" }]), [own]);
+  assertEquals(ownMirrors(known, leased, [undefined]), []);
 });

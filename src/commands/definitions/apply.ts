@@ -16,8 +16,7 @@ export type ApplyOptions = Values<typeof settings>;
 
 export function applyCommand(program: Program): AnyCommand {
   return leaf(program, {
-    description:
-      "Register what definitions say, once. Exits with 5 if another process holds one of the names.",
+    description: "Register what definitions say, once. Exits with 5 if somebody else has one of the names.",
     examples: [
       ["a database that nobody keeps registered", "apply -f database.yaml"],
       ["a folder, removing what it no longer defines", "apply -f services.d --set host-7 --prune"],

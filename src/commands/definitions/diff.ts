@@ -1,7 +1,7 @@
 import { ExitCode } from "../../errors.ts";
 import type { AnyCommand } from "../../settings/settings.ts";
 import { type Context, leaf, type Program } from "../shared/command.ts";
-import { desiredFrom, printChanges, type Settings, settings } from "./shared.ts";
+import { codeFor, desiredFrom, printChanges, type Settings, settings } from "./shared.ts";
 
 export function diffCommand(program: Program): AnyCommand {
   return leaf(program, {
@@ -20,5 +20,6 @@ export async function runDiff(options: Settings, context: Context): Promise<Exit
   using registry = await context.openRegistry();
   const { planned } = await registry.services.planApply(desired, options);
   await printChanges(planned, options, context);
-  return planned.length === 0 ? ExitCode.done : ExitCode.no;
+  const changes = planned.some(({ action }) => action !== "conflict");
+  return changes ? ExitCode.no : codeFor(planned);
 }

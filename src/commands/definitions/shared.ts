@@ -11,7 +11,7 @@ import {
   parseName,
   type Planned,
 } from "../../registry/mod.ts";
-import { flag, list, oneOf, type Values, withDefault } from "../../settings/settings.ts";
+import { flag, list, oneOf, settingName, type Values, withDefault } from "../../settings/settings.ts";
 import { escapeControls, resultFor, shorten } from "../../system/escape.ts";
 import type { Context } from "../shared/command.ts";
 import { filled } from "../shared/placeholders.ts";
@@ -50,11 +50,14 @@ export const settings = {
 export type Settings = Values<typeof settings>;
 
 /** @throws {UsageError} if there are no definitions, or one breaks a rule: each mistake is logged */
-export async function desiredFrom({ file }: Pick<Settings, "file">, context: Context): Promise<Desired[]> {
+export async function desiredFrom(
+  { file, prune }: Pick<Settings, "file" | "prune">,
+  context: Context,
+): Promise<Desired[]> {
   if (file.length === 0) throw new UsageError("missing --file (EMPUSA_FILE)");
   // YAML and the rules take a while to load, and no other command needs them.
   const { readDefinitions, showRemark } = await import("../../definitions/files.ts");
-  const { services, warnings, mistakes } = await readDefinitions(file, context.system);
+  const { services, warnings, mistakes, isEmpty } = await readDefinitions(file, context.system);
   for (const warning of warnings) await context.log.warn(showRemark(warning));
   for (const mistake of mistakes) await context.log.error(showRemark(mistake));
   if (mistakes.length > 0) {
@@ -64,7 +67,32 @@ export async function desiredFrom({ file }: Pick<Settings, "file">, context: Con
       } in the definitions: nothing was done`,
     );
   }
-  return await Promise.all(services.map((defined) => desiredOf(defined, context)));
+  if (prune && isEmpty) {
+    throw new UsageError(
+      `there are no definitions, so ${settingName(settings.prune)} would remove the whole set; ` +
+        'if that is meant, define "services: []"',
+    );
+  }
+  const all = await Promise.all(services.map((defined) => desiredOf(defined, context)));
+  checkDistinct(all, services, context.treeRoot);
+  return all;
+}
+
+/** @throws {UsageError} if two of them are one instance, or have the same key in a mirror */
+function checkDistinct(all: readonly Desired[], services: readonly Defined[], treeRoot: string): void {
+  const owners = new Map<string, number>();
+  for (const [i, instance] of all.entries()) {
+    for (const key of [instanceId(instance), ...mirrorsOf(instance, treeRoot).map(({ key }) => key)]) {
+      const first = owners.get(key);
+      owners.set(key, first ?? i);
+      if (first === undefined) continue;
+      const [a, b] = [services[i], services[first]].map((defined) => {
+        const { file = "", line = 0 } = defined?.place() ?? {};
+        return `${file}:${line}: ${defined?.path}`;
+      });
+      throw new UsageError(`${a} is ${instanceId(instance)}, which has ${key} in common with ${b}`);
+    }
+  }
 }
 
 async function desiredOf({ service, path, place }: Defined, context: Context): Promise<Desired> {
@@ -82,7 +110,12 @@ async function desiredOf({ service, path, place }: Defined, context: Context): P
     type,
     name: await filledIn("name", parseName),
     location: await filledIn("location", parseLocation),
-    metadata: { tags: [...new Set(tags)], meta, weight },
+    // In one order, so that another one in the file is no change.
+    metadata: {
+      tags: [...new Set(tags)],
+      meta: Object.fromEntries(Object.entries(meta).sort(([a], [b]) => a < b ? -1 : 1)),
+      weight,
+    },
     mirrors: [...new Set(mirrors)],
   };
   try {
@@ -149,7 +182,13 @@ function line(planned: Planned, color: boolean): string {
   return color ? `\x1b[${colors[action]}m${text}\x1b[39m` : text;
 }
 
-function describe({ action, instance, before, why, ttl }: Planned): string {
+function describe(planned: Planned): string {
+  return planned.isPaused && planned.action !== "conflict"
+    ? `${changeOf(planned)}; paused`
+    : changeOf(planned);
+}
+
+function changeOf({ action, instance, before, why, ttl }: Planned): string {
   const id = instanceId(instance);
   if (action === "conflict") return `${id} stays at ${shorten(before?.location ?? "")}: ${why}`;
   if (action === "remove") return `${id} at ${shorten(instance.location)}`;

@@ -1,33 +1,54 @@
 import { EmpusaError, ExitCode } from "../../errors.ts";
-import { instanceId, type Registry } from "../../registry/mod.ts";
+import { instanceId, type Registry, type ResumedOne } from "../../registry/mod.ts";
 import { label } from "../../registration/reporter.ts";
-import type { AnyCommand } from "../../settings/settings.ts";
+import { type AnyCommand, gathered, settingName, type Values } from "../../settings/settings.ts";
 import { delay } from "../../system/delay.ts";
+import { shorten } from "../../system/escape.ts";
 import { type Context, leaf, type Program } from "../shared/command.ts";
+import { mirrors } from "./shared/registration.ts";
 import { instancesOf, printTarget, type Target, targeting, targetOf } from "./shared/target.ts";
 
 /** How long whoever keeps an instance has to register it again, in milliseconds, and how often that is looked up. */
 const patience = 1000;
 const interval = 50;
 
+const settings = {
+  ...targeting,
+  mirror: gathered({
+    ...mirrors,
+    env: "EMPUSA_RESUME_MIRROR",
+    meaning: "Mirror to put back for an instance that nobody keeps, as it was registered.",
+  }),
+} as const;
+
+export interface ResumeOptions extends Target {
+  /** Which mirrors go back. */
+  readonly mirrors: readonly string[];
+}
+
 export function resumeCommand(program: Program): AnyCommand {
   return leaf(program, {
-    description: "Bring a paused instance back into use. Exits with 6 if it is not registered.",
+    description:
+      "Bring a paused instance back into use. Exits with 6 if it is neither paused nor registered.",
     examples: [
       ["one", "service resume --service-type web --service-name web-1"],
       ["all of a type", "service resume --service-type web --all"],
     ],
-    settings: targeting,
-    options: targetOf,
+    settings,
+    options: resumeOptions,
     run: runResume,
   });
 }
 
-export async function runResume(target: Target, context: Context): Promise<ExitCode> {
+export function resumeOptions(typed: Values<typeof settings>): ResumeOptions {
+  return { ...targetOf(typed), mirrors: typed.mirror };
+}
+
+export async function runResume(target: ResumeOptions, context: Context): Promise<ExitCode> {
   using registry = await context.openRegistry();
   const resumed = await resume(registry, target, context);
-  const now = await settled(registry, target, resumed);
-  for (const name of resumed) {
+  const now = await settled(registry, target, resumed.map(({ name }) => name));
+  for (const { name, without } of resumed) {
     const instance = { type: target.type, name };
     const found = now.find((one) => one.name === name);
     const what = found === undefined
@@ -36,6 +57,16 @@ export async function runResume(target: Target, context: Context): Promise<ExitC
       ? undefined
       : `it is ${found.out.state}${found.out.reason === "" ? "" : ` (${found.out.reason})`}`;
     await context.log.info(`resumed ${label(instance)}${what === undefined ? "" : `, but ${what}`}`);
+    if (without.length > 0) {
+      await context.log.warn(
+        `${label(instance)} is back without its mirrors ${
+          shorten(without.join(" "))
+        }: its metadata names them, which ` +
+          `anybody may have written; register it again, or give them with ${
+            settingName(settings.mirror)
+          } next time`,
+      );
+    }
   }
   await printTarget(now, target, registry, context);
   return ExitCode.done;
@@ -43,19 +74,24 @@ export async function runResume(target: Target, context: Context): Promise<ExitC
 
 /**
  * Removes the marks.
- * @returns the names of what was paused
+ * @returns what was paused
  * @throws {EmpusaError} if an instance stays paused because its whole type is
  */
-async function resume(registry: Registry, { type, name }: Target, { log }: Context): Promise<string[]> {
+async function resume(
+  registry: Registry,
+  { type, name, mirrors }: ResumeOptions,
+  { log }: Context,
+): Promise<ResumedOne[]> {
   if (name === undefined) {
-    const all = await registry.services.resumeAll(type);
+    const all = await registry.services.resumeAll(type, mirrors);
     if (all.length === 0) await log.info(`no ${type} instance was paused`);
-    return all.map(({ name }) => name);
+    return all;
   }
   const id = instanceId({ type, name });
-  switch (await registry.services.resume({ type, name })) {
+  const { outcome, without } = await registry.services.resume({ type, name }, mirrors);
+  switch (outcome) {
     case "resumed":
-      return [name];
+      return [{ name, without }];
     case "not paused":
       await log.info(`${id} was not paused`);
       return [];

@@ -28,7 +28,7 @@ export async function claim(
   deadline: Deadline,
 ): Promise<Claim> {
   const { key, rewrite = false, lease, beside = [], unless = [] } = request;
-  const keys = [key, ...beside.map(({ key }) => key), ...unless];
+  const keys = new Set([key, ...beside.map(({ key }) => key), ...unless]);
   // The comparison is with what was read, so that no write in between is overwritten.
   let seen: ReadonlyMap<string, Entry> = new Map();
   for (let losses = 0;; losses++) {
@@ -45,6 +45,8 @@ export async function claim(
     }
     const holder = holderAmong(request, found);
     if (holder !== undefined && !takes(holder)) return { outcome: "taken", holder };
+    // They are compared from the next attempt on, and read if that fails.
+    for (const key of request.replaces?.(found).keys ?? []) keys.add(key);
     seen = found;
   }
 }
@@ -52,7 +54,7 @@ export async function claim(
 /** Writes the key and what is beside it, if all keys are as they were seen. */
 function transactionFor(
   request: PutRequest,
-  keys: readonly string[],
+  keys: ReadonlySet<string>,
   seen: ReadonlyMap<string, Entry>,
 ): Transaction {
   const { lease } = request;
@@ -62,7 +64,9 @@ function transactionFor(
     if (value !== undefined) puts.push({ key, value, lease });
     else if (seen.has(key)) deletes.push(key);
   }
-  return { expected: new Map(keys.map((key) => [key, seen.get(key)?.modifyRevision ?? 0])), puts, deletes };
+  deletes.push(...request.replaces?.(seen).deletes ?? []);
+  const expected = new Map([...keys].map((key) => [key, seen.get(key)?.modifyRevision ?? 0]));
+  return { expected, puts, deletes };
 }
 
 interface Wanted {
@@ -122,11 +126,12 @@ export async function replace(
 
 /** See `Store.commit`. */
 export async function commit(caller: Caller, transaction: Transaction, deadline: Deadline): Promise<Commit> {
-  const { puts } = transaction;
-  // Only an earlier attempt can have written with a lease of this process.
+  const { puts, deletes } = transaction;
+  // On a lease, what is just as it was to be is an earlier attempt's, or as good as that.
   const isDone = ({ succeeded, found }: Sent): boolean =>
     succeeded ||
-    puts.length > 0 && puts.every(({ key, lease }) => lease !== undefined && found.get(key)?.lease === lease);
+    puts.length > 0 && puts.every((put) => put.lease !== undefined && isAsWanted(put, put.lease, found)) &&
+      deletes.every((key) => !found.has(key));
   // Until the others have answered, one of them may be what changed the keys.
   const sent = await send(caller, transaction, deadline, (answer) => !isDone(answer));
   if (isDone(sent)) return { succeeded: true };

@@ -2,7 +2,7 @@
 import { InvalidValueError } from "../../errors.ts";
 import type { Instance } from "../instance.ts";
 import { readRecord } from "../metadata.ts";
-import type { Entry, LeaseId } from "../store.ts";
+import type { Entry } from "../store.ts";
 import { coredns } from "./coredns.ts";
 import { gomicro } from "./gomicro.ts";
 import { grpc } from "./grpc.ts";
@@ -81,19 +81,24 @@ export function oldMirrors(
 }
 
 /**
- * Those mirror keys that belong to an instance: they are on its lease; or, without a lease, say just what they have to. A
- * record that somebody has made up has no other key deleted.
+ * Those mirror keys that belong to an instance: they are on its lease; or, without a lease, they were written in the same
+ * transaction as its raw key or its record. A record that somebody has made up has no other key deleted.
+ * @param owners the raw key and the record, as far as they are there
  */
 export function ownMirrors(
   mirrors: readonly MirrorEntry[],
   found: ReadonlyMap<string, Entry>,
-  lease: LeaseId | undefined,
+  owners: readonly (Pick<Entry, "lease" | "modifyRevision"> | undefined)[],
 ): string[] {
-  return mirrors.filter(({ key, value }) => {
+  return mirrors.map(({ key }) => key).filter((key) => {
     const entry = found.get(key);
-    if (entry === undefined || entry.lease !== lease) return false;
-    return lease !== undefined || new TextDecoder().decode(entry.value) === value;
-  }).map(({ key }) => key);
+    if (entry === undefined) return false;
+    const { lease, modifyRevision } = entry;
+    return owners.some((owner) =>
+      owner !== undefined && owner.lease === lease &&
+      (lease !== undefined || owner.modifyRevision === modifyRevision)
+    );
+  });
 }
 
 function entriesOf(text: string): ReturnType<MirrorKind["parse"]> {

@@ -2,6 +2,7 @@
 import { EmpusaError, ExitCode } from "../../errors.ts";
 import { shorten } from "../../system/escape.ts";
 import type { Instance } from "../instance.ts";
+import { recordIn } from "../metadata.ts";
 import type { Entry } from "../store.ts";
 
 export interface Holder {
@@ -19,8 +20,10 @@ export class ConflictError extends EmpusaError {
 }
 
 export function holderOf({ value, lease }: Entry): Holder {
+  // Of an instance that is out of use there is only a record.
+  const location = recordIn({ value }).out?.location ?? new TextDecoder().decode(value);
   return {
-    location: shorten(new TextDecoder().decode(value)),
+    location: shorten(location),
     lease: lease === undefined ? undefined : BigInt(lease).toString(16),
   };
 }

@@ -19,7 +19,13 @@ export async function leaseIdFor(key: string): Promise<LeaseId> {
 
 /** Whether a lease serves this key alone, by its ID. */
 export async function isLeaseFor(key: string, lease: LeaseId): Promise<boolean> {
-  return BigInt.asUintN(Number(keyBits), BigInt(lease)) === await mark(key);
+  return (await leaseMatcher(key))(lease);
+}
+
+/** Tells of leases whether they serve this key alone, by their IDs. */
+export async function leaseMatcher(key: string): Promise<(lease: LeaseId) => boolean> {
+  const wanted = await mark(key);
+  return (lease) => BigInt.asUintN(Number(keyBits), BigInt(lease)) === wanted;
 }
 
 async function mark(key: string): Promise<bigint> {

@@ -1,4 +1,5 @@
 /** Carries out what `reconcile` decides: it makes the keys in etcd what the session wants. */
+import { isDenied } from "../collection.ts";
 import { inParallel } from "../parallel.ts";
 import type { Deadline, Entry, Store } from "../store.ts";
 import type { SessionEvent } from "./events.ts";
@@ -70,7 +71,12 @@ export class Reconciler {
    */
   async removeAll(deadline: Deadline): Promise<void> {
     const { id } = this.#lease;
-    if (!this.#leaseIsShared) return await this.#store.revoke(id, deadline);
+    try {
+      if (!this.#leaseIsShared) return await this.#store.revoke(id, deadline);
+    } catch (error) {
+      // Another process has put a key on it that this user may not delete.
+      if (!isDenied(error)) throw error;
+    }
     await inParallel(
       this.#registrations.instances(),
       concurrency,

@@ -81,7 +81,7 @@ export class Session {
         if (once) await this.#lease.dedicateTo(key);
         await this.#lease.grant(deadline);
       }
-      const writing = this.#reconciler.writing(registration);
+      const writing = { ...this.#reconciler.writing(registration), once };
       const claiming = exclusive ? claimAlone : claimAnyway;
       claim = await claiming(this.#store, this.#writer, writing, deadline);
     } catch (error) {

@@ -1,4 +1,5 @@
 /** Writes all keys of an instance together: the raw key, its metadata and its mirrors; and leaves it out while it is paused. */
+import { EmpusaError } from "../../errors.ts";
 import { isDenied } from "../collection.ts";
 import { type Instance, instanceKey, maintenanceKey, metadataKey } from "../instance.ts";
 import {
@@ -14,7 +15,7 @@ import {
 } from "../metadata.ts";
 import { type MirrorEntry, mirrorsOf, oldMirrors, ownMirrors } from "../mirrors/mod.ts";
 import type { Claim, Deadline, Entry, LeaseId, PutRequest, Store } from "../store.ts";
-import { commitUntilDone } from "./transactions.ts";
+import { commitUntilDone, type Plan } from "./transactions.ts";
 
 /** What is written, and on which lease. */
 export interface Writing {
@@ -22,6 +23,8 @@ export interface Writing {
   readonly lease: LeaseId | undefined;
   /** When the instance was registered, as ISO 8601 has it. */
   readonly since: string;
+  /** Nothing will keep it registered. */
+  readonly once?: boolean;
 }
 
 /** What became of a claim. */
@@ -30,11 +33,12 @@ export type InstanceClaim =
   /** The instance is paused: its raw key is gone, and its metadata says so. */
   | { readonly outcome: "paused"; readonly mark: Mark };
 
-/** What a claim replaced, as far as it was there. */
-interface Replaced {
-  raw: Entry | undefined;
-  metadata: Entry | undefined;
-}
+/** What became of an instance that was to go out of use. */
+export type TakenOut =
+  | { readonly outcome: "out" }
+  | Extract<Claim, { readonly outcome: "taken" }>
+  /** It is not paused, and there is no other reason. */
+  | { readonly outcome: "unmarked" };
 
 interface InstanceKeys {
   readonly raw: string;
@@ -77,56 +81,61 @@ export class InstanceWriter {
     takes: (holder: Entry) => boolean,
     deadline: Deadline,
   ): Promise<InstanceClaim> {
-    const replaced: Replaced = { raw: undefined, metadata: undefined };
-    const claim = await this.#unlessLimited(writing, () => {
-      const request = this.#requestFor(writing, (metadata) => replaced.metadata = metadata);
-      return this.#store.claim(request, (holder) => {
-        replaced.raw = holder;
-        return takes(holder);
-      }, deadline);
-    });
-    if (claim.outcome === "stored") await this.#removeOldMirrors(writing, replaced, deadline);
-    if (claim.outcome !== "barred") return claim;
-    const mark = readMark(claim.by.value);
-    const holder = await this.takeOut(
-      writing,
-      { state: "maintenance", reason: mark.reason },
-      takes,
-      deadline,
-    );
-    return holder === undefined ? { outcome: "paused", mark } : { outcome: "taken", holder };
+    for (;;) {
+      const claim = await this.#unlessLimited(
+        writing,
+        () => this.#store.claim(this.#requestFor(writing), takes, deadline),
+      );
+      if (claim.outcome !== "barred") return claim;
+      if (writing.once && claim.by.lease !== undefined) throw pausedForATime(writing.instance);
+      const out = await this.takeOut(writing, undefined, takes, deadline);
+      // It was resumed just now.
+      if (out.outcome === "unmarked") continue;
+      return out.outcome === "taken" ? out : { outcome: "paused", mark: readMark(claim.by.value) };
+    }
   }
 
   /**
    * Takes the instance out of use: removes its raw key, and has its metadata say why. If it is paused, that is why.
-   * @returns the holder if another process holds the name; undefined if that was done
+   * @param out undefined to do that only if it is paused
+   * @returns who holds the name, if another process does
    * @throws what `Store` throws
    */
   async takeOut(
     { instance, lease, since }: Writing,
-    out: Out,
+    out: Out | undefined,
     takes: (holder: Entry) => boolean,
     deadline: Deadline,
-  ): Promise<Entry | undefined> {
+  ): Promise<TakenOut> {
     const { raw, metadata, marks, mirrors } = this.#keys(instance);
     if (metadata === undefined) {
       if (lease !== undefined) await this.release(instance, lease, deadline);
-      return undefined;
+      return { outcome: "out" };
     }
-    return await commitUntilDone(this.#store, this.keysOf(instance), deadline, (found) => {
+    return await commitUntilDone(this.#store, this.keysOf(instance), deadline, (found): Plan<TakenOut> => {
       const there = found.get(metadata);
-      const holder = [found.get(raw), there].find((entry) => entry !== undefined && entry.lease !== lease);
-      if (holder !== undefined && !takes(holder)) return { result: holder };
+      const inUse = found.get(raw);
+      const { location } = instance;
+      const isOurs = (entry: Entry, is: string | undefined): boolean =>
+        entry.lease === lease && (lease !== undefined || is === location);
+      const holder = inUse !== undefined && !isOurs(inUse, new TextDecoder().decode(inUse.value))
+        ? inUse
+        : there !== undefined && inUse === undefined && !isOurs(there, recordIn(there).out?.location)
+        ? there
+        : undefined;
+      if (holder !== undefined && !takes(holder)) return { result: { outcome: "taken", holder } };
       const mark = marks.map((key) => found.get(key)).find((entry) => entry !== undefined);
-      const why: Out = mark === undefined
+      const why: Out | undefined = mark === undefined
         ? out
         : { state: "maintenance", reason: readMark(mark.value).reason };
+      if (why === undefined) return { result: { outcome: "unmarked" } };
       const value = this.#record({ instance, since, out: why }, holder === undefined ? there : undefined);
       const isThere = there?.lease === lease && new TextDecoder().decode(there?.value) === value;
+      const owners = [found.get(raw), there, ...lease === undefined ? [] : [{ lease, modifyRevision: 0 }]];
       return {
         puts: isThere ? [] : [{ key: metadata, value, lease }],
-        deletes: [...found.has(raw) ? [raw] : [], ...ownMirrors(mirrors, found, lease)],
-        result: undefined,
+        deletes: [...found.has(raw) ? [raw] : [], ...ownMirrors(mirrors, found, owners)],
+        result: { outcome: "out" },
       };
     });
   }
@@ -164,27 +173,6 @@ export class InstanceWriter {
     }));
   }
 
-  /** Deletes the mirrors of what was replaced, if the instance has no such mirrors. */
-  async #removeOldMirrors(
-    { instance }: Writing,
-    { raw, metadata }: Replaced,
-    deadline: Deadline,
-  ): Promise<void> {
-    if (metadata === undefined) return;
-    const { type, name } = instance;
-    // The keys follow from where it was.
-    const location = recordIn(metadata).out?.location ??
-      (raw === undefined ? instance.location : new TextDecoder().decode(raw.value));
-    const kept = new Set(this.#keys(instance).mirrors.map(({ key }) => key));
-    const gone = oldMirrors(metadata, { type, name, location }, this.#treeRoot)
-      .filter(({ key }) => !kept.has(key));
-    if (gone.length === 0) return;
-    await commitUntilDone(this.#store, gone.map(({ key }) => key), deadline, (found) => ({
-      deletes: ownMirrors(gone, found, metadata.lease),
-      result: undefined,
-    }));
-  }
-
   #keys(instance: Instance): InstanceKeys {
     const { type, name } = instance;
     const raw = instanceKey(this.#treeRoot, type, name);
@@ -208,20 +196,27 @@ export class InstanceWriter {
     }
   }
 
-  /** @param onReplaced hears of the metadata that the claim replaces */
-  #requestFor(writing: Writing, onReplaced: (metadata: Entry | undefined) => void): PutRequest {
+  #requestFor(writing: Writing): PutRequest {
     const { instance, lease } = writing;
     const { raw, metadata, marks, mirrors } = this.#keys(instance);
     const request = { key: raw, value: instance.location, lease };
     if (metadata === undefined) return request;
-    const value = (there: Entry | undefined): string | undefined => {
-      onReplaced(there);
-      return hasMore(instance) ? this.#record(writing, there) : undefined;
-    };
+    const value = (there: Entry | undefined): string | undefined =>
+      hasMore(instance) ? this.#record(writing, there) : undefined;
+    const kept = new Set(mirrors.map(({ key }) => key));
     return {
       ...request,
       beside: [{ key: metadata, value }, ...mirrors.map(({ key, value }) => ({ key, value: () => value }))],
       unless: marks,
+      replaces: (seen) => {
+        const [there, record] = [seen.get(raw), seen.get(metadata)];
+        // The keys of its mirrors follow from where it was.
+        const location = recordIn(record).out?.location ??
+          (there === undefined ? instance.location : new TextDecoder().decode(there.value));
+        const gone = oldMirrors(record, { ...instance, location }, this.#treeRoot)
+          .filter(({ key }) => !kept.has(key));
+        return { keys: gone.map(({ key }) => key), deletes: ownMirrors(gone, seen, [there, record]) };
+      },
     };
   }
 
@@ -245,4 +240,11 @@ export class InstanceWriter {
 /** Whether the instance has more than its location. */
 function hasMore({ metadata = noMetadata, mirrors = [] }: Instance): boolean {
   return !isDefault(metadata) || mirrors.length > 0;
+}
+
+function pausedForATime({ type, name }: Instance): EmpusaError {
+  return new EmpusaError(
+    `cannot register ${type}/${name}: it is paused for a time, and nothing would bring it back after that; ` +
+      "resume it first, or register it later",
+  );
 }

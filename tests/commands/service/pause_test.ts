@@ -89,7 +89,7 @@ Deno.test("what cannot be paused, and what is typed wrong, says so", async () =>
       [["pause", ...web, "--service-name", "no"], 6, "web/no is not registered"],
       [["resume", ...web, "--service-name", "no"], 6, "web/no is not registered"],
       [["pause", "--service-type", "no", "--all"], 6, "no no instance is registered"],
-      [["pause", ...one, "--for", "60"], 9, "cannot pause web/a for a time: it has no TTL"],
+      [["pause", ...one, "--for", "60"], 9, "cannot pause web/a for a time: nobody keeps it"],
       [["pause", ...one, "--for", "0"], 2, "--for (EMPUSA_PAUSE_FOR) must be"],
       [["pause", ...one, "--reason", "a\nb"], 2, "--reason (EMPUSA_PAUSE_REASON) must be one line"],
       [["pause", ...web], 2, "missing --service-name (EMPUSA_SERVICE_NAME), or --all (EMPUSA_PAUSE_ALL)"],

@@ -54,13 +54,13 @@ Deno.test("what cannot be found out is named", async () => {
   const nowhere = await assertRejects(() => fill("{ip}:80"), UnreachableError);
   assertEquals(
     nowhere.message,
-    "cannot find out the address that this machine uses towards etcd, {ip} in --where (EMPUSA_WHERE): " +
+    "cannot find out the address that this machine uses towards etcd, {ip} in --service-location (EMPUSA_SERVICE_LOCATION): " +
       "etcd-1: no way; etcd-2: no way",
   );
   const missing = await assertRejects(() => fill("{ip:eth1}:80"), UsageError);
   assertEquals(
     missing.message,
-    '--where (EMPUSA_WHERE) names the network interface "eth1", which has no address; those that have one are eth0, v6',
+    '--service-location (EMPUSA_SERVICE_LOCATION) names the network interface "eth1", which has no address; those that have one are eth0, v6',
   );
 });
 

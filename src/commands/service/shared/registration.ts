@@ -32,6 +32,15 @@ function showKind({ name, argument }: typeof mirrorKinds[number]): string {
   return argument.startsWith("[") ? `${name}[=${argument.slice(1)}` : `${name}=${argument}`;
 }
 
+/** Mirrors, in an option or a variable. */
+export const mirrors = {
+  flag: "--mirror",
+  placeholder: "KIND",
+  starts: mirrorKinds.map(({ name, argument }) => argument.startsWith("[") ? name : `${name}=`),
+  parseAll: (texts: readonly string[]): readonly string[] =>
+    checkMirrors(texts.map((text) => parseOne(text, parseMirror))),
+} as const;
+
 export const registration = {
   serviceLocation: required({
     flag: "--service-location",
@@ -58,12 +67,9 @@ export const registration = {
     parse: wholeNumber(1, maxWeight),
   }),
   mirror: gathered({
-    flag: "--mirror",
-    placeholder: "KIND",
+    ...mirrors,
     env: "EMPUSA_MIRROR",
-    starts: mirrorKinds.map(({ name, argument }) => argument.startsWith("[") ? name : `${name}=`),
     meaning: `Also register for readers of another layout: ${mirrorKinds.map(showKind).join(", ")}.`,
-    parseAll: (texts) => checkMirrors(texts.map((text) => parseOne(text, parseMirror))),
   }),
   ttl: optional({
     flag: "--ttl",
