@@ -73,16 +73,16 @@ function parseYaml(file: string, text: string): Parsed {
   const documents = parseAllDocuments(text, { lineCounter, prettyErrors: false });
   const parsed = { services: [] as Defined[], mistakes: [] as Remark[], warnings: [] as Remark[] };
   for (const found of Array.isArray(documents) ? documents : []) {
-    const at = (path: Path, key = false): Place => {
-      const { line, col } = lineCounter.linePos(offsetOf(found, path, key));
+    const atOffset = (offset: number): Place => {
+      const { line, col } = lineCounter.linePos(offset);
       return { file, line, column: col };
     };
+    const at = (path: Path, key = false): Place => atOffset(offsetOf(found, path, key));
     for (const { message, pos: [offset] } of found.errors) {
-      const { line, col } = lineCounter.linePos(offset);
-      parsed.mistakes.push({ file, line, column: col, message: oneLine(message) });
+      parsed.mistakes.push({ ...atOffset(offset), message: oneLine(message) });
     }
     if (found.errors.length > 0) continue;
-    readDocument(found, at, parsed);
+    readDocument(found, { at, atOffset }, parsed);
   }
   const isEmpty = parsed.mistakes.length + parsed.services.length === 0 &&
     !(Array.isArray(documents) &&
@@ -92,7 +92,10 @@ function parseYaml(file: string, text: string): Parsed {
 
 function readDocument(
   found: Document,
-  at: (path: Path, key?: boolean) => Place,
+  { at, atOffset }: {
+    readonly at: (path: Path, key?: boolean) => Place;
+    readonly atOffset: (offset: number) => Place;
+  },
   { services, mistakes, warnings }: { services: Defined[]; mistakes: Remark[]; warnings: Remark[] },
 ): void {
   let value: unknown;
@@ -107,10 +110,7 @@ function readDocument(
   if (value === null || value === undefined) return;
   const forbidden = prototypeIn(found);
   if (forbidden !== undefined) {
-    mistakes.push({
-      ...at(forbidden, true),
-      message: `${shown(forbidden.slice(0, -1))} must not hold "__proto__"`,
-    });
+    mistakes.push({ ...atOffset(forbidden), message: 'a key must not be "__proto__"' });
     return;
   }
   const consul = consulServices(value);
@@ -133,17 +133,17 @@ function readDocument(
   }
 }
 
-/** The path of a key that JavaScript takes for something else, and would lose. */
-function prototypeIn(found: Document): Path | undefined {
-  let path: Path | undefined;
+/** Where a key is that JavaScript takes for something else, and would lose. */
+function prototypeIn(found: Document): number | undefined {
+  let offset: number | undefined;
   visit(found, {
-    Pair: (_, { key }, ancestors) => {
+    Pair: (_, { key }) => {
       if (`${key}` !== "__proto__") return undefined;
-      path = [...ancestors.filter(isPair).map(({ key }) => `${key}`), "__proto__"];
+      offset = (key as Node).range?.[0] ?? 0;
       return visit.BREAK;
     },
   });
-  return path;
+  return offset;
 }
 
 /** Where the value at a path begins, or its key; where that is missing, what would hold it. */

@@ -173,7 +173,7 @@ export function isReadableByAll(path: string): boolean {
 /** What a shell hands over by name, already open. Opening any other pipe may wait for ever, and a device may never end. */
 const handedOver = /^\/(dev|proc\/self)\/fd\/\d+$/;
 
-async function filesIn(path: string): Promise<readonly string[] | undefined> {
+export async function filesIn(path: string): Promise<readonly string[] | undefined> {
   const { isFile, isDirectory } = await Deno.stat(path);
   if (!isFile && !isDirectory && !handedOver.test(path)) throw new Error("it is neither a file nor a folder");
   if (!isDirectory) return undefined;

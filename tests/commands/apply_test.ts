@@ -183,6 +183,37 @@ Deno.test("mistakes are all told, and nothing is done; what cannot be read or re
   }
 });
 
+Deno.test("definitions that share a key are a mistake, and keys that move from one to another are not", async () => {
+  await using defined = await Defined.start();
+  const kitex = (name: string, location: string): Record<string, unknown> => ({
+    ...{ ...db, name, location },
+    mirrors: ["kitex"],
+    ttl: 60,
+  });
+  await defined.define(kitex("a", "h:1"), kitex("b", "h:1"));
+  assertEquals((await defined.run("apply"))[0], 2);
+  await defined.define(kitex("a", "h:1"), kitex("b", "h:2"));
+  assertEquals((await defined.run("apply"))[0], 0);
+  await defined.define(kitex("a", "h:2"), kitex("b", "h:1"));
+  assertEquals((await defined.run("apply"))[0], 0);
+  assertEquals((await defined.keys()).filter((key) => key.startsWith("kitex")).length, 2);
+  // The leases of what was replaced are gone.
+  assertEquals((await defined.etcd.etcdctl("lease", "list")).split("\n")[0], "found 1 leases");
+});
+
+Deno.test("nothing at all is no reason to remove everything, and what is no file is not read", async () => {
+  await using defined = await Defined.start();
+  await defined.define(db);
+  await defined.run("apply");
+  await Deno.writeTextFile(defined.file, "# nothing\n");
+  assertEquals(await defined.run("apply", "--prune"), [2, ""]);
+  assertEquals((await defined.keys()).length, 2);
+  await defined.define();
+  assertEquals(await defined.run("apply", "--prune"), [0, "- db/a at h:1\n"]);
+  const { code, stderr } = await empusa(["apply", "-f", "/dev/zero"], connect(defined.etcd));
+  assertEquals([code, stderr.includes("/dev/zero: it is neither a file nor a folder")], [2, true]);
+});
+
 Deno.test("an apply that is killed leaves whole instances, and the next one completes it", async () => {
   await using defined = await Defined.start();
   const all = (location: string): Record<string, unknown>[] =>

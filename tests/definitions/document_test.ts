@@ -162,6 +162,31 @@ Deno.test("a Consul agent's definitions are read as they are, and what is lost i
   ]);
 });
 
+Deno.test("what is not surely a Consul agent's is ours, and a mistake there is one here", () => {
+  assertEquals(mistakes("services: [{name: web}]").length, 2);
+  assertEquals(mistakes("services:\n- {name: web, locaton: 'h:1'}").length, 3);
+  const { warnings, mistakes: wrong, services } = parseDefinitions(
+    "x.json",
+    '{"datacenter": "d", "service": {"name": "a", "id": "x", "port": 1, "address": "[::1]",\n' +
+      '"check": {"http": "http://h/", "tls_skip_verify": true}}, "services": [{"name": "db", "port": 2}]}',
+  );
+  assertEquals([wrong, services.map(({ service: { location } }) => location)], [[], ["[::1]:1", "{ip}:2"]]);
+  assertEquals(warnings.map(({ message }) => message), [
+    "datacenter is left out: empusa has no such setting",
+    "service.check.tls_skip_verify is left out: empusa has no such setting",
+  ]);
+  assertEquals(mistakes('{"service": {"name": "a", "port": {"b": 1}}}'), [
+    "web.yaml:1:35: service.port must be given",
+  ]);
+});
+
+Deno.test("no key is lost: neither one that is there twice, nor one that JavaScript takes for something else", () => {
+  assertEquals(mistakes('{"services": [],\n"services": []}'), ["web.yaml:2:1: Map keys must be unique"]);
+  assertEquals(mistakes("services:\n- {type: a, location: 'h:1', meta: {__proto__: x}}"), [
+    'web.yaml:2:37: a key must not be "__proto__"',
+  ]);
+});
+
 Deno.test("folders are read in order, and an instance is defined once", async () => {
   const folder = await Deno.makeTempDir();
   const service = (name: string): string => `services:\n  - { type: web, name: ${name}, location: "h:1" }\n`;

@@ -1,5 +1,5 @@
 /** A system that is looked at instead of a screen. */
-import { isReadableByAll, type Output, type System } from "../../src/system/mod.ts";
+import { filesIn, isReadableByAll, type Output, type System } from "../../src/system/mod.ts";
 
 export interface FakeSystem extends System {
   readonly printed: { stdout: string; stderr: string };
@@ -21,10 +21,7 @@ export function fakeSystem({ isTerminal = false, noColor = false } = {}): FakeSy
     stderr: output("stderr"),
     wantsColor: (output) => output.isTerminal && !noColor,
     readFile: (path) => Deno.readFile(path),
-    filesIn: async (path) => {
-      if (!(await Deno.stat(path)).isDirectory) return undefined;
-      return (await Array.fromAsync(Deno.readDir(path))).map(({ name }) => name);
-    },
+    filesIn,
     isReadableByAll,
     outputFile: () => {
       throw new Error("nothing is to be written");
