@@ -129,8 +129,8 @@ test("an HTTP check passes with 2xx alone, and ignores proxies", async () => {
 });
 
 test("an exec check passes with 0, reports the last line of output, and is killed with its process group", async () => {
-  const exec = (line: string): Promise<string> =>
-    once(execCheck(line, { added: { X: "1" }, withheld: [] }, system()), 300);
+  const exec = (line: string, timeout = 5000): Promise<string> =>
+    once(execCheck(line, { added: { X: "1" }, withheld: [] }, system()), timeout);
   assertEquals(await exec('test "$X" = 1'), "+");
   assertEquals(
     await exec("echo one; echo two >&2; exit 3"),
@@ -138,7 +138,10 @@ test("an exec check passes with 0, reports the last line of output, and is kille
   );
   assertEquals(await exec("kill -9 $$"), "-(exec kill …: exit code 137)");
   const file = await Deno.makeTempFile();
-  assertMatch(await exec(`trap '' TERM; sleep 60 & echo $! > ${file}; wait`), /timed out after 0\.3 s\)$/);
+  assertMatch(
+    await exec(`trap '' TERM; sleep 60 & echo $! > ${file}; wait`, 300),
+    /timed out after 0\.3 s\)$/,
+  );
   await pause(200);
   const status = await Deno.readTextFile(`/proc/${(await Deno.readTextFile(file)).trim()}/status`).catch(() =>
     ""

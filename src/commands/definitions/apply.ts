@@ -1,7 +1,7 @@
 import type { ExitCode } from "../../errors.ts";
 import { type AnyCommand, flag, type Values } from "../../settings/settings.ts";
 import { type Context, leaf, type Program } from "../shared/command.ts";
-import { codeFor, desiredFrom, printChanges, settings as shared, summary } from "./shared.ts";
+import { codeFor, desiredFrom, printChanges, settings as shared, summary } from "./shared/definitions.ts";
 
 const settings = {
   ...shared,

@@ -1,7 +1,7 @@
 import { ExitCode } from "../../errors.ts";
 import type { AnyCommand } from "../../settings/settings.ts";
 import { type Context, leaf, type Program } from "../shared/command.ts";
-import { codeFor, desiredFrom, printChanges, type Settings, settings } from "./shared.ts";
+import { codeFor, desiredFrom, printChanges, type Settings, settings } from "./shared/definitions.ts";
 
 export function diffCommand(program: Program): AnyCommand {
   return leaf(program, {

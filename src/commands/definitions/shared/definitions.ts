@@ -1,6 +1,6 @@
 /** What `apply` and `diff` have in common: definitions, the set that they belong to, and how changes are shown. */
-import { ExitCode, InvalidValueError, UsageError } from "../../errors.ts";
-import type { Defined } from "../../definitions/document.ts";
+import { ExitCode, InvalidValueError, UsageError } from "../../../errors.ts";
+import type { Defined } from "../../../definitions/document.ts";
 import {
   type Desired,
   type Instance,
@@ -10,12 +10,12 @@ import {
   parseLocation,
   parseName,
   type Planned,
-} from "../../registry/mod.ts";
-import { flag, list, oneOf, settingName, type Values, withDefault } from "../../settings/settings.ts";
-import { escapeControls, resultFor, shorten } from "../../system/escape.ts";
-import type { Context } from "../shared/command.ts";
-import { filled } from "../shared/placeholders.ts";
-import { jsonArray } from "../../formats/json.ts";
+} from "../../../registry/mod.ts";
+import { flag, list, oneOf, settingName, type Values, withDefault } from "../../../settings/settings.ts";
+import { escapeControls, resultFor, shorten } from "../../../system/escape.ts";
+import type { Context } from "../../shared/command.ts";
+import { filled } from "../../shared/placeholders.ts";
+import { jsonArray } from "../../../formats/json.ts";
 
 export const settings = {
   file: list({
@@ -56,7 +56,7 @@ export async function desiredFrom(
 ): Promise<Desired[]> {
   if (file.length === 0) throw new UsageError("missing --file (EMPUSA_FILE)");
   // YAML and the rules take a while to load, and no other command needs them.
-  const { readDefinitions, showRemark } = await import("../../definitions/files.ts");
+  const { readDefinitions, showRemark } = await import("../../../definitions/files.ts");
   const { services, warnings, mistakes, isEmpty } = await readDefinitions(file, context.system);
   for (const warning of warnings) await context.log.warn(showRemark(warning));
   for (const mistake of mistakes) await context.log.error(showRemark(mistake));
