@@ -207,3 +207,21 @@ test("a user who may use raw keys alone registers, lists, watches and removes; b
   assertEquals(await registry.services.remove("web/c"), true);
   assertEquals(kept.events, []);
 });
+
+test("a session leaves in order though a key is on its lease that it may not delete", async () => {
+  await using etcd = await Etcd.start();
+  await etcd.enableAuth({
+    web: { password: "webpw", right: "readwrite", prefix: "/foo/service/" },
+    ops: { password: "opspw", right: "readwrite", prefix: "/foo/" },
+  });
+  using registry = await open(etcd, 5000, { username: "web", password: "webpw" });
+  using operators = await open(etcd, 5000, { username: "ops", password: "opspw" });
+  const session = await registry.services.register(web, 30);
+  await operators.services.pause(web, { reason: "", seconds: undefined });
+  // It cannot read the mark, and comes back.
+  const kept = keep(session);
+  await until("it is back", async () => (await registry.services.get("web/a")) !== undefined);
+  await kept[Symbol.asyncDispose]();
+  await session.close(5000);
+  assertEquals(await operators.services.get("web/a"), undefined);
+});
