@@ -13,7 +13,7 @@ interface Layer {
 }
 
 /** Small modules without side effects that every layer may use. */
-const basics = ["src/errors.ts", "src/system/delay.ts", "src/system/escape.ts"];
+const basics = ["src/errors.ts", "src/system/delay.ts", "src/system/escape.ts", "src/system/json.ts"];
 
 /** What the layers below the commands have in common: the registry as a whole, and the machine. */
 const lower = ["src/registry/mod.ts", "src/formats/", "src/system/", "src/errors.ts"];

@@ -1,5 +1,7 @@
 /** The service definitions of a Consul agent (`service {}`, `services []`), as far as empusa has words for them. */
 
+import { isObject } from "../system/json.ts";
+
 type Path = readonly (string | number)[];
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -14,7 +16,7 @@ export interface FromConsul {
 
 /** The services of a document, if it is one of Consul's; undefined if it is not. */
 export function consulServices(document: unknown): FromConsul | undefined {
-  if (!isFields(document)) return undefined;
+  if (!isObject(document)) return undefined;
   const { service, services = [], ...others } = document;
   if (!Array.isArray(services)) return undefined;
   const all: readonly (readonly [Path, unknown])[] = [
@@ -29,13 +31,7 @@ export function consulServices(document: unknown): FromConsul | undefined {
     document: { services: converted },
     pathOf: ([, index, field, ...rest]) => {
       const [path = []] = all[Number(index ?? 0)] ?? [];
-      const theirs = field === "type"
-        ? "name"
-        : field === "name"
-        ? "id"
-        : field === "location"
-        ? "port"
-        : field;
+      const theirs = typeof field === "string" ? consulFields.get(field) ?? field : field;
       return theirs === undefined ? path : [...path, theirs, ...rest];
     },
     warnings,
@@ -44,10 +40,13 @@ export function consulServices(document: unknown): FromConsul | undefined {
 
 /** Whether a service has words that Consul alone has for it, and none of ours. */
 function isConsuls(service: unknown): boolean {
-  return isFields(service) && "name" in service &&
+  return isObject(service) && "name" in service &&
     ["id", "port", "address"].some((field) => field in service) &&
     !["type", "location"].some((field) => field in service);
 }
+
+/** The fields that Consul calls otherwise, by our names. */
+const consulFields = new Map([["type", "name"], ["name", "id"], ["location", "port"]]);
 
 const leftOut = "is left out: empusa has no such setting";
 
@@ -61,7 +60,7 @@ function convert(fields: Fields, path: Path, warnings: { path: Path; message: st
     }
   }
   const host = typeof address === "string" && address !== "" ? address.replace(/^\[|\]$/g, "") : "{ip}";
-  const weight = isFields(weights) ? weights["passing"] ?? weights["Passing"] : undefined;
+  const weight = isObject(weights) ? weights["passing"] ?? weights["Passing"] : undefined;
   const all = [
     ...check === undefined ? [] : [["check", check] as const],
     ...Array.isArray(checks) ? checks.map((one, i) => [i, one] as const) : [],
@@ -78,8 +77,8 @@ function convert(fields: Fields, path: Path, warnings: { path: Path; message: st
     ...weight === undefined ? {} : { weight },
     checks: all.flatMap(([at, one]) => {
       const place = at === "check" ? [...path, "check"] : [...path, "checks", at];
-      const converted = isFields(one) ? checkOf(one) : undefined;
-      for (const field of isFields(one) ? Object.keys(one) : []) {
+      const converted = isObject(one) ? checkOf(one) : undefined;
+      for (const field of isObject(one) ? Object.keys(one) : []) {
         if (converted !== undefined && !checkFields.includes(field)) {
           warnings.push({ path: [...place, field], message: leftOut });
         }
@@ -114,7 +113,7 @@ function checkOf(
   return { ...kind, ...Object.fromEntries([...times, ...counts].filter(([, value]) => value !== undefined)) };
 }
 
-/** Consul counts those that may fail before the one that counts. */
+/** Consul's count leaves out the check that changes the state; empusa's includes it. */
 function plusOne(count: unknown): number | undefined {
   return typeof count === "number" ? count + 1 : undefined;
 }
@@ -131,8 +130,4 @@ function duration(text: unknown): unknown {
 /** A word as a shell reads it. */
 function quoted(word: string): string {
   return /^[A-Za-z0-9_./:@%+=,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -70,9 +70,11 @@ function parseJson(file: string, text: string): Parsed | undefined {
 
 function parseYaml(file: string, text: string): Parsed {
   const lineCounter = new LineCounter();
-  const documents = parseAllDocuments(text, { lineCounter, prettyErrors: false });
+  const all = parseAllDocuments(text, { lineCounter, prettyErrors: false });
+  // Without any document it is an empty result of another kind.
+  const documents = Array.isArray(all) ? all : [];
   const parsed = { services: [] as Defined[], mistakes: [] as Remark[], warnings: [] as Remark[] };
-  for (const found of Array.isArray(documents) ? documents : []) {
+  for (const found of documents) {
     const atOffset = (offset: number): Place => {
       const { line, col } = lineCounter.linePos(offset);
       return { file, line, column: col };
@@ -85,8 +87,7 @@ function parseYaml(file: string, text: string): Parsed {
     readDocument(found, { at, atOffset }, parsed);
   }
   const isEmpty = parsed.mistakes.length + parsed.services.length === 0 &&
-    !(Array.isArray(documents) &&
-      documents.some((found) => found.contents !== null && found.toJS() !== null));
+    !documents.some((found) => found.contents !== null && found.toJS() !== null);
   return { ...parsed, isEmpty };
 }
 
@@ -114,6 +115,7 @@ function readDocument(
     return;
   }
   const consul = consulServices(value);
+  const pathOf = consul?.pathOf ?? ((path: Path) => path);
   for (const { path, message } of consul?.warnings ?? []) {
     warnings.push({ ...at(path), message: `${shown(path)} ${message}` });
   }
@@ -121,14 +123,14 @@ function readDocument(
   if (!result.success) {
     for (const { path, message, code, ...issue } of result.error.issues) {
       const keys = code === "unrecognized_keys" && "keys" in issue ? issue.keys : [];
-      const place = (consul?.pathOf ?? ((path: Path) => path))(path as Path);
+      const place = pathOf(path as Path);
       const where = keys[0] === undefined ? at(place) : at([...place, keys[0]], true);
       mistakes.push({ ...where, message: `${shown(place)} must ${message}` });
     }
     return;
   }
   for (const [i, service] of result.data.services.entries()) {
-    const path = (consul?.pathOf ?? ((path: Path) => path))(["services", i]);
+    const path = pathOf(["services", i]);
     services.push({ place: () => at(path), service, path: shown(path) });
   }
 }

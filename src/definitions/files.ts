@@ -1,5 +1,6 @@
 /** Where definitions come from: files, folders of files, and standard input. */
 import { UsageError } from "../errors.ts";
+import { instanceId } from "../registry/mod.ts";
 import { escapeControls } from "../system/escape.ts";
 import type { System } from "../system/mod.ts";
 import { type Defined, type Parsed, parseDefinitions, type Remark } from "./document.ts";
@@ -89,8 +90,8 @@ function byPlace(a: Remark, b: Remark): number {
 function doubles(services: readonly Defined[]): Remark[] {
   const seen = new Map<string, Defined>();
   return services.flatMap((defined): Remark[] => {
-    const { service: { type, name }, path, place } = defined;
-    const id = `${type}/${name}`;
+    const { service, path, place } = defined;
+    const id = instanceId(service);
     const first = seen.get(id);
     seen.set(id, first ?? defined);
     if (first === undefined) return [];

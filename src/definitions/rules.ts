@@ -3,6 +3,7 @@ import * as z from "zod/mini";
 import { InvalidValueError } from "../errors.ts";
 import {
   checkMirrors,
+  maxTtl,
   maxWeight,
   parseLocation,
   parseMirror,
@@ -10,12 +11,9 @@ import {
   parsePairs,
   parseTags,
 } from "../registry/mod.ts";
+import { maxSeconds } from "../system/delay.ts";
 import { shorten } from "../system/escape.ts";
 import { withPlaceholders } from "./placeholders.ts";
-
-/** The longest TTL that etcd grants, and the longest time of a check, in seconds. */
-const maxTtl = 9_000_000_000;
-const maxSeconds = 1_000_000;
 
 /** A rule of the options: an error completes "must …". */
 function obeys<T>(parse: (value: T) => unknown): (context: z.core.ParsePayload<T>) => void {

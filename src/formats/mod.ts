@@ -32,3 +32,6 @@ export const formats = {
 export type FormatName = keyof typeof formats;
 
 export const formatNames = Object.keys(formats) as FormatName[];
+
+/** The formats that show whether an instance is in use. */
+export const formatsWithState = ["table", "json", "jsonl", "csv"] as const satisfies readonly FormatName[];

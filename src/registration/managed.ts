@@ -3,6 +3,7 @@ import { EmpusaError, ExitCode, UnreachableError } from "../errors.ts";
 import {
   ConflictError,
   type Instance,
+  instanceId,
   type Session,
   type SessionEvent,
   showHolder,
@@ -17,7 +18,6 @@ import {
   formatRegistered,
   formatUnregistered,
   formatUnregisterFailed,
-  label,
   type StatusReporter,
 } from "./reporter.ts";
 
@@ -184,8 +184,8 @@ export class ManagedRegistration {
         const [level, what] = hasBeen
           ? ["warn", "is unhealthy"] as const
           : ["info", "is not healthy yet"] as const;
-        this.#reporter.report(level, `${label(this.#instance)} ${what}: ${health.why}`);
-      } else if (checks.length > 0) this.#reporter.report("info", `${label(this.#instance)} is healthy`);
+        this.#reporter.report(level, `${instanceId(this.#instance)} ${what}: ${health.why}`);
+      } else if (checks.length > 0) this.#reporter.report("info", `${instanceId(this.#instance)} is healthy`);
       hasBeen ||= health.healthy;
       yield health;
     }
@@ -198,7 +198,7 @@ export class ManagedRegistration {
     const { message, advice, exitCode } = this.#outage ?? this.#conflict ??
       new UnreachableError("etcd did not answer");
     const error = new EmpusaError(
-      `cannot register ${label(this.#instance)} within ${
+      `cannot register ${instanceId(this.#instance)} within ${
         timeout / 1000
       } s, so empusa stopped the command: ${message}`,
       { advice, exitCode },

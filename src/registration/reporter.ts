@@ -1,7 +1,14 @@
 /** Reports what happens to a registration: to the log, and to the service manager. */
 import type { Log } from "../system/log.ts";
 import { ServiceManager } from "../system/sd_notify.ts";
-import { type Instance, type Mark, type Session, type SessionEvent, showHolder } from "../registry/mod.ts";
+import {
+  type Instance,
+  instanceId,
+  type Mark,
+  type Session,
+  type SessionEvent,
+  showHolder,
+} from "../registry/mod.ts";
 import type { System } from "../system/mod.ts";
 import { describeOutage, type Line } from "./outages.ts";
 
@@ -76,27 +83,27 @@ function describe(event: ReportedEvent): Line {
     case "blocked":
       return [
         "warn",
-        `cannot register ${label(event.instance)}: held by ${
+        `cannot register ${instanceId(event.instance)}: held by ${
           showHolder(event.holder)
         }; waiting until the name is free`,
       ];
     case "paused":
       return ["warn", formatPaused(event.instance, event.mark)];
     case "resumed":
-      return ["info", `${label(event.instance)} is resumed, and registered again`];
+      return ["info", `${instanceId(event.instance)} is resumed, and registered again`];
     case "restored":
       return [
         "warn",
-        `registered ${label(event.instance)} again, because ${
+        `registered ${instanceId(event.instance)} again, because ${
           event.because === "removed" ? "its key was removed" : "its lease expired"
         }`,
       ];
     case "reclaimed":
-      return ["warn", `reclaimed ${label(event.instance)} from ${showHolder(event.holder)}`];
+      return ["warn", `reclaimed ${instanceId(event.instance)} from ${showHolder(event.holder)}`];
     case "lost":
       return [
         "error",
-        `lost ${label(event.instance)}: ${showHolder(event.holder)} took over the name`,
+        `lost ${instanceId(event.instance)}: ${showHolder(event.holder)} took over the name`,
       ];
   }
 }
@@ -125,23 +132,23 @@ export function formatRegistered(
     ...granted === ttl ? [] : [`etcd raised it from ${ttl} s`],
     ...interval === undefined ? [] : [`refreshed every ${interval} s`],
   ];
-  return `registered ${label(instance)} at ${instance.location}, ${terms.join(", ")}`;
+  return `registered ${instanceId(instance)} at ${instance.location}, ${terms.join(", ")}`;
 }
 
 /** Says that an operator has paused the instance. */
 export function formatPaused(instance: Instance, { by, reason }: Mark): string {
   const who = by === "" ? "" : ` by ${by}`;
   const why = reason === "" ? "" : ` (${reason})`;
-  return `${label(instance)} is paused${who}${why}: it stays out of use until it is resumed`;
+  return `${instanceId(instance)} is paused${who}${why}: it stays out of use until it is resumed`;
 }
 
 export function formatUnregistered(instance: Instance): string {
-  return `unregistered ${label(instance)}`;
+  return `unregistered ${instanceId(instance)}`;
 }
 
 /** Says that the instance stays registered when empusa exits: for the TTL, in seconds, or without one. */
 export function formatKept(instance: Instance, ttl: number | undefined): string {
-  return `${label(instance)} stays registered${ttl === undefined ? "" : ` for at most ${ttl} s`}`;
+  return `${instanceId(instance)} stays registered${ttl === undefined ? "" : ` for at most ${ttl} s`}`;
 }
 
 /** Says that the instance could not be unregistered, and when it expires; `ttl` in seconds. */
@@ -150,9 +157,5 @@ export function formatUnregisterFailed(
   ttl: number | undefined,
   { message }: Error,
 ): string {
-  return `cannot unregister ${label(instance)}, which expires within ${ttl} s: ${message}`;
-}
-
-export function label({ type, name }: Pick<Instance, "type" | "name">): string {
-  return `${type}/${name}`;
+  return `cannot unregister ${instanceId(instance)}, which expires within ${ttl} s: ${message}`;
 }

@@ -2,10 +2,10 @@
 import { UnreachableError } from "../errors.ts";
 import { backOff, delay, longestPause } from "../system/delay.ts";
 import { type Desired, type Plan, planApply, type Planned, type PlanOptions } from "./apply_plan.ts";
-import { prefixOf } from "./instance.ts";
+import { instanceId, prefixOf } from "./instance.ts";
 import { ownMirrors } from "./mirrors/mod.ts";
 import { inParallel } from "./parallel.ts";
-import { cleanupTimeout, newLeaseId } from "./session/own_lease.ts";
+import { cleanupTimeout, newLeaseId, revokeIfEmpty } from "./session/own_lease.ts";
 import { below } from "./span.ts";
 import { type Deadline, deadlineAfter, type Entry, type LeaseId, type Store } from "./store.ts";
 
@@ -55,17 +55,15 @@ export class Apply {
     for (let round = 1; round <= maxRounds; round++) {
       const plan = await this.plan(desired, options);
       for (const planned of plan.planned) {
-        const { type, name } = planned.instance;
-        if (planned.action === "conflict" || !done.has(`${type}/${name}`)) {
-          done.set(`${type}/${name}`, planned);
-        }
-      }
-      for (const { action, lease } of plan.planned) {
-        if (action !== "conflict" && lease !== undefined) spent.add(lease);
+        const id = instanceId(planned.instance);
+        const isConflict = planned.action === "conflict";
+        if (isConflict || !done.has(id)) done.set(id, planned);
+        if (!isConflict && planned.lease !== undefined) spent.add(planned.lease);
       }
       if (await this.#commit(plan, leases) && await this.#refresh(plan.leases)) {
         await this.#retire([...spent, ...leases.values()]);
-        return { planned: [...done.values()], unchanged: desired.length - countOf(done, desired) };
+        const unchanged = desired.filter((instance) => !done.has(instanceId(instance))).length;
+        return { planned: [...done.values()], unchanged };
       }
       await delay(backOff(round, longestPause));
     }
@@ -133,21 +131,16 @@ export class Apply {
 
   /** Ends leases that no key is on any longer. If that fails, their TTLs end them. */
   async #retire(leases: readonly LeaseId[]): Promise<void> {
-    await inParallel(leases, concurrency, async (lease) => {
-      const deadline = deadlineAfter(cleanupTimeout);
-      if (await this.#store.keysOn(lease, deadline).catch(() => undefined) !== 0) return;
-      await this.#store.revoke(lease, deadline).catch(() => {});
-    });
+    await inParallel(
+      leases,
+      concurrency,
+      (lease) => revokeIfEmpty(this.#store, lease, deadlineAfter(cleanupTimeout)).catch(() => false),
+    );
   }
 
   #deadline(): Deadline {
     return deadlineAfter(this.#timeout);
   }
-}
-
-/** How many of the desired instances were not as they were to be. */
-function countOf(done: ReadonlyMap<string, Planned>, desired: readonly Desired[]): number {
-  return desired.filter(({ type, name }) => done.has(`${type}/${name}`)).length;
 }
 
 /** Changes that fit into one transaction each. */

@@ -1,12 +1,12 @@
-/** Compares instances that are to be registered with what is there. It asks nothing and changes nothing. */
+/** Plans how to get from the registered instances to the desired ones. It reads nothing and writes nothing. */
 import { readAll } from "./collection.ts";
 import {
   compareInstances,
   type Instance,
   instanceId,
-  instanceKey,
-  maintenanceKey,
-  metadataKey,
+  type InstanceKeys,
+  keysOf,
+  type Named,
 } from "./instance.ts";
 import { instancesOf } from "./instances.ts";
 import { shorten } from "../system/escape.ts";
@@ -73,7 +73,7 @@ interface State {
   readonly entry: Entry | undefined;
   readonly record: MetadataRecord;
   readonly set: unknown;
-  readonly keys: { readonly raw: string; readonly metadata: string; readonly marks: readonly string[] };
+  readonly keys: InstanceKeys;
   readonly before: Instance | undefined;
   /** The mark by which it is out of use, and has to stay so. */
   readonly mark: Entry | undefined;
@@ -199,16 +199,8 @@ function removal(instance: Instance, state: State, treeRoot: string): Planned {
   };
 }
 
-function stateOf(
-  { type, name }: Pick<Instance, "type" | "name">,
-  found: ReadonlyMap<string, Entry>,
-  treeRoot: string,
-): State {
-  const keys = {
-    raw: instanceKey(treeRoot, type, name),
-    metadata: metadataKey(treeRoot, type, name),
-    marks: [maintenanceKey(treeRoot, type, name), maintenanceKey(treeRoot, type)],
-  };
+function stateOf({ type, name }: Named, found: ReadonlyMap<string, Entry>, treeRoot: string): State {
+  const keys = keysOf(treeRoot, { type, name });
   const raw = found.get(keys.raw);
   const there = found.get(keys.metadata);
   const entry = raw === undefined || (there !== undefined && belongsTo(there, raw)) ? there : undefined;

@@ -31,7 +31,7 @@ export interface Codec<T extends EntryMeta> {
   readonly spans: readonly Span[];
   /** One span that holds them all. */
   readonly watched: Span;
-  /** All keys that an item may have, the one that makes it first. */
+  /** All keys that may belong to an item, its main key first. */
   readonly keysOf: (id: string) => readonly string[];
   readonly idOf: (item: T) => string;
   /** What people call the value of an item. */
@@ -184,7 +184,7 @@ export function readAll<T extends EntryMeta>(
  * Reads what belongs to items; if etcd denies that, then what this user may read of it.
  * @returns why something was withheld
  */
-export async function unlessDenied<T extends EntryMeta, R>(
+async function unlessDenied<T extends EntryMeta, R>(
   codec: Codec<T>,
   read: (codec: Codec<T>) => Promise<R>,
 ): Promise<{ readonly found: R; readonly withheld: RefusedError | undefined }> {

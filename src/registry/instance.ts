@@ -17,12 +17,17 @@ export interface Instance {
   readonly mirrors?: readonly string[];
 }
 
+/** The identity of an instance: its ID is `type/name`. */
+export type Named = Pick<Instance, "type" | "name">;
+
 /** An instance as the registry knows it. */
 export type RegisteredInstance = Instance & EntryMeta & {
   /** Why it is out of use; undefined if it is to be used. */
   readonly out?: Out | undefined;
   /** The store's revision in which its metadata last changed. */
   readonly metadataRevision?: Revision;
+  /** The set of definitions that it was applied from; undefined if it was not. */
+  readonly set?: unknown;
 };
 
 /** Selects instances. */
@@ -39,7 +44,7 @@ export interface Selection {
 }
 
 /** Whether a selection takes an instance in, by its type and name. */
-export function isNamed({ type, name }: Pick<Instance, "type" | "name">, selection: Selection): boolean {
+export function isNamed({ type, name }: Named, selection: Selection): boolean {
   const { types, name: pattern } = selection;
   return (types.length === 0 || types.includes(type)) && (pattern === undefined || pattern.test(name));
 }
@@ -145,6 +150,22 @@ export function maintenanceKey(treeRoot: string, type: string, name = ""): strin
   return `${prefixOf(treeRoot, "maintenance", type)}${name}`;
 }
 
+/** The keys of an instance, besides those of its mirrors. */
+export interface InstanceKeys {
+  readonly raw: string;
+  readonly metadata: string;
+  /** The keys that take it out of use: its own, and that of its type. */
+  readonly marks: readonly [own: string, ofType: string];
+}
+
+export function keysOf(treeRoot: string, { type, name }: Named): InstanceKeys {
+  return {
+    raw: instanceKey(treeRoot, type, name),
+    metadata: metadataKey(treeRoot, type, name),
+    marks: [maintenanceKey(treeRoot, type, name), maintenanceKey(treeRoot, type)],
+  };
+}
+
 /** What the keys of all instances, or of all of one type, begin with. */
 export function instancePrefix(treeRoot: string, type?: string): string {
   return prefixOf(treeRoot, "raw", type);
@@ -160,12 +181,21 @@ export function prefixOf(treeRoot: string, kind: keyof typeof kinds, type?: stri
  * @throws {InvalidValueError} where it cannot be understood as an instance
  */
 export function readInstance(treeRoot: string, key: Uint8Array, value: Uint8Array): Instance {
-  const [type, name, ...rest] = decode(key).slice(instancePrefix(treeRoot).length).split("/");
+  return { ...readKey(instancePrefix(treeRoot), key), location: decode(value) };
+}
+
+/**
+ * Reads whose key it is, which any program may have written.
+ * @param base what keys of its kind begin with
+ * @throws {InvalidValueError} where it cannot be that of an instance
+ */
+export function readKey(base: string, key: Uint8Array): Named {
+  const [type, name, ...rest] = decode(key).slice(base.length).split("/");
   if (type === undefined || name === undefined || rest.length > 0) {
-    throw new InvalidValueError(`be ${instancePrefix(treeRoot)}TYPE/NAME`);
+    throw new InvalidValueError(`be ${base}TYPE/NAME`);
   }
   if (type === "" || name === "") throw new InvalidValueError("have a type and a name that are not empty");
-  if (isNameSized(type) && isNameSized(name)) return { type, name, location: decode(value) };
+  if (isNameSized(type) && isNameSized(name)) return { type, name };
   throw new InvalidValueError(`have a type and a name of at most ${maxNameBytes} bytes`);
 }
 
@@ -175,8 +205,8 @@ export function registeredInstance(treeRoot: string, entry: Entry): RegisteredIn
   return { ...readInstance(treeRoot, key, value), lease, createRevision, modifyRevision };
 }
 
-/** The identity of an instance. */
-export function instanceId({ type, name }: Pick<Instance, "type" | "name">): string {
+/** The ID of an instance. */
+export function instanceId({ type, name }: Named): string {
   return `${type}/${name}`;
 }
 

@@ -1,6 +1,6 @@
 /** How the instances of a selection lie in the store: each has a raw key, and may have one for its metadata. */
 import { InvalidValueError } from "../errors.ts";
-import { type Codec, type Collector, decode, type InvalidEntry, type Touched } from "./collection.ts";
+import { type Codec, type Collector, type InvalidEntry, type Touched } from "./collection.ts";
 import {
   compareInstances,
   instanceId,
@@ -9,7 +9,7 @@ import {
   isNamed,
   isSelected,
   prefixOf,
-  readInstance,
+  readKey,
   type RegisteredInstance,
   registeredInstance,
   type Selection,
@@ -89,8 +89,7 @@ class InstanceCollector implements Collector<RegisteredInstance> {
       return touched;
     }
     const { key, value, ...rest } = entry;
-    // The same rules as for the raw key.
-    readInstance(this.#treeRoot, this.#rawKeyOf(key), value);
+    readKey(this.#metadataBase, key);
     const record = readRecord(value);
     if (record.out !== undefined && !isLocation(record.out.location)) {
       throw new InvalidValueError("name a location of one line");
@@ -136,24 +135,20 @@ class InstanceCollector implements Collector<RegisteredInstance> {
     return leftovers;
   }
 
-  #rawKeyOf(key: Uint8Array): Uint8Array {
-    const id = decode(key).slice(this.#metadataBase.length);
-    return new TextEncoder().encode(`${this.#base}${id}`);
-  }
-
   #at(id: string): RegisteredInstance | undefined {
     const instance = this.#instances.get(id);
     const record = this.#records.get(id);
     if (record === undefined) return instance;
-    const { metadata, out, entry: { lease, createRevision, modifyRevision } } = record;
+    const { metadata, out, fields: { set }, entry: { lease, createRevision, modifyRevision } } = record;
+    const applied = set === undefined ? {} : { set };
     if (instance !== undefined) {
       // What another process wrote under the name since then is not what the record is about.
       if (!belongsTo(record.entry, instance)) return instance;
-      return { ...instance, metadata, metadataRevision: modifyRevision };
+      return { ...instance, metadata, metadataRevision: modifyRevision, ...applied };
     }
     if (out === undefined || this.#selection.all !== true) return undefined;
     const [type = "", name = ""] = id.split("/");
     const { location, ...rest } = out;
-    return { type, name, location, metadata, out: rest, lease, createRevision, modifyRevision };
+    return { type, name, location, metadata, out: rest, lease, createRevision, modifyRevision, ...applied };
   }
 }

@@ -1,12 +1,12 @@
 /** Takes instances out of use and brings them back, whoever keeps them registered; even if nobody does. */
-import { EmpusaError, ExitCode, InvalidValueError, UnreachableError } from "../errors.ts";
+import { EmpusaError, ExitCode, InvalidValueError } from "../errors.ts";
 import {
-  type Instance,
   instanceId,
   instanceKey,
   isNameSized,
+  keysOf,
   maintenanceKey,
-  metadataKey,
+  type Named,
   prefixOf,
   type RegisteredInstance,
 } from "./instance.ts";
@@ -16,12 +16,10 @@ import { type Mark, markText, recordIn } from "./metadata.ts";
 import { oldMirrors } from "./mirrors/mod.ts";
 import { mirrorsToPutBack, type Move, moveBack, moveOut } from "./moves.ts";
 import { inParallel } from "./parallel.ts";
-import { leaseIdFor, leaseMatcher, retire } from "./session/own_lease.ts";
+import { leaseMatcher, overwrite, putOnOwnLease } from "./session/own_lease.ts";
 import { commitUntilDone, type Plan } from "./session/transactions.ts";
 import { below } from "./span.ts";
-import { type Deadline, type Entry, LeaseEnded, type LeaseId, type Put, type Store } from "./store.ts";
-
-type Named = Pick<Instance, "type" | "name">;
+import { type Deadline, type Entry, LeaseEnded, type LeaseId, type Store } from "./store.ts";
 
 /** What a pause did to one instance. */
 export interface Paused {
@@ -44,7 +42,7 @@ export interface Resumed {
 }
 
 /** One of several instances that were resumed. */
-export type ResumedOne = Pick<Instance, "name"> & Pick<Resumed, "without">;
+export type ResumedOne = Pick<Named, "name"> & Pick<Resumed, "without">;
 
 /** How many instances are worked on at the same time. */
 const concurrency = 50;
@@ -63,27 +61,19 @@ export class Maintenance {
    * @throws {EmpusaError} if it is not registered, or nothing would bring it back after `seconds`
    */
   async pause(instance: Named, { mark, seconds }: PauseOptions, deadline: Deadline): Promise<Paused> {
-    const key = maintenanceKey(this.#treeRoot, instance.type, instance.name);
-    const lease = await this.#leaseFor(key, seconds, deadline);
-    let before: LeaseId | undefined;
-    const put = { key, value: markText(mark), lease };
+    const { marks: [key] } = keysOf(this.#treeRoot, instance);
     const own = await this.#ownLease(instance);
-    try {
-      const already = await this.#moveOut(instance, mark, [key], deadline, (found, moved) => {
-        before = found.get(key)?.lease;
+    let already = false;
+    await putOnOwnLease(this.#store, { key, value: markText(mark) }, seconds, deadline, async (put) => {
+      const before = await this.#moveOut(instance, mark, [key], deadline, (found, moved) => {
         if (moved === undefined) throw absent(instance);
         if (seconds !== undefined && isUnkept(moved, own)) throw keptByNobody(instance);
-        return { puts: [put, ...moved.puts], deletes: moved.deletes, result: found.has(key) };
+        return { puts: [put, ...moved.puts], deletes: moved.deletes, result: found.get(key) };
       });
-      await this.#retire(before, put, deadline);
-      return { instance, already };
-    } catch (error) {
-      // If it is not known what etcd has done, the TTL ends the lease.
-      if (lease !== undefined && !(error instanceof UnreachableError)) {
-        await this.#store.revoke(lease, deadline).catch(() => {});
-      }
-      throw error;
-    }
+      already = before !== undefined;
+      return before?.lease;
+    });
+    return { instance, already };
   }
 
   /**
@@ -93,15 +83,19 @@ export class Maintenance {
   async pauseAll(type: string, { mark, seconds }: PauseOptions, deadline: Deadline): Promise<Paused[]> {
     const before = await this.#instancesOf(type, deadline);
     if (before.length === 0) throw noneOf(type);
-    if (seconds !== undefined) await this.#checkKept(before, deadline);
+    if (seconds !== undefined) {
+      for (const instance of before) {
+        if (isUnkept(instance, await this.#ownLease(instance))) throw keptByNobody(instance);
+      }
+    }
     const key = maintenanceKey(this.#treeRoot, type);
-    const put = { key, value: markText(mark), lease: await this.#leaseFor(key, seconds, deadline) };
-    let replaced: LeaseId | undefined;
-    await this.#store.claim({ ...put, rewrite: true }, (holder) => {
-      replaced = holder.lease;
-      return true;
-    }, deadline);
-    await this.#retire(replaced, put, deadline);
+    await putOnOwnLease(
+      this.#store,
+      { key, value: markText(mark) },
+      seconds,
+      deadline,
+      (put) => overwrite(this.#store, put, deadline),
+    );
     // Once more, for those that came before they could see the mark.
     const instances = await this.#instancesOf(type, deadline);
     const wasPaused = new Set(before.filter(({ out }) => out?.state === "maintenance").map(instanceId));
@@ -121,8 +115,7 @@ export class Maintenance {
    * @throws {EmpusaError} if it is not registered
    */
   async resume(instance: Named, trusted: readonly string[], deadline: Deadline): Promise<Resumed> {
-    const { raw, metadata, mark } = this.#keysOf(instance);
-    const ofType = maintenanceKey(this.#treeRoot, instance.type);
+    const { raw, metadata, marks: [mark, ofType] } = keysOf(this.#treeRoot, instance);
     for (;;) {
       const there = (await this.#store.read([metadata], deadline)).get(metadata);
       const back = mirrorsToPutBack(instance, there, trusted, this.#treeRoot);
@@ -137,7 +130,7 @@ export class Maintenance {
           const isPaused = found.has(mark);
           const deletes = isPaused ? [mark] : [];
           if (found.has(ofType)) return { result: { outcome: "type paused", without: [] } };
-          const moved = isKept ? undefined : moveBack({ raw, metadata, mirrors: back, trusted }, found);
+          const moved = isKept ? undefined : moveBack({ raw, metadata, mirrors: back }, trusted, found);
           if (!isPaused && moved === undefined) {
             if (!found.has(raw) && !found.has(metadata)) throw absent(instance);
             return { result: { outcome: "not paused", without: [] } };
@@ -186,52 +179,9 @@ export class Maintenance {
     return readAll(entries, codec).items;
   }
 
-  #keysOf({ type, name }: Named): { readonly raw: string; readonly metadata: string; readonly mark: string } {
-    return {
-      raw: instanceKey(this.#treeRoot, type, name),
-      metadata: metadataKey(this.#treeRoot, type, name),
-      mark: maintenanceKey(this.#treeRoot, type, name),
-    };
-  }
-
   /** Tells whether a lease serves an instance alone, so that nobody refreshes it. */
   async #ownLease({ type, name }: Named): Promise<(lease: LeaseId) => boolean> {
     return await leaseMatcher(instanceKey(this.#treeRoot, type, name));
-  }
-
-  /** @throws {EmpusaError} if nothing would bring one of them back */
-  async #checkKept(instances: readonly RegisteredInstance[], deadline: Deadline): Promise<void> {
-    const keys = instances.map((instance) => this.#keysOf(instance).metadata);
-    const records = await this.#store.list(
-      [below(prefixOf(this.#treeRoot, "metadata", instances[0]?.type))],
-      deadline,
-    );
-    const byKey = new Map(records.entries.map((entry) => [new TextDecoder().decode(entry.key), entry]));
-    for (const [i, instance] of instances.entries()) {
-      const set = recordIn(byKey.get(keys[i] ?? "")).fields["set"];
-      if (isUnkept({ lease: instance.lease, set }, await this.#ownLease(instance))) {
-        throw keptByNobody(instance);
-      }
-    }
-  }
-
-  /** Grants a lease for a mark that ends by itself. */
-  async #leaseFor(
-    key: string,
-    seconds: number | undefined,
-    deadline: Deadline,
-  ): Promise<LeaseId | undefined> {
-    if (seconds === undefined) return undefined;
-    const lease = await leaseIdFor(key);
-    await this.#store.grant(lease, seconds, deadline);
-    return lease;
-  }
-
-  /** Ends the lease of a mark that was replaced. If that fails, its TTL ends it. */
-  async #retire(before: LeaseId | undefined, put: Put, deadline: Deadline): Promise<void> {
-    if (before === undefined) return;
-    const again = (): Promise<unknown> => this.#store.claim(put, () => false, deadline);
-    await retire(this.#store, before, put, again, deadline).catch(() => {});
   }
 
   /**
@@ -246,7 +196,7 @@ export class Maintenance {
     deadline: Deadline,
     plan: (found: ReadonlyMap<string, Entry>, moved: Move | undefined) => Plan<T>,
   ): Promise<T> {
-    const { raw, metadata } = this.#keysOf(instance);
+    const { raw, metadata } = keysOf(this.#treeRoot, instance);
     const before = await this.#store.read([raw, metadata], deadline);
     const old = before.get(raw);
     const location = old === undefined ? undefined : new TextDecoder().decode(old.value);
@@ -270,7 +220,7 @@ export class Maintenance {
 
 /** Whether nobody keeps an instance: it has no lease, or one of its own, or was applied from definitions. */
 function isUnkept(
-  { lease, set }: { readonly lease: LeaseId | undefined; readonly set: unknown },
+  { lease, set }: { readonly lease: LeaseId | undefined; readonly set?: unknown },
   isOwnLease: (lease: LeaseId) => boolean,
 ): boolean {
   return lease === undefined || set !== undefined || isOwnLease(lease);

@@ -1,5 +1,6 @@
 /** What an instance says of itself beside its location: tags, pairs, a weight; and how that is stored. */
 import { InvalidValueError, parseOne } from "../errors.ts";
+import { isObject } from "../system/json.ts";
 import type { Entry } from "./store.ts";
 import { isPlainText } from "./text.ts";
 
@@ -124,7 +125,7 @@ export function readRecord(value: Uint8Array): MetadataRecord {
   };
 }
 
-function objectIn(value: Uint8Array): Record<string, unknown> {
+function objectIn(value: Uint8Array): Readonly<Record<string, unknown>> {
   try {
     const fields: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(value));
     if (isObject(fields)) return fields;
@@ -142,10 +143,6 @@ function outOf({ state, reason = "", location }: Record<string, unknown>): Metad
   if (typeof location !== "string") throw new InvalidValueError('hold "location" beside "state"');
   if (typeof reason !== "string") throw new InvalidValueError('hold "reason" as a text');
   return { state: state as OutState, reason, location };
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function isTexts(value: unknown): value is string[] {
@@ -209,6 +206,11 @@ export function recordIn(entry: { readonly value: Uint8Array } | undefined): Met
   } catch {
     return none;
   }
+}
+
+/** The location of an instance, from its raw key or, if it is out of use, its record; undefined if neither has one. */
+export function locationIn(raw: Entry | undefined, record: Entry | undefined): string | undefined {
+  return raw === undefined ? recordIn(record).out?.location : new TextDecoder().decode(raw.value);
 }
 
 /** A key as far as it tells whose it is. */

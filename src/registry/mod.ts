@@ -67,7 +67,7 @@ export {
   switchName,
   type SwitchSelection,
 } from "./switches.ts";
-export type { EndpointStatus } from "./store.ts";
+export { type EndpointStatus, maxTtl } from "./store.ts";
 export { ConflictError, type Holder, showHolder } from "./session/holder.ts";
 export type { SessionEvent } from "./session/events.ts";
 export { type ConflictRule, conflictRules } from "./session/reconcile.ts";

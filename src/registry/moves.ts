@@ -13,11 +13,6 @@ interface Keys {
   readonly mirrors: readonly MirrorEntry[];
 }
 
-/** Mirrors that go back with an instance, as the option has them. */
-export interface Trusted {
-  readonly trusted: readonly string[];
-}
-
 /** How an instance goes out of use. */
 export interface Move {
   readonly puts: readonly Put[];
@@ -56,9 +51,13 @@ export function moveOut(
   };
 }
 
-/** How it moves back, with the mirrors that the operator asks for; undefined if it is not there to be moved. */
+/**
+ * How it moves back, with the mirrors that the operator trusts; undefined if it is not there to be moved.
+ * @param trusted as the option has them
+ */
 export function moveBack(
-  { raw, metadata, mirrors, trusted }: Keys & Trusted,
+  { raw, metadata, mirrors }: Keys,
+  trusted: readonly string[],
   found: ReadonlyMap<string, Entry>,
 ): (Pick<Move, "puts" | "deletes"> & { readonly without: readonly string[] }) | undefined {
   const there = found.get(metadata);

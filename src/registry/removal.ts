@@ -1,6 +1,6 @@
 /** Removes an instance with all that belongs to it. */
-import { instanceKey, metadataKey } from "./instance.ts";
-import { recordIn } from "./metadata.ts";
+import { keysOf } from "./instance.ts";
+import { locationIn } from "./metadata.ts";
 import { oldMirrors, ownMirrors } from "./mirrors/mod.ts";
 import { cleanupTimeout, revokeIfSpent } from "./session/own_lease.ts";
 import { commitUntilDone } from "./session/transactions.ts";
@@ -20,15 +20,12 @@ export async function removeInstance(
   deadline: Deadline,
 ): Promise<boolean> {
   const [type = "", name = ""] = id.split("/");
-  const [raw, metadata] = [instanceKey(treeRoot, type, name), metadataKey(treeRoot, type, name)];
+  const { raw, metadata } = keysOf(treeRoot, { type, name });
   const before = await store.read([raw, metadata], deadline);
   // etcd says whether this user may.
   if (before.size === 0) return await store.delete(raw, deadline);
   const record = before.get(metadata);
-  const there = before.get(raw);
-  const location = there === undefined
-    ? recordIn(record).out?.location ?? ""
-    : new TextDecoder().decode(there.value);
+  const location = locationIn(before.get(raw), record) ?? "";
   const mirrors = oldMirrors(record, { type, name, location }, treeRoot);
   const keys = [raw, metadata, ...mirrors.map(({ key }) => key)];
   const removed = await commitUntilDone(store, keys, deadline, (found) => {

@@ -126,6 +126,9 @@ export type Claim =
   /** One of the keys exists that must not; nothing was written. */
   | { readonly outcome: "barred"; readonly by: Entry };
 
+/** The longest TTL that etcd grants (`MaxLeaseTTL` in its `lease/lessor.go`), in seconds. */
+export const maxTtl = 9_000_000_000;
+
 /** The time of a lease, in seconds. */
 export interface LeaseTime {
   /** The time until it expires, unless it is refreshed. */

@@ -1,5 +1,5 @@
 /** Switches: small shared values that operators set and scripts read. `{tree root}/switch/{name}` = value. */
-import { EmpusaError, ExitCode, InvalidValueError, UnreachableError } from "../errors.ts";
+import { EmpusaError, ExitCode, InvalidValueError } from "../errors.ts";
 import { backOff, delay, longestPause } from "../system/delay.ts";
 import { shorten } from "../system/escape.ts";
 import { ConflictError } from "./session/holder.ts";
@@ -15,8 +15,8 @@ import {
 } from "./collection.ts";
 import { namesBelow } from "./names.ts";
 import { below, only } from "./span.ts";
-import { type Deadline, deadlineAfter, type Entry, type LeaseId, type PutRequest } from "./store.ts";
-import { cleanupTimeout, leaseIdFor, retire } from "./session/own_lease.ts";
+import { type Deadline, deadlineAfter, type Entry, type LeaseId, type Put } from "./store.ts";
+import { overwrite, putOnOwnLease, retireSoon } from "./session/own_lease.ts";
 
 /** A named value. */
 export interface Switch extends EntryMeta {
@@ -114,14 +114,7 @@ export class Switches extends Collection<Switch, SwitchSelection> {
    */
   set(name: string, value: string, ttl?: number): Promise<SetOutcome> {
     const deadline = deadlineAfter(this.timeout);
-    return this.#onLease(name, value, ttl, deadline, async (record) => {
-      let before: LeaseId | undefined;
-      await this.store.claim({ ...record, rewrite: true }, (holder) => {
-        before = holder.lease;
-        return true;
-      }, deadline);
-      return before;
-    });
+    return this.#onOwnLease(name, value, ttl, deadline, (put) => overwrite(this.store, put, deadline));
   }
 
   /**
@@ -133,9 +126,9 @@ export class Switches extends Collection<Switch, SwitchSelection> {
   async compareAndSet(name: string, value: string, expected: string, ttl?: number): Promise<SetOutcome> {
     const deadline = deadlineAfter(this.timeout);
     let before = await this.#expected(name, expected, deadline);
-    return await this.#onLease(name, value, ttl, deadline, async (record) => {
+    return await this.#onOwnLease(name, value, ttl, deadline, async (put) => {
       for (let failures = 0;;) {
-        if (await this.store.replace(record, before?.modifyRevision ?? 0, deadline)) return before?.lease;
+        if (await this.store.replace(put, before?.modifyRevision ?? 0, deadline)) return before?.lease;
         await delay(backOff(++failures, longestPause));
         before = await this.#expected(name, expected, deadline);
       }
@@ -159,42 +152,15 @@ export class Switches extends Collection<Switch, SwitchSelection> {
     throw new ConflictError(`cannot set ${name}: its value is ${is}, not ${wanted}`);
   }
 
-  /**
-   * Sets a switch with a lease of its own, which goes again where that fails; or with none where there is no TTL.
-   * @param set resolves to the lease that it was on before
-   */
-  async #onLease(
+  /** See `putOnOwnLease`. */
+  async #onOwnLease(
     name: string,
     value: string,
     ttl: number | undefined,
     deadline: Deadline,
-    set: (record: PutRequest) => Promise<LeaseId | undefined>,
+    set: (put: Put) => Promise<LeaseId | undefined>,
   ): Promise<SetOutcome> {
-    const key = this.key(name);
-    const lease = ttl === undefined ? undefined : await leaseIdFor(key);
-    const granted = lease === undefined || ttl === undefined
-      ? undefined
-      : await this.store.grant(lease, ttl, deadline);
-    const record = { key, value, lease };
-    try {
-      await this.#retire(await set(record), record);
-    } catch (error) {
-      // Where it is not known what etcd has done, the TTL sees to it.
-      if (lease !== undefined && !(error instanceof UnreachableError)) {
-        await this.store.revoke(lease, deadlineAfter(cleanupTimeout)).catch(() => {});
-      }
-      throw error;
-    }
-    return { granted };
-  }
-
-  /** Has a lease end that nothing is tied to any longer. Where that fails, its TTL sees to it. */
-  async #retire(lease: LeaseId | undefined, record: PutRequest): Promise<void> {
-    if (lease !== undefined) {
-      const deadline = deadlineAfter(cleanupTimeout);
-      const again = (): Promise<unknown> => this.store.claim(record, () => false, deadline);
-      await retire(this.store, lease, record, again, deadline).catch(() => {});
-    }
+    return { granted: await putOnOwnLease(this.store, { key: this.key(name), value }, ttl, deadline, set) };
   }
 
   /**
@@ -216,9 +182,9 @@ export class Switches extends Collection<Switch, SwitchSelection> {
       );
     }
     const value = state ? "no" : "yes";
-    const record = { key, value, lease: undefined };
-    if (await this.store.replace(record, entry.modifyRevision, deadline)) {
-      await this.#retire(entry.lease, record);
+    const put = { key, value, lease: undefined };
+    if (await this.store.replace(put, entry.modifyRevision, deadline)) {
+      await retireSoon(this.store, entry.lease, put);
       return { value, hadTtl: entry.lease !== undefined };
     }
     throw new ConflictError(`cannot toggle ${name}: another process changed it at the same time`);

@@ -1,5 +1,6 @@
 /** The settings that every command has: where the registry is, and how to talk about it. */
 import { InvalidValueError, UsageError } from "../errors.ts";
+import { maxSeconds } from "../system/delay.ts";
 import { logFormats, type LogLevel, logLevels } from "../system/log.ts";
 import { parseName, parseTreeRoot, protocols } from "../registry/mod.ts";
 import { oneOf, optional, required, withDefault } from "./settings.ts";
@@ -11,12 +12,6 @@ const levelsOfPython: Readonly<Record<string, LogLevel>> = {
   fatal: "error",
   notset: "debug",
 };
-
-/** The longest time that is waited for, in seconds: no timer counts further than 2^31 milliseconds. */
-export const maxSeconds = 1_000_000;
-
-/** The longest TTL that etcd grants (`MaxLeaseTTL` in its `lease/lessor.go`), in seconds. */
-export const maxTtl = 9_000_000_000;
 
 export const connectionSettings = {
   etcdEndpoint: required({

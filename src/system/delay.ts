@@ -12,6 +12,9 @@ export function delay(ms: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
+/** The longest time that is waited for, in seconds: no timer counts further than 2^31 milliseconds. */
+export const maxSeconds = 1_000_000;
+
 /** Milliseconds to wait after the first failure. Each further failure doubles them. */
 const firstPause = 100;
 

@@ -2,7 +2,7 @@ import { ExitCode, UsageError } from "../../errors.ts";
 import { type FormatName, formatNames } from "../../formats/mod.ts";
 import { instanceId, type Selection } from "../../registry/mod.ts";
 import { type Context, leaf, type Program } from "../shared/command.ts";
-import { maxSeconds, wholeNumber, wholeSeconds } from "../../settings/connection.ts";
+import { wholeNumber, wholeSeconds } from "../../settings/connection.ts";
 import {
   type AnyCommand,
   flag,
@@ -12,6 +12,7 @@ import {
   settingName,
   type Values,
 } from "../../settings/settings.ts";
+import { maxSeconds } from "../../system/delay.ts";
 import { scope, warnOfMissing, watchAndLog } from "../shared/watch_and_log.ts";
 import { hookOf, hooks, runFor } from "../shared/hooks.ts";
 import { servicesAsJson } from "../../formats/json.ts";

@@ -39,11 +39,12 @@ export async function runGet(
   context: Context,
 ): Promise<ExitCode> {
   using registry = await context.openRegistry();
-  const instance = await registry.services.get(instanceId({ type, name }), selection);
+  const id = instanceId({ type, name });
+  const instance = await registry.services.get(id, selection);
   if (instance === undefined) {
     const { tags = [], meta = {} } = selection;
     const wanted = tags.length + Object.keys(meta).length > 0 ? " with these tags and metadata" : "";
-    throw new EmpusaError(`${type}/${name} is not registered${wanted}`, { exitCode: ExitCode.absent });
+    throw new EmpusaError(`${id} is not registered${wanted}`, { exitCode: ExitCode.absent });
   }
   // Nothing printed for what is there would be taken for nothing there.
   await print([instance], selection, { format, strict: true }, registry, context);

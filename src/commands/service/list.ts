@@ -1,5 +1,5 @@
 import { ExitCode, UsageError } from "../../errors.ts";
-import type { FormatName } from "../../formats/mod.ts";
+import { formatsWithState } from "../../formats/mod.ts";
 import type { Selection } from "../../registry/mod.ts";
 import { type Context, leaf, type Program } from "../shared/command.ts";
 import { warnOfMissing } from "../shared/watch_and_log.ts";
@@ -17,9 +17,6 @@ const settings = {
   }),
   ...printing,
 } as const;
-
-/** The formats that tell an instance in use from one that is not. */
-const formatsWithState: readonly FormatName[] = ["table", "json", "jsonl", "csv"];
 
 export interface ListOptions {
   readonly selection: Selection;
@@ -49,7 +46,7 @@ export function listCommand(program: Program): AnyCommand {
 export function listOptions(typed: Values<typeof settings>): ListOptions {
   checkPrinting(typed);
   const { all, format } = typed;
-  if (all && !formatsWithState.includes(format)) {
+  if (all && !formatsWithState.some((one) => one === format)) {
     throw new UsageError(
       `${settingName(settings.all)} needs ${settingName(settings.format)} table, json, jsonl or csv`,
     );

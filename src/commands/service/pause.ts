@@ -1,7 +1,6 @@
 import { ExitCode } from "../../errors.ts";
-import { parseReason } from "../../registry/mod.ts";
-import { label } from "../../registration/reporter.ts";
-import { maxTtl, wholeSeconds } from "../../settings/connection.ts";
+import { instanceId, maxTtl, parseReason } from "../../registry/mod.ts";
+import { wholeSeconds } from "../../settings/connection.ts";
 import { type AnyCommand, optional, type Values } from "../../settings/settings.ts";
 import { delay } from "../../system/delay.ts";
 import { type Context, leaf, type Program } from "../shared/command.ts";
@@ -61,8 +60,8 @@ export async function runPause(options: PauseOptions, context: Context): Promise
   for (const { instance, already } of paused) {
     await context.log.info(
       already
-        ? `${label(instance)} was paused already; it stays out of use ${end}`
-        : `paused ${label(instance)} ${end}`,
+        ? `${instanceId(instance)} was paused already; it stays out of use ${end}`
+        : `paused ${instanceId(instance)} ${end}`,
     );
   }
   await delay(relapse);
@@ -73,7 +72,7 @@ export async function runPause(options: PauseOptions, context: Context): Promise
   for (const instance of back) {
     await context.log.error(
       `${
-        label(instance)
+        instanceId(instance)
       } is in use again: what keeps it registered is an older empusa or another program, or may not ` +
         "read the marks of paused instances",
     );

@@ -1,9 +1,10 @@
 import { ExitCode, InvalidValueError, UsageError } from "../../errors.ts";
 import { ManagedRegistration } from "../../registration/managed.ts";
 import type { ManagedOptions } from "../../registration/options.ts";
-import { formatPaused, formatRegistered, label, StatusReporter } from "../../registration/reporter.ts";
-import type { Instance } from "../../registry/mod.ts";
-import { maxSeconds, wholeSeconds } from "../../settings/connection.ts";
+import { formatPaused, formatRegistered, StatusReporter } from "../../registration/reporter.ts";
+import { type Instance, instanceId } from "../../registry/mod.ts";
+import { wholeSeconds } from "../../settings/connection.ts";
+import { maxSeconds } from "../../system/delay.ts";
 import { type AnyCommand, optional, settingName, type Values } from "../../settings/settings.ts";
 import { type Context, leaf, type Program } from "../shared/command.ts";
 import { type Checking, checking, checksOf, hasChecks, healthOptions } from "./shared/checks.ts";
@@ -150,7 +151,7 @@ export async function runRegister(options: RegisterOptions, context: Context): P
     throw error;
   });
   if (!managed.hasBeenRegistered) {
-    await context.log.info(`interrupted before ${label(instance)} was registered`);
+    await context.log.info(`interrupted before ${instanceId(instance)} was registered`);
     return interruption.code;
   }
   reporter.stopping();

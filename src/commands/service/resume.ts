@@ -1,6 +1,5 @@
 import { EmpusaError, ExitCode } from "../../errors.ts";
 import { instanceId, type Registry, type ResumedOne } from "../../registry/mod.ts";
-import { label } from "../../registration/reporter.ts";
 import { type AnyCommand, gathered, settingName, type Values } from "../../settings/settings.ts";
 import { delay } from "../../system/delay.ts";
 import { shorten } from "../../system/escape.ts";
@@ -47,7 +46,8 @@ export function resumeOptions(typed: Values<typeof settings>): ResumeOptions {
 export async function runResume(target: ResumeOptions, context: Context): Promise<ExitCode> {
   using registry = await context.openRegistry();
   const resumed = await resume(registry, target, context);
-  const now = await settled(registry, target, resumed.map(({ name }) => name));
+  const isAsked = resumed.length > 0 || target.format !== undefined;
+  const now = isAsked ? await settled(registry, target, resumed.map(({ name }) => name)) : [];
   for (const { name, without } of resumed) {
     const instance = { type: target.type, name };
     const found = now.find((one) => one.name === name);
@@ -56,10 +56,10 @@ export async function runResume(target: ResumeOptions, context: Context): Promis
       : found.out === undefined
       ? undefined
       : `it is ${found.out.state}${found.out.reason === "" ? "" : ` (${found.out.reason})`}`;
-    await context.log.info(`resumed ${label(instance)}${what === undefined ? "" : `, but ${what}`}`);
+    await context.log.info(`resumed ${instanceId(instance)}${what === undefined ? "" : `, but ${what}`}`);
     if (without.length > 0) {
       await context.log.warn(
-        `${label(instance)} is back without its mirrors ${
+        `${instanceId(instance)} is back without its mirrors ${
           shorten(without.join(" "))
         }: its metadata names them, which ` +
           `anybody may have written; register it again, or give them with ${

@@ -1,5 +1,11 @@
 import { UsageError } from "../../errors.ts";
-import { type conflictRules, type Instance, parseLocation, parseName } from "../../registry/mod.ts";
+import {
+  type conflictRules,
+  type Instance,
+  instanceId,
+  parseLocation,
+  parseName,
+} from "../../registry/mod.ts";
 import { type Context, leaf, type Program } from "../shared/command.ts";
 import { seconds } from "../../settings/connection.ts";
 import {
@@ -18,7 +24,6 @@ import { filled, isLocal } from "../shared/placeholders.ts";
 import { checkDetails, type Details, detailsOf, registration } from "./shared/registration.ts";
 import { serviceEnvironment } from "./shared/environment.ts";
 import { identity, newType } from "./shared/settings.ts";
-import { label } from "../../registration/reporter.ts";
 import { stopCodes, StopSignals } from "../../supervisor/stop_signals.ts";
 import { lossRules, supervise, type Supervision } from "../../supervisor/supervisor.ts";
 
@@ -156,7 +161,9 @@ export async function run(options: RunOptions, context: Context): Promise<number
   const checks = await checksOf(options.checking, instance, context);
   if (isLocal(instance.location)) {
     await context.log.warn(
-      `${label(instance)} is advertised at ${instance.location}, where only this machine can reach it; ` +
+      `${
+        instanceId(instance)
+      } is advertised at ${instance.location}, where only this machine can reach it; ` +
         `give ${settingName(settings.serviceLocation)} an address for others, such as {ip:eth0}:80`,
     );
   }

@@ -3,7 +3,14 @@
  * and every key was requested: a server that is broken, or is not etcd, fails one attempt and never the process.
  */
 import { Buffer } from "node:buffer";
-import type { EndpointFacts, Entry, LeaseId, LeaseTime, Revision } from "../store.ts";
+import {
+  type EndpointFacts,
+  type Entry,
+  type LeaseId,
+  type LeaseTime,
+  maxTtl,
+  type Revision,
+} from "../store.ts";
 import { AttemptFailure } from "./attempt.ts";
 
 /** The header of an answer. */
@@ -40,9 +47,6 @@ export interface Page {
   /** Whether more entries follow the last one. */
   readonly more: boolean;
 }
-
-/** The longest TTL that etcd grants (`MaxLeaseTTL` in its `lease/lessor.go`), in seconds. */
-const maxTtl = 9_000_000_000;
 
 /** The longest token, and the longest version or alarm, in characters. */
 const maxToken = 16_384;

@@ -1,6 +1,7 @@
 /** Reads the keys of etcd's v2 API, over HTTP. It validates every answer. */
 import { EmpusaError, RefusedError } from "../../errors.ts";
 import { shorten } from "../../system/escape.ts";
+import { isObject } from "../../system/json.ts";
 import { type Endpoint, showEndpoint } from "../endpoint.ts";
 import type { Deadline } from "../store.ts";
 import { AttemptFailure } from "./attempt.ts";
@@ -121,10 +122,6 @@ function parsed(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** The entries in a node. Every key must lie in its parent, so that an answer cannot smuggle in a key of another place. */

@@ -39,7 +39,7 @@ export function checkMirrors(mirrors: readonly string[]): readonly string[] {
  * The keys of an instance in one mirror.
  * @throws {InvalidValueError} if the layout cannot express the instance, or the keys would be empusa's own
  */
-export function mirrorEntries(mirror: string, instance: Instance, treeRoot: string): readonly MirrorEntry[] {
+function mirrorEntries(mirror: string, instance: Instance, treeRoot: string): readonly MirrorEntry[] {
   const entries = entriesOf(mirror)(described(instance));
   for (const { key } of entries) {
     if (["service", "switch"].some((own) => key.startsWith(`${treeRoot}/${own}`))) {

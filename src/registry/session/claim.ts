@@ -1,8 +1,8 @@
 /** Puts an instance: whatever is there, or only if no other process holds the name. */
 import { delay } from "../../system/delay.ts";
-import { type Deadline, deadlineAfter, type LeaseId, type Store } from "../store.ts";
+import type { Deadline, LeaseId, Store } from "../store.ts";
 import { conflict, holderOf } from "./holder.ts";
-import { cleanupTimeout, retire } from "./own_lease.ts";
+import { retireSoon } from "./own_lease.ts";
 import type { InstanceClaim, InstanceWriter, Writing } from "./writer.ts";
 
 /** The pause between two looks at the holder, in milliseconds. */
@@ -23,13 +23,9 @@ export async function claimAnyway(
     before = holder.lease;
     return true;
   }, deadline);
-  if (before !== undefined) {
-    const { instance, lease } = writing;
-    const soon = deadlineAfter(cleanupTimeout);
-    const again = (): Promise<unknown> => writer.claim(writing, () => false, soon);
-    // If that fails, the TTL ends the lease.
-    await retire(store, before, { key: writer.keyOf(instance), lease }, again, soon).catch(() => {});
-  }
+  const { instance, lease } = writing;
+  const put = { key: writer.keyOf(instance), value: instance.location, lease };
+  await retireSoon(store, before, put, (soon) => writer.claim(writing, () => false, soon));
   return claim;
 }
 

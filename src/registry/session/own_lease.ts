@@ -2,7 +2,7 @@
  * Leases that serve one key alone: that of a switch, or of an instance that no session keeps registered. Their IDs say so:
  * a command that removes or replaces the key can revoke the lease without harm to other keys.
  */
-import { RefusedError } from "../../errors.ts";
+import { RefusedError, UnreachableError } from "../../errors.ts";
 import { type Deadline, deadlineAfter, type LeaseId, type Put, type Store } from "../store.ts";
 
 /** The time to remove leftovers, such as the lease of a key that was not stored, in milliseconds. */
@@ -51,6 +51,63 @@ export async function retire(
   if (await store.get(key, deadline) === undefined) await again();
 }
 
+/** Likewise, within `cleanupTimeout`. If that fails, the TTL ends the lease. */
+export async function retireSoon(
+  store: Store,
+  before: LeaseId | undefined,
+  put: Put,
+  again: (deadline: Deadline) => Promise<unknown> = (deadline) => store.claim(put, () => false, deadline),
+): Promise<void> {
+  if (before === undefined) return;
+  const deadline = deadlineAfter(cleanupTimeout);
+  await retire(store, before, put, () => again(deadline), deadline).catch(() => {});
+}
+
+/**
+ * Puts a key on a new lease that serves it alone, or on none; then ends the lease that it was on before.
+ * @param ttl seconds; undefined for no lease
+ * @param work puts the key, and resolves to the lease that it was on before. If it fails, the new lease goes again
+ * @returns the granted seconds
+ * @throws what `Store` throws, and `work`
+ */
+export async function putOnOwnLease(
+  store: Store,
+  { key, value }: Pick<Put, "key" | "value">,
+  ttl: number | undefined,
+  deadline: Deadline,
+  work: (put: Put) => Promise<LeaseId | undefined>,
+): Promise<number | undefined> {
+  const lease = ttl === undefined ? undefined : await leaseIdFor(key);
+  const granted = lease === undefined || ttl === undefined
+    ? undefined
+    : await store.grant(lease, ttl, deadline);
+  const put = { key, value, lease };
+  try {
+    await retireSoon(store, await work(put), put);
+  } catch (error) {
+    // If it is not known what etcd has done, the TTL ends the lease.
+    if (lease !== undefined && !(error instanceof UnreachableError)) {
+      await store.revoke(lease, deadlineAfter(cleanupTimeout)).catch(() => {});
+    }
+    throw error;
+  }
+  return granted;
+}
+
+/**
+ * Puts a key whatever is there, even if that is the same, so that watches report it.
+ * @returns the lease that it was on before
+ * @throws what `Store` throws
+ */
+export async function overwrite(store: Store, put: Put, deadline: Deadline): Promise<LeaseId | undefined> {
+  let before: LeaseId | undefined;
+  await store.claim({ ...put, rewrite: true }, (holder) => {
+    before = holder.lease;
+    return true;
+  }, deadline);
+  return before;
+}
+
 /**
  * Removes a key, and the lease that served it alone, unless another key is on it. If the lease cannot be revoked, its TTL
  * ends it.
@@ -77,7 +134,12 @@ export async function revokeIfSpent(
   lease: LeaseId,
   deadline: Deadline,
 ): Promise<boolean> {
-  if (!await isLeaseFor(key, lease) || await store.keysOn(lease, deadline) !== 0) return false;
+  return await isLeaseFor(key, lease) && await revokeIfEmpty(store, lease, deadline);
+}
+
+/** Revokes a lease if no key is on it. Returns whether it did. */
+export async function revokeIfEmpty(store: Store, lease: LeaseId, deadline: Deadline): Promise<boolean> {
+  if (await store.keysOn(lease, deadline) !== 0) return false;
   await store.revoke(lease, deadline);
   return true;
 }

@@ -1,10 +1,11 @@
 /** Writes all keys of an instance together: the raw key, its metadata and its mirrors; and leaves it out while it is paused. */
 import { EmpusaError } from "../../errors.ts";
 import { isDenied } from "../collection.ts";
-import { type Instance, instanceKey, maintenanceKey, metadataKey } from "../instance.ts";
+import { type Instance, instanceId, instanceKey, keysOf, type Named } from "../instance.ts";
 import {
   fieldsIn,
   isDefault,
+  locationIn,
   type Mark,
   type MetadataRecord,
   noMetadata,
@@ -40,7 +41,7 @@ export type TakenOut =
   /** It is not paused, and there is no other reason. */
   | { readonly outcome: "unmarked" };
 
-interface InstanceKeys {
+interface WrittenKeys {
   readonly raw: string;
   /** Undefined if this user may use the raw key alone. */
   readonly metadata: string | undefined;
@@ -62,7 +63,7 @@ export class InstanceWriter {
     this.#by = by;
   }
 
-  keyOf({ type, name }: Pick<Instance, "type" | "name">): string {
+  keyOf({ type, name }: Named): string {
     return instanceKey(this.#treeRoot, type, name);
   }
 
@@ -131,10 +132,10 @@ export class InstanceWriter {
       if (why === undefined) return { result: { outcome: "unmarked" } };
       const value = this.#record({ instance, since, out: why }, holder === undefined ? there : undefined);
       const isThere = there?.lease === lease && new TextDecoder().decode(there?.value) === value;
-      const owners = [found.get(raw), there, ...lease === undefined ? [] : [{ lease, modifyRevision: 0 }]];
+      const owners = [inUse, there, ...lease === undefined ? [] : [{ lease, modifyRevision: 0 }]];
       return {
         puts: isThere ? [] : [{ key: metadata, value, lease }],
-        deletes: [...found.has(raw) ? [raw] : [], ...ownMirrors(mirrors, found, owners)],
+        deletes: [...inUse === undefined ? [] : [raw], ...ownMirrors(mirrors, found, owners)],
         result: { outcome: "out" },
       };
     });
@@ -145,44 +146,38 @@ export class InstanceWriter {
    * @throws what `Store` throws
    */
   async release(instance: Instance, lease: LeaseId, deadline: Deadline): Promise<void> {
-    const { raw } = this.#keys(instance);
-    await this.#releaseSome(instance, lease, deadline, (found) => {
-      const there = found.get(raw);
-      return there?.lease === lease && new TextDecoder().decode(there.value) === instance.location
-        ? [raw]
-        : [];
-    });
+    const isOurs = (entry: Entry): boolean =>
+      entry.lease === lease && new TextDecoder().decode(entry.value) === instance.location;
+    await this.#release(instance, lease, isOurs, deadline);
   }
 
   /** Deletes what belongs to the raw key, and is on the lease. */
   async releaseRest(instance: Instance, lease: LeaseId, deadline: Deadline): Promise<void> {
-    await this.#releaseSome(instance, lease, deadline, () => []);
+    await this.#release(instance, lease, () => false, deadline);
   }
 
-  async #releaseSome(
+  /** @param isOurs whether the raw key goes as well */
+  async #release(
     instance: Instance,
     lease: LeaseId,
+    isOurs: (entry: Entry) => boolean,
     deadline: Deadline,
-    more: (found: ReadonlyMap<string, Entry>) => string[],
   ): Promise<void> {
     const { raw, metadata, mirrors } = this.#keys(instance);
     const keys = [raw, ...metadata === undefined ? [] : [metadata], ...mirrors.map(({ key }) => key)];
     await commitUntilDone(this.#store, keys, deadline, (found) => ({
-      deletes: [...more(found), ...keys.slice(1).filter((key) => found.get(key)?.lease === lease)],
+      deletes: keys.filter((key) => {
+        const entry = found.get(key);
+        return entry !== undefined && (key === raw ? isOurs(entry) : entry.lease === lease);
+      }),
       result: undefined,
     }));
   }
 
-  #keys(instance: Instance): InstanceKeys {
-    const { type, name } = instance;
-    const raw = instanceKey(this.#treeRoot, type, name);
-    if (this.#isLimited) return { raw, metadata: undefined, marks: [], mirrors: [] };
-    return {
-      raw,
-      metadata: metadataKey(this.#treeRoot, type, name),
-      marks: [maintenanceKey(this.#treeRoot, type, name), maintenanceKey(this.#treeRoot, type)],
-      mirrors: mirrorsOf(instance, this.#treeRoot),
-    };
+  #keys(instance: Instance): WrittenKeys {
+    const keys = keysOf(this.#treeRoot, instance);
+    if (this.#isLimited) return { raw: keys.raw, metadata: undefined, marks: [], mirrors: [] };
+    return { ...keys, mirrors: mirrorsOf(instance, this.#treeRoot) };
   }
 
   /** Tries once more with the raw key alone if etcd denies the rest, and the instance does not need it. */
@@ -211,8 +206,7 @@ export class InstanceWriter {
       replaces: (seen) => {
         const [there, record] = [seen.get(raw), seen.get(metadata)];
         // The keys of its mirrors follow from where it was.
-        const location = recordIn(record).out?.location ??
-          (there === undefined ? instance.location : new TextDecoder().decode(there.value));
+        const location = locationIn(there, record) ?? instance.location;
         const gone = oldMirrors(record, { ...instance, location }, this.#treeRoot)
           .filter(({ key }) => !kept.has(key));
         return { keys: gone.map(({ key }) => key), deletes: ownMirrors(gone, seen, [there, record]) };
@@ -242,9 +236,11 @@ function hasMore({ metadata = noMetadata, mirrors = [] }: Instance): boolean {
   return !isDefault(metadata) || mirrors.length > 0;
 }
 
-function pausedForATime({ type, name }: Instance): EmpusaError {
+function pausedForATime(instance: Instance): EmpusaError {
   return new EmpusaError(
-    `cannot register ${type}/${name}: it is paused for a time, and nothing would bring it back after that; ` +
+    `cannot register ${
+      instanceId(instance)
+    }: it is paused for a time, and nothing would bring it back after that; ` +
       "resume it first, or register it later",
   );
 }

@@ -11,9 +11,10 @@ import {
   parseName,
   type Planned,
 } from "../../../registry/mod.ts";
-import { flag, list, oneOf, settingName, type Values, withDefault } from "../../../settings/settings.ts";
+import { flag, list, settingName, type Values, withDefault } from "../../../settings/settings.ts";
 import { escapeControls, resultFor, shorten } from "../../../system/escape.ts";
 import type { Context } from "../../shared/command.ts";
+import { formatSetting } from "../../shared/format.ts";
 import { filled } from "../../shared/placeholders.ts";
 import { jsonArray } from "../../../formats/json.ts";
 
@@ -38,13 +39,7 @@ export const settings = {
     env: "EMPUSA_PRUNE",
     meaning: "Remove instances of the set that are no longer defined.",
   }),
-  format: withDefault("text", {
-    flag: "--format",
-    placeholder: "FORMAT",
-    env: "EMPUSA_FORMAT",
-    meaning: "Output format.",
-    ...oneOf(["text", "json"]),
-  }),
+  format: formatSetting(["text", "json"], "text"),
 } as const;
 
 export type Settings = Values<typeof settings>;

@@ -3,13 +3,12 @@ import { EmpusaError, InvalidValueError, UsageError } from "../../../errors.ts";
 import { resultFor, shorten } from "../../../system/escape.ts";
 import { haproxyName } from "../../../formats/haproxy.ts";
 import { type FormatName, formatNames, formats, type Rendered } from "../../../formats/mod.ts";
-import { type RegisteredInstance, type Registry, type Selection } from "../../../registry/mod.ts";
+import { instanceId, type RegisteredInstance, type Registry, type Selection } from "../../../registry/mod.ts";
 import { withTtl } from "../../shared/times.ts";
 import type { Context } from "../../shared/command.ts";
 import { formatSetting } from "../../shared/format.ts";
 import { flag, optional, settingName, type Values } from "../../../settings/settings.ts";
 import { Warnings } from "../../../system/warnings.ts";
-import { label } from "../../../registration/reporter.ts";
 
 export const printing = {
   format: formatSetting(formatNames, "table"),
@@ -73,7 +72,7 @@ export async function warnSkipped(
   warnings: Warnings,
 ): Promise<void> {
   for (const { instance, rule } of skipped) {
-    const what = `${label(instance)} at ${shorten(instance.location)}`;
+    const what = `${instanceId(instance)} at ${shorten(instance.location)}`;
     const why = `as ${format} an instance must ${rule}`;
     if (strict) throw new EmpusaError(`cannot print ${what}: ${why}`);
     await warnings.warn(what, `skipped ${what}: ${why}`);

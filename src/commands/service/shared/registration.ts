@@ -4,13 +4,14 @@ import {
   conflictRules,
   type Instance,
   instanceId,
+  maxTtl,
   maxWeight,
   mirrorKinds,
   mirrorsOf,
   parseLocation,
   parseMirror,
 } from "../../../registry/mod.ts";
-import { maxTtl, wholeNumber, wholeSeconds } from "../../../settings/connection.ts";
+import { wholeNumber, wholeSeconds } from "../../../settings/connection.ts";
 import {
   flag,
   gathered,

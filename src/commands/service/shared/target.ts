@@ -1,6 +1,7 @@
 /** What `pause` and `resume` are about: one instance, or all of a type. */
 import { UsageError } from "../../../errors.ts";
-import type { RegisteredInstance, Registry } from "../../../registry/mod.ts";
+import { formatsWithState } from "../../../formats/mod.ts";
+import { instanceId, type RegisteredInstance, type Registry } from "../../../registry/mod.ts";
 import { flag, oneOf, optional, settingName, type Values } from "../../../settings/settings.ts";
 import type { Context } from "../../shared/command.ts";
 import { print } from "./printing.ts";
@@ -19,7 +20,7 @@ export const targeting = {
     placeholder: "FORMAT",
     env: "EMPUSA_FORMAT",
     meaning: "Print the instances as they are then; nothing is printed if not given.",
-    ...oneOf(["table", "json", "jsonl", "csv"]),
+    ...oneOf(formatsWithState),
   }),
 } as const;
 
@@ -56,6 +57,8 @@ export async function instancesOf(
   registry: Registry,
   { type, name }: Target,
 ): Promise<readonly RegisteredInstance[]> {
-  const { items } = await registry.services.list({ types: [type], all: true });
-  return name === undefined ? items : items.filter((instance) => instance.name === name);
+  const selection = { types: [type], all: true };
+  if (name === undefined) return (await registry.services.list(selection)).items;
+  const found = await registry.services.get(instanceId({ type, name }), selection);
+  return found === undefined ? [] : [found];
 }

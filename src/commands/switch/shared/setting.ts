@@ -1,8 +1,8 @@
 /** What the commands have in common that set a switch to a value. */
 import { ExitCode, UsageError } from "../../../errors.ts";
-import { parseSwitchValue, type Registry, type SetOutcome } from "../../../registry/mod.ts";
+import { maxTtl, parseSwitchValue, type Registry, type SetOutcome } from "../../../registry/mod.ts";
 import type { Context } from "../../shared/command.ts";
-import { maxTtl, wholeSeconds } from "../../../settings/connection.ts";
+import { wholeSeconds } from "../../../settings/connection.ts";
 import { optional } from "../../../settings/settings.ts";
 import { nameOf, operand } from "./operands.ts";
 
