@@ -17,6 +17,7 @@ export type Place = Omit<Remark, "message">;
 /** A service that a file defines. */
 export interface Defined {
   readonly service: ServiceDefinition;
+  readonly file: string;
   /** As `services[0]`. */
   readonly path: string;
   /** Where it is. To find that, JSON is read once more. */
@@ -59,6 +60,7 @@ function parseJson(file: string, text: string): Parsed | undefined {
   let located: Parsed | undefined;
   const services = result.data.services.map((service, i): Defined => ({
     service,
+    file,
     path: `services[${i}]`,
     place: () => {
       located ??= parseYaml(file, text);
@@ -84,7 +86,7 @@ function parseYaml(file: string, text: string): Parsed {
       parsed.mistakes.push({ ...atOffset(offset), message: oneLine(message) });
     }
     if (found.errors.length > 0) continue;
-    readDocument(found, { at, atOffset }, parsed);
+    readDocument(found, { file, at, atOffset }, parsed);
   }
   const isEmpty = parsed.mistakes.length + parsed.services.length === 0 &&
     !documents.some((found) => found.contents !== null && found.toJS() !== null);
@@ -93,7 +95,8 @@ function parseYaml(file: string, text: string): Parsed {
 
 function readDocument(
   found: Document,
-  { at, atOffset }: {
+  { file, at, atOffset }: {
+    readonly file: string;
     readonly at: (path: Path, key?: boolean) => Place;
     readonly atOffset: (offset: number) => Place;
   },
@@ -131,7 +134,7 @@ function readDocument(
   }
   for (const [i, service] of result.data.services.entries()) {
     const path = pathOf(["services", i]);
-    services.push({ place: () => at(path), service, path: shown(path) });
+    services.push({ place: () => at(path), service, file, path: shown(path) });
   }
 }
 

@@ -13,6 +13,7 @@ import {
 } from "../registry/mod.ts";
 import { maxSeconds } from "../system/delay.ts";
 import { shorten } from "../system/escape.ts";
+import { parseCheckAddress, parseCheckUrl } from "./check_targets.ts";
 import { withPlaceholders } from "./placeholders.ts";
 
 /** A rule of the options: an error completes "must …". */
@@ -53,9 +54,14 @@ const listOf = <T extends z.ZodMiniType>(schema: T): z.ZodMiniArray<T> =>
 
 const check = z.strictObject({
   tcp: z.optional(
-    described(text(), "Healthy while HOST:PORT accepts connections; location means the instance's."),
+    described(
+      text().check(obeys(parseCheckAddress)),
+      "Healthy while HOST:PORT accepts connections; location means the instance's.",
+    ),
   ),
-  http: z.optional(described(text(), "Healthy while the URL answers with 2xx.", { format: "uri" })),
+  http: z.optional(
+    described(text().check(obeys(parseCheckUrl)), "Healthy while the URL answers with 2xx.", { format: "uri" }),
+  ),
   exec: z.optional(described(text(), "Healthy while this shell command line exits with 0.")),
   interval: z.optional(described(seconds(), "Seconds between two checks.")),
   timeout: z.optional(described(seconds(), "Seconds that one check may take.")),
@@ -113,6 +119,9 @@ const service = z.strictObject({
     [],
   ),
   checks: z._default(described(listOf(check), "Health checks, for the agent: all must pass."), []),
+  drain: z.optional(
+    described(seconds(), "Seconds that the agent waits on exit after it has taken the instance out of use."),
+  ),
 }, { error: notAnObject });
 
 /** A document of definitions. */
@@ -123,6 +132,9 @@ export const document = z.strictObject({
 
 /** One service, as a document has it. */
 export type ServiceDefinition = z.infer<typeof service>;
+
+/** One of its checks. */
+export type CheckDefinition = ServiceDefinition["checks"][number];
 
 function notAnObject(issue: { code?: string; keys?: readonly string[] }): string {
   return issue.code === "unrecognized_keys"

@@ -23,6 +23,8 @@ export interface HealthOptions {
   readonly fall: number;
   /** Milliseconds before the first round. */
   readonly initialDelay: number;
+  /** Whether it is known to be healthy already: then only a change is yielded. */
+  readonly healthy?: boolean | undefined;
   /** Ends the checks. */
   readonly signal: AbortSignal;
 }
@@ -48,13 +50,16 @@ const longestGap = 60_000;
  */
 export async function* healthOf(
   checks: readonly Check[],
-  { interval, timeout, rise, fall, initialDelay, signal }: HealthOptions,
+  { interval, timeout, rise, fall, initialDelay, healthy: known, signal }: HealthOptions,
 ): AsyncGenerator<Health, void, void> {
-  if (checks.length === 0) return yield { healthy: true };
+  if (checks.length === 0) {
+    if (known !== true) yield { healthy: true };
+    return;
+  }
   if (initialDelay > 0) await delay(initialDelay, signal);
   /** Undefined until something was yielded. */
-  let healthy: boolean | undefined;
-  let hasPassed = false;
+  let healthy = known;
+  let hasPassed = known ?? false;
   /** How many rounds in a row contradicted `healthy`. */
   let against = 0;
   /** The reason that was yielded last, when, and the gap to the next one. */

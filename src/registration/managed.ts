@@ -14,6 +14,7 @@ import type { Log } from "../system/log.ts";
 import { type Check, type Health, healthOf } from "./health.ts";
 import type { ManagedOptions } from "./options.ts";
 import {
+  describeHealth,
   formatKept,
   formatRegistered,
   formatUnregistered,
@@ -180,12 +181,9 @@ export class ManagedRegistration {
   async *#reportHealth(checks: readonly Check[], signal: AbortSignal): AsyncGenerator<Health, void, void> {
     let hasBeen = false;
     for await (const health of healthOf(checks, { ...this.#options.health, signal })) {
-      if (!health.healthy) {
-        const [level, what] = hasBeen
-          ? ["warn", "is unhealthy"] as const
-          : ["info", "is not healthy yet"] as const;
-        this.#reporter.report(level, `${instanceId(this.#instance)} ${what}: ${health.why}`);
-      } else if (checks.length > 0) this.#reporter.report("info", `${instanceId(this.#instance)} is healthy`);
+      if (!health.healthy || checks.length > 0) {
+        this.#reporter.report(...describeHealth(this.#instance, health, hasBeen));
+      }
       hasBeen ||= health.healthy;
       yield health;
     }

@@ -5,15 +5,17 @@ import {
   type Instance,
   instanceId,
   type Mark,
+  type Named,
   type Session,
   type SessionEvent,
   showHolder,
 } from "../registry/mod.ts";
 import type { System } from "../system/mod.ts";
+import type { Health } from "./health.ts";
 import { describeOutage, type Line } from "./outages.ts";
 
 /** A registration is reported with its terms, by `formatRegistered`. */
-type ReportedEvent = Exclude<SessionEvent, { readonly kind: "registered" }>;
+export type ReportedEvent = Exclude<SessionEvent, { readonly kind: "registered" }>;
 
 /** The events after which things stay as they are. */
 const steady: readonly SessionEvent["kind"][] = ["unregistered", "blocked", "lost", "paused", "resumed"];
@@ -39,7 +41,7 @@ export class StatusReporter implements Disposable {
   }
 
   /** Logs the message, which is the status from now on. */
-  report(level: "info" | "warn", message: string): void {
+  report(level: Line[0], message: string): void {
     this.#steadyStatus = message;
     // Not awaited: a slow reader of the log must not hold up the registration.
     void this.#log[level](message);
@@ -68,7 +70,16 @@ export class StatusReporter implements Disposable {
   }
 }
 
-function describe(event: ReportedEvent): Line {
+/** Describes the health of an instance that has checks. */
+export function describeHealth(instance: Named, health: Health, wasHealthy: boolean): Line {
+  const id = instanceId(instance);
+  if (health.healthy) return ["info", `${id} is healthy`];
+  return wasHealthy
+    ? ["warn", `${id} is unhealthy: ${health.why}`]
+    : ["info", `${id} is not healthy yet: ${health.why}`];
+}
+
+export function describe(event: ReportedEvent): Line {
   switch (event.kind) {
     case "disconnected":
     case "reconnected":

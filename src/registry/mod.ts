@@ -27,6 +27,7 @@ export {
   type Instance,
   instanceId,
   isLocation,
+  type Named,
   parseLocation,
   parseName,
   parseTreeRoot,

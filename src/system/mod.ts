@@ -45,6 +45,8 @@ export interface System {
    * @throws {Error} if it cannot be read, or is something else
    */
   filesIn(path: string): Promise<readonly string[] | undefined>;
+  /** A text that changes when a file does, or the files in a folder do; empty if there is nothing. It throws nothing. */
+  fingerprint(path: string): Promise<string>;
   /** Whether every user of this machine may read the file. */
   isReadableByAll(path: string): boolean;
   /**
@@ -84,11 +86,11 @@ export interface System {
    */
   sendDatagram(socket: string, message: string): void;
   /**
-   * From now until it is disposed of, SIGINT, SIGTERM and SIGHUP abort the signal instead of ending the process. A
+   * From now until it is disposed of, SIGINT, SIGTERM and SIGHUP, or others, abort the signal instead of ending the process. A
    * second one exits immediately with 128 plus its number. If a signal was ignored at the start, such as SIGHUP under
    * nohup(1), it stays ignored.
    */
-  interruption(): Interruption;
+  interruption(by?: readonly Signal[]): Interruption;
   /**
    * As PID 1, empusa becomes the parent of every orphan. From now until it is disposed of, it reaps orphans that exit,
    * so that zombies do not fill the process table. It does nothing except on Linux.
@@ -112,6 +114,7 @@ export function system(): System {
     wantsColor: (output) => output.isTerminal && !Deno.noColor,
     readFile: (path) => Deno.readFile(path),
     filesIn,
+    fingerprint,
     isReadableByAll,
     outputFile,
     onReaderGone,
@@ -182,6 +185,18 @@ export async function filesIn(path: string): Promise<readonly string[] | undefin
   return names.filter((_, i) => stats[i]?.isFile);
 }
 
+export async function fingerprint(path: string): Promise<string> {
+  try {
+    const names = await filesIn(path);
+    const paths = names?.toSorted().map((name) => `${path}/${name}`) ?? [path];
+    const stats = await Promise.all(paths.map((path) => Deno.stat(path)));
+    return stats.map(({ mtime, size, ino }, i) => `${paths[i]} ${mtime?.getTime()} ${size} ${ino}`).join("\n");
+  } catch {
+    // What is in the way is told when it is read.
+    return "";
+  }
+}
+
 async function readStdin(most: number): Promise<Uint8Array> {
   let read = new Uint8Array();
   for await (const part of Deno.stdin.readable) {
@@ -202,10 +217,10 @@ function networkInterfaces(): Map<string, string[]> {
   );
 }
 
-function interruption(): Interruption {
+function interruption(by: readonly Signal[] = ["SIGHUP", "SIGINT", "SIGTERM"]): Interruption {
   const controller = new AbortController();
   let code = 0;
-  const heard = onSignals(["SIGHUP", "SIGINT", "SIGTERM"], (signal) => {
+  const heard = onSignals(by, (signal) => {
     code = codeOf(signal);
     if (controller.signal.aborted) Deno.exit(code);
     controller.abort(signal);

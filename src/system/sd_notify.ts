@@ -40,6 +40,11 @@ export class ServiceManager implements Disposable {
     this.#send(statusLine(status));
   }
 
+  /** Reports that empusa reads its configuration again; `ready` ends that. */
+  reloading(): void {
+    this.#send("RELOADING=1");
+  }
+
   /** Reports that empusa is stopping. */
   stopping(): void {
     this.#send("STOPPING=1");

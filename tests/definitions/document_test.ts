@@ -93,9 +93,14 @@ Deno.test("every mistake is told with its line, its column and its path", () => 
       "2:40: services[0].mirrors[0] must begin with one of grpc, coredns, traefik, kratos, kitex, gomicro",
     ],
     [
-      "services:\n- {type: a, location: 'h:1', checks: [{tcp: x, http: y}, {tcp: x, interval: 0}]}",
+      "services:\n- {type: a, location: 'h:1', checks: [{tcp: 'h:1', http: 'http://h'}, {tcp: h, interval: 0}]}",
       "2:39: services[0].checks[0] must have just one of tcp, http and exec",
-      "2:77: services[0].checks[1].interval must be seconds, more than 0 and at most 1000000",
+      "2:77: services[0].checks[1].tcp must be HOST:PORT",
+      "2:90: services[0].checks[1].interval must be seconds, more than 0 and at most 1000000",
+    ],
+    [
+      "services:\n- {type: a, location: 'h:1', checks: [{http: 'ftp://h'}]}",
+      "2:46: services[0].checks[0].http must be an http or https URL",
     ],
   ];
   for (const [text, ...told] of rows) {

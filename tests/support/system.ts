@@ -1,5 +1,5 @@
 /** A system that is looked at instead of a screen. */
-import { filesIn, isReadableByAll, type Output, type System } from "../../src/system/mod.ts";
+import { filesIn, fingerprint, isReadableByAll, type Output, type System } from "../../src/system/mod.ts";
 
 export interface FakeSystem extends System {
   readonly printed: { stdout: string; stderr: string };
@@ -22,6 +22,7 @@ export function fakeSystem({ isTerminal = false, noColor = false } = {}): FakeSy
     wantsColor: (output) => output.isTerminal && !noColor,
     readFile: (path) => Deno.readFile(path),
     filesIn,
+    fingerprint,
     isReadableByAll,
     outputFile: () => {
       throw new Error("nothing is to be written");

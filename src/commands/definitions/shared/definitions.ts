@@ -1,5 +1,5 @@
 /** What `apply` and `diff` have in common: definitions, the set that they belong to, and how changes are shown. */
-import { ExitCode, InvalidValueError, UsageError } from "../../../errors.ts";
+import { ExitCode, UsageError } from "../../../errors.ts";
 import type { Defined } from "../../../definitions/document.ts";
 import {
   type Desired,
@@ -7,7 +7,6 @@ import {
   instanceId,
   mirrorsOf,
   noMetadata,
-  parseLocation,
   parseName,
   type Planned,
 } from "../../../registry/mod.ts";
@@ -15,8 +14,8 @@ import { flag, list, settingName, type Values, withDefault } from "../../../sett
 import { escapeControls, resultFor, shorten } from "../../../system/escape.ts";
 import type { Context } from "../../shared/command.ts";
 import { formatSetting } from "../../shared/format.ts";
-import { filled } from "../../shared/placeholders.ts";
 import { jsonArray } from "../../../formats/json.ts";
+import { instanceFrom } from "./instances.ts";
 
 export const settings = {
   file: list({
@@ -91,35 +90,11 @@ function checkDistinct(all: readonly Desired[], services: readonly Defined[], tr
 }
 
 async function desiredOf({ service, path, place }: Defined, context: Context): Promise<Desired> {
-  const { type, tags, meta, weight, mirrors, ttl } = service;
   const what = (field: string): string => {
     const { file, line } = place();
     return `${file}:${line}: ${path}.${field}`;
   };
-  const filledIn = async (field: "name" | "location", parse: (text: string) => string): Promise<string> => {
-    // Most have no placeholder, and need no name for messages.
-    const text = service[field];
-    return text.includes("{") ? await filled(what(field), text, parse, context) : text;
-  };
-  const instance: Instance = {
-    type,
-    name: await filledIn("name", parseName),
-    location: await filledIn("location", parseLocation),
-    // In one order, so that another one in the file is no change.
-    metadata: {
-      tags: [...new Set(tags)],
-      meta: Object.fromEntries(Object.entries(meta).sort(([a], [b]) => a < b ? -1 : 1)),
-      weight,
-    },
-    mirrors: [...new Set(mirrors)],
-  };
-  try {
-    mirrorsOf(instance, context.treeRoot);
-  } catch (error) {
-    if (!(error instanceof InvalidValueError)) throw error;
-    throw new UsageError(`${what("mirrors")} must ${error.message}`);
-  }
-  return { ...instance, ttl };
+  return { ...await instanceFrom(service, what, context), ttl: service.ttl };
 }
 
 /** Prints what changes. */

@@ -1,5 +1,6 @@
 /** The settings that say how a service is looked at before others find it. */
-import { InvalidValueError, UsageError } from "../../../errors.ts";
+import { parseCheckAddress, parseCheckUrl } from "../../../definitions/check_targets.ts";
+import { UsageError } from "../../../errors.ts";
 import { type Address, addressOf, hasAddress } from "../../../registry/mod.ts";
 import type { Check, HealthOptions } from "../../../registration/health.ts";
 import { serviceEnvironment } from "./environment.ts";
@@ -18,14 +19,14 @@ export const checking = {
     env: "EMPUSA_CHECK_TCP",
     meaning: "TCP check: healthy while HOST:PORT accepts connections; by default the location's.",
     bare: "location",
-    parse: (text) => text === "location" ? text : parseAddress(text),
+    parse: parseCheckAddress,
   }),
   checkHttp: list({
     flag: "--check-http",
     placeholder: "URL",
     env: "EMPUSA_CHECK_HTTP",
     meaning: "HTTP check: healthy while the URL answers with 2xx.",
-    parse: parseHttpUrl,
+    parse: parseCheckUrl,
   }),
   checkCaBundle: optional({
     flag: "--check-ca-bundle",
@@ -77,20 +78,6 @@ export const checking = {
     parse: seconds({ orNone: true }),
   }),
 } as const;
-
-function parseAddress(text: string): Address {
-  const address = addressOf(text);
-  if (address === undefined || text.includes("/")) throw new InvalidValueError("be HOST:PORT");
-  return address;
-}
-
-function parseHttpUrl(text: string): URL {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !/^https?:$/.test(url.protocol)) {
-    throw new InvalidValueError("be an http or https URL");
-  }
-  return url;
-}
 
 export type Checking = Values<typeof checking>;
 
