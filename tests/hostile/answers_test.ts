@@ -73,13 +73,25 @@ const broken: readonly [what: string, of: (registry: Registry) => Promise<unknow
 
 const name = (n: number): string => `/foo/service/web/${n}`;
 
+/** What empusa says of answers that it need not take for invalid. */
+const said: Readonly<Record<string, RegExp>> = {
+  "no message at all": /it is not etcd/,
+  "two messages where there is one": /no answer in time/,
+};
+
 test("an invalid answer fails the endpoint, and empusa retries with pauses", async () => {
-  await inParallel(broken, async ([, operation, scripts]) => {
-    await using etcd = await HostileEtcd.start(scripts);
-    using registry = await open(etcd);
-    const error = await assertRejects(() => operation(registry), UnreachableError);
-    assertMatch(error.message, /does not come from etcd|it is not etcd|whatever|no answer in time/);
-    for (const [method, times] of etcd.calls) assert(times < 20, `${method} was called ${times} times`);
+  await inParallel(broken, async ([what, operation, scripts]) => {
+    const expected = said[what] ?? /does not come from etcd/;
+    // A machine that is too busy to tell the answers in this time is given more.
+    for (let timeout = 600;; timeout *= 2) {
+      await using etcd = await HostileEtcd.start(scripts);
+      using registry = await open(etcd, timeout);
+      const { message } = await assertRejects(() => operation(registry), UnreachableError);
+      const most = timeout / 30;
+      for (const [method, times] of etcd.calls) assert(times < most, `${method} was called ${times} times`);
+      if (timeout < 10_000 && !expected.test(message) && /no answer in time|too slow/.test(message)) continue;
+      return void assertMatch(message, expected);
+    }
   });
 });
 

@@ -1,5 +1,5 @@
 /** A registry on a hostile etcd, and many broken answers at a time. */
-import { assertEquals } from "@std/assert";
+import { assert } from "@std/assert";
 import { openRegistry, parseEndpoints, type Registry } from "../../src/registry/mod.ts";
 import { answer, header, HostileEtcd, keyValue, type Script } from "./hostile_etcd.ts";
 import type { Message } from "./wire.ts";
@@ -35,7 +35,10 @@ export function grants(ttl: () => number | bigint): Script {
   };
 }
 
-/** Does the same for many cases, which have names, as all of them mostly wait. */
+/**
+ * Does the same for many cases, which have names, as all of them mostly wait.
+ * @throws {Error} naming every case that failed, and why
+ */
 export async function inParallel<T extends readonly [what: string, ...unknown[]]>(
   cases: readonly T[],
   check: (one: T) => Promise<void>,
@@ -48,5 +51,7 @@ export async function inParallel<T extends readonly [what: string, ...unknown[]]
       return [`${one[0]}: ${error}`];
     }
   }));
-  assertEquals(failures.flat(), []);
+  const all = failures.flat();
+  // One line a case, whole: a comparison of lists shows only parts of long texts.
+  assert(all.length === 0, `${all.length} of ${cases.length} cases failed:\n${all.join("\n")}`);
 }
