@@ -1,6 +1,6 @@
 /**
  * What each artefact must be able to do, against a real etcd: the bundle and the executable, which EMPUSA_UNDER_TEST
- * names. The whole suite runs from source, so these tests hold one case of each kind.
+ * names. The whole suite runs with a bundle on the pinned Deno, so these tests hold one case of each kind.
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Etcd } from "../support/etcd.ts";

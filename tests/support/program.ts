@@ -1,7 +1,10 @@
 /** The real program in a process of its own. */
 import { projectFile } from "./project.ts";
 
-/** The program under test: from source, unless EMPUSA_UNDER_TEST names another executable. */
+/**
+ * The program under test: what EMPUSA_UNDER_TEST names, in scripts/test a bundle of these sources or an artefact; else the
+ * sources themselves.
+ */
 export const program = Deno.env.get("EMPUSA_UNDER_TEST") ?? projectFile("scripts/empusa");
 
 /** What a run of the program left. */

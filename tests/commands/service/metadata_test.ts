@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Etcd } from "../../support/etcd.ts";
 import { empusa } from "../../support/in_process.ts";
-import { connect, empusa as process } from "../../support/program.ts";
+import { connect, empusa as process, program } from "../../support/program.ts";
 
 function register(name: string, ...more: string[]): string[] {
   return [
@@ -171,7 +171,7 @@ Deno.test("watch: a change of metadata alone is a put with the new ones", async 
     "$0" ${register("a", "--tag", "v2").join(" ")} 2>/dev/null
     "$0" service pause --service-type web --service-name a 2>/dev/null; wait`;
   const { stdout } = await new Deno.Command("bash", {
-    args: ["-c", script, new URL("../../../scripts/empusa", import.meta.url).pathname],
+    args: ["-c", script, program],
     env: connect(etcd),
   }).output();
   const lines = new TextDecoder().decode(stdout).trim().split("\n").map((line) => JSON.parse(line));
