@@ -91,6 +91,8 @@ export function describe(event: ReportedEvent): Line {
       ];
     case "unregistered":
       return ["info", `${formatUnregistered(event.instance)} until it is healthy`];
+    case "changed":
+      return ["info", formatChanged(event.instance, event.before)];
     case "blocked":
       return [
         "warn",
@@ -151,6 +153,12 @@ export function formatPaused(instance: Instance, { by, reason }: Mark): string {
   const who = by === "" ? "" : ` by ${by}`;
   const why = reason === "" ? "" : ` (${reason})`;
   return `${instanceId(instance)} is paused${who}${why}: it stays out of use until it is resumed`;
+}
+
+/** Says that a registered instance is another one now, and where if that is new. */
+export function formatChanged(instance: Instance, before: Instance): string {
+  const where = instance.location === before.location ? "" : `: now at ${instance.location}`;
+  return `changed ${instanceId(instance)}${where}`;
 }
 
 export function formatUnregistered(instance: Instance): string {

@@ -1,7 +1,7 @@
 /** Instances of services, and how they are stored: `{tree root}/service/{type}/{name}` = location. */
 import { InvalidValueError } from "../errors.ts";
 import { compareText, decode, type EntryMeta } from "./collection.ts";
-import { type Metadata, noMetadata, type Out } from "./metadata.ts";
+import { isSameMetadata, type Metadata, noMetadata, type Out } from "./metadata.ts";
 import type { Pattern } from "./pattern.ts";
 import type { Entry, Revision } from "./store.ts";
 import { isPlainText } from "./text.ts";
@@ -15,6 +15,13 @@ export interface Instance {
   readonly metadata?: Metadata | undefined;
   /** The layouts in which it is registered as well, as the option has them. */
   readonly mirrors?: readonly string[];
+}
+
+/** Whether two instances of one name are the same to everybody who finds them. */
+export function isSameInstance(a: Instance, b: Instance): boolean {
+  const [before = [], after = []] = [a.mirrors, b.mirrors];
+  return a.location === b.location && isSameMetadata(a.metadata ?? noMetadata, b.metadata ?? noMetadata) &&
+    before.length === after.length && before.every((mirror, i) => mirror === after[i]);
 }
 
 /** The identity of an instance: its ID is `type/name`. */

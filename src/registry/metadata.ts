@@ -95,6 +95,13 @@ export function isDefault({ tags, meta, weight }: Metadata): boolean {
   return tags.length === 0 && weight === noMetadata.weight && Object.keys(meta).length === 0;
 }
 
+export function isSameMetadata(a: Metadata, b: Metadata): boolean {
+  const [before, after] = [Object.entries(a.meta), Object.entries(b.meta)];
+  return a.weight === b.weight && a.tags.length === b.tags.length && before.length === after.length &&
+    a.tags.every((tag, i) => tag === b.tags[i]) &&
+    before.every(([key, value]) => Object.hasOwn(b.meta, key) && b.meta[key] === value);
+}
+
 /**
  * Reads a metadata record, which any program may have written.
  * @throws {InvalidValueError} if it is none

@@ -27,8 +27,9 @@ export async function claim(
   takes: (holder: Entry) => boolean,
   deadline: Deadline,
 ): Promise<Claim> {
-  const { key, rewrite = false, lease, beside = [], unless = [] } = request;
+  const { key, rewrite = false, beside = [], unless = [] } = request;
   const keys = new Set([key, ...beside.map(({ key }) => key), ...unless]);
+  for (const key of request.replaces?.(new Map()).keys ?? []) keys.add(key);
   // The comparison is with what was read, so that no write in between is overwritten.
   let seen: ReadonlyMap<string, Entry> = new Map();
   for (let losses = 0;; losses++) {
@@ -40,9 +41,7 @@ export async function claim(
     if (by !== undefined) return { outcome: "barred", by };
     // Once an attempt has tried to write, the entries may be the effect of one whose answer was lost.
     const mayBeOurs = !rewrite || losses > 0;
-    if (mayBeOurs && valuesOf(request, found).every((wanted) => isAsWanted(wanted, lease, found))) {
-      return { outcome: "held" };
-    }
+    if (mayBeOurs && isDone(request, found)) return { outcome: "held" };
     const holder = holderAmong(request, found);
     if (holder !== undefined && !takes(holder)) return { outcome: "taken", holder };
     // They are compared from the next attempt on, and read if that fails.
@@ -60,7 +59,12 @@ function transactionFor(
   const { lease } = request;
   const puts: Put[] = [];
   const deletes: string[] = [];
-  for (const { key, value } of valuesOf(request, seen)) {
+  // On a lease, what is as it is to be stays. Without one, keys that are written together tell that they belong together.
+  const stays = (wanted: Wanted): boolean =>
+    lease !== undefined && !request.rewrite && seen.has(wanted.key) && isAsWanted(wanted, lease, seen);
+  for (const wanted of valuesOf(request, seen)) {
+    const { key, value } = wanted;
+    if (stays(wanted)) continue;
     if (value !== undefined) puts.push({ key, value, lease });
     else if (seen.has(key)) deletes.push(key);
   }
@@ -78,6 +82,12 @@ interface Wanted {
 /** What all keys of a claim are to hold, given what they held. */
 function valuesOf({ key, value, beside = [] }: PutRequest, seen: ReadonlyMap<string, Entry>): Wanted[] {
   return [{ key, value }, ...beside.map(({ key, value }) => ({ key, value: value(seen.get(key)) }))];
+}
+
+/** Whether all keys are as the claim is to make them. */
+function isDone(request: PutRequest, found: ReadonlyMap<string, Entry>): boolean {
+  return valuesOf(request, found).every((wanted) => isAsWanted(wanted, request.lease, found)) &&
+    (request.replaces?.(found).deletes ?? []).length === 0;
 }
 
 function isAsWanted(

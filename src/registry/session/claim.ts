@@ -3,7 +3,8 @@ import { delay } from "../../system/delay.ts";
 import type { Deadline, LeaseId, Store } from "../store.ts";
 import { conflict, holderOf } from "./holder.ts";
 import { retireSoon } from "./own_lease.ts";
-import type { InstanceClaim, InstanceWriter, Writing } from "./writer.ts";
+import type { InstanceClaim, Writing } from "./plans.ts";
+import type { InstanceWriter } from "./writer.ts";
 
 /** The pause between two looks at the holder, in milliseconds. */
 const pollInterval = 200;

@@ -12,6 +12,8 @@ export type SessionEvent =
   | { readonly kind: "unregistered"; readonly instance: Instance }
   /** An added instance is registered. */
   | { readonly kind: "registered"; readonly instance: Instance }
+  /** A registered instance was added once more, and is now what it was added as: its name was never free meanwhile. */
+  | { readonly kind: "changed"; readonly instance: Instance; readonly before: Instance }
   /** An exclusive instance waits for its first registration, because another process holds the name. */
   | { readonly kind: "blocked"; readonly instance: Instance; readonly holder: Holder }
   /** An operator has paused the instance: it is out of use until it is resumed. */

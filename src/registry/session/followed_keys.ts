@@ -18,10 +18,15 @@ export class FollowedKeys {
     this.#watch = watch;
   }
 
-  /** Adds an instance, whose keys are watched from the next `followAll` on. */
-  add(key: string, instance: Instance): void {
+  /**
+   * Adds an instance, whose keys are watched from the next `followAll` on. Returns its raw key.
+   * @throws {InvalidValueError} if its mirrors cannot express it
+   */
+  add(instance: Instance): string {
+    const [key] = this.#writer.keysOf(instance);
     this.#instances.set(key, instance);
     this.#waiting.set(key, instance);
+    return key;
   }
 
   /** Has the keys of added instances watched: once they were written it is known which ones this user may read. */

@@ -1,10 +1,10 @@
 /** Decides what a session does about one key. It asks nothing and changes nothing. */
-import type { Instance } from "../instance.ts";
+import { type Instance, isSameInstance } from "../instance.ts";
 import type { Out } from "../metadata.ts";
 import type { Entry } from "../store.ts";
 import type { Loss, SessionEvent } from "./events.ts";
 import { holderOf } from "./holder.ts";
-import type { InstanceClaim } from "./writer.ts";
+import type { InstanceClaim } from "./plans.ts";
 
 /** What to do if another process registers under a name of this session. */
 export const conflictRules = ["yield", "takeover"] as const;
@@ -15,7 +15,12 @@ export type Dirty = Loss | "new";
 
 /** What a session knows of one registration. Times are as of `performance.now()`. */
 export interface Registration {
-  readonly instance: Instance;
+  /** As it is to be. */
+  instance: Instance;
+  /** As it was to be before, the newest first. */
+  former: readonly Instance[];
+  /** As it was when it was last reported to be registered. */
+  told: Instance | undefined;
   /** When it was added, as ISO 8601 has it. */
   readonly since: string;
   /** Why it is to be out of use; undefined if it is to be registered. */
@@ -66,15 +71,20 @@ export function reconcile(
   { registration, dirty, onConflict, now }: Known,
   seen?: InstanceClaim,
 ): Step {
-  const { instance, first, heldByOther, paused, restoreAfter, reclaimAfter } = registration;
+  const { instance, first, heldByOther, paused, registered, restoreAfter, reclaimAfter } = registration;
   if (seen === undefined) return { action: now < restoreAfter ? "wait" : "put" };
   if (seen.outcome === "paused") {
     return { action: "pause", event: paused ? undefined : { kind: "paused", instance, mark: seen.mark } };
   }
   if (seen.outcome !== "taken") {
     if (paused) return { action: "report", event: { kind: "resumed", instance } };
-    if (dirty === "new" || heldByOther) return { action: "report", event: { kind: "registered", instance } };
-    if (seen.outcome === "held") return { action: "leave" };
+    const before = changedFrom(registration);
+    if (registered && before !== undefined && !heldByOther && dirty !== "lease-ended") {
+      return { action: "report", event: { kind: "changed", instance, before } };
+    }
+    if (heldByOther || dirty === "new") return { action: "report", event: { kind: "registered", instance } };
+    // What is on a lease that is newer than the report is an earlier attempt's whose answer was lost.
+    if (seen.outcome === "held" && dirty !== "lease-ended") return { action: "leave" };
     return { action: "report", event: { kind: "restored", instance, because: dirty } };
   }
   const holder = holderOf(seen.holder);
@@ -84,6 +94,11 @@ export function reconcile(
   }
   if (now < reclaimAfter) return { action: "wait" };
   return { action: "take-back", event: { kind: "reclaimed", instance, holder } };
+}
+
+/** What the instance was when it was last reported, if that was something else. */
+function changedFrom({ instance, told }: Pick<Registration, "instance" | "told">): Instance | undefined {
+  return told === undefined || isSameInstance(told, instance) ? undefined : told;
 }
 
 /** Whether a put may overwrite the holder at once: if this is the first registration, or a leftover of the session. */

@@ -1,6 +1,6 @@
 /** The registrations of a session, by key, and what is left to do about them. */
 import { backOff } from "../../system/delay.ts";
-import type { Instance } from "../instance.ts";
+import { type Instance, isSameInstance } from "../instance.ts";
 import type { Out } from "../metadata.ts";
 import type { Dirty, Registration } from "./reconcile.ts";
 
@@ -11,6 +11,9 @@ const longestReclaimPause = 5000;
 const promptRestores = 10;
 const longestRestorePause = 1000;
 const restoresForgotten = 3000;
+
+/** How many earlier forms of an instance are remembered, in case an attempt to write one is carried out late. */
+const longestPast = 8;
 
 export class Registrations {
   readonly #wanted = new Map<string, Registration>();
@@ -29,9 +32,9 @@ export class Registrations {
     return this.#wanted.get(key);
   }
 
-  /** All instances that are to be registered, or out of use. */
-  instances(): Instance[] {
-    return this.#wanted.values().map(({ instance }) => instance).toArray();
+  /** All that are to be registered, or out of use. */
+  all(): Registration[] {
+    return [...this.#wanted.values()];
   }
 
   /** The keys of the registered instances. */
@@ -50,10 +53,22 @@ export class Registrations {
     this.markClean(key);
   }
 
-  /** Adds an instance that is to be registered. An instance that was removed keeps its state. */
-  add(key: string, instance: Instance, first: "replace" | "wait"): void {
-    this.#add(key, this.#removed.get(key) ?? newRegistration(instance, first));
+  /**
+   * Adds an instance that is to be registered, or changes it. An instance that was removed keeps its state.
+   * @returns whether there is something to do
+   */
+  add(key: string, instance: Instance, first: "replace" | "wait"): boolean {
+    const before = this.#wanted.get(key);
+    const registration = before ?? this.#removed.get(key) ?? newRegistration(instance, first);
+    const isChanged = change(registration, instance);
+    if (before === undefined) this.#add(key, registration);
+    else if (before.out === undefined) {
+      if (isChanged) this.markDirty(key, "removed");
+      return isChanged;
+    }
+    registration.out = undefined;
     this.#dirty.set(key, "new");
+    return true;
   }
 
   #add(key: string, registration: Registration): void {
@@ -62,10 +77,13 @@ export class Registrations {
     this.#wanted.set(key, registration);
   }
 
-  /** Has the instance out of use. False if no instance was added under the key. */
-  withdraw(key: string, out: Out): boolean {
+  /** Has the instance out of use. False if no instance was added under the key, or it is out of use just so already. */
+  withdraw(key: string, instance: Instance, out: Out): boolean {
     const registration = this.#wanted.get(key);
     if (registration === undefined) return false;
+    const { out: before } = registration;
+    const isSame = before !== undefined && before.state === out.state && before.reason === out.reason;
+    if (!change(registration, instance) && isSame) return false;
     registration.out = out;
     this.#dirty.set(key, "new");
     return true;
@@ -89,6 +107,11 @@ export class Registrations {
 
   unwantedKeys(): string[] {
     return [...this.#unwanted];
+  }
+
+  /** The instance that was removed under this key, and what is known of it. */
+  removedAt(key: string): Registration | undefined {
+    return this.#removed.get(key);
   }
 
   /** The instance that was registered under an unwanted key until now. */
@@ -139,6 +162,8 @@ export class Registrations {
 export function newRegistration(instance: Instance, first: Registration["first"]): Registration {
   return {
     instance,
+    former: [],
+    told: undefined,
     since: new Date().toISOString(),
     out: undefined,
     paused: false,
@@ -152,7 +177,18 @@ export function newRegistration(instance: Instance, first: Registration["first"]
   };
 }
 
-export function markRegistered(registration: Registration): void {
+/** Has the registration be this instance from now on. False if it is the same already. */
+function change(registration: Registration, instance: Instance): boolean {
+  const { instance: before, former } = registration;
+  if (isSameInstance(before, instance)) return false;
+  registration.former = [before, ...former].slice(0, longestPast);
+  registration.instance = instance;
+  return true;
+}
+
+/** @param instance as it was written; the registration may have been changed meanwhile */
+export function markRegistered(registration: Registration, instance: Instance): void {
+  registration.told = instance;
   registration.first = undefined;
   registration.heldByOther = false;
   registration.paused = false;

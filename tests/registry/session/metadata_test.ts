@@ -4,6 +4,7 @@ import { Etcd } from "../../support/etcd.ts";
 import { keep, key, revisionOf, test, web } from "../../support/kept_session.ts";
 import { pause, until } from "../../support/pause.ts";
 import { open } from "../../support/registry.ts";
+import { stored } from "../../support/stored.ts";
 
 const rich = {
   ...web,
@@ -13,24 +14,6 @@ const rich = {
 const metadata = "/foo/service-meta/web/a";
 const mirrors = ["/grpc/web/a", "/skydns/org/example/web/a"];
 const all = [metadata, key, ...mirrors];
-
-interface Stored {
-  readonly value: string;
-  readonly revision: number;
-  readonly lease: string;
-}
-
-/** What etcd holds, by key. */
-async function stored(etcd: Etcd): Promise<Map<string, Stored>> {
-  const { kvs = [] } = JSON.parse(await etcd.etcdctl("get", "--prefix", "/", "-w", "json"));
-  return new Map(kvs.map((
-    { key, value, mod_revision, lease }: Record<string, string>,
-  ) => [atob(`${key}`), {
-    value: atob(`${value}`),
-    revision: Number(mod_revision),
-    lease: `${lease ?? ""}`,
-  }]));
-}
 
 async function isWhole(etcd: Etcd): Promise<boolean> {
   const found = await stored(etcd);

@@ -2,9 +2,10 @@
 import { assertEquals } from "@std/assert";
 import { type Known, mayReplace, reconcile } from "../../../src/registry/session/reconcile.ts";
 import type { Registration, Step } from "../../../src/registry/session/reconcile.ts";
-import type { InstanceClaim } from "../../../src/registry/session/writer.ts";
+import type { InstanceClaim } from "../../../src/registry/session/plans.ts";
 
 const instance = { type: "web", name: "a", location: "h:1" };
+const before = { ...instance, location: "h:0" };
 const holder = { location: "other:1", lease: "ff" };
 const now = 1000;
 
@@ -30,6 +31,8 @@ function known(
 ): Known {
   const registered: Registration = {
     instance,
+    former: [],
+    told: instance,
     since: "2026-11-29T00:00:00.000Z",
     first: undefined,
     out: undefined,
@@ -110,6 +113,32 @@ const rows: readonly (readonly [title: string, known: Known, seen: InstanceClaim
     [
       "a key whose lease ended is restored because of that",
       known({}, { dirty: "lease-ended" }),
+      stored,
+      { action: "report", event: { kind: "restored", instance, because: "lease-ended" } },
+    ],
+    [
+      "a key whose lease ended and that is on the new one is restored: an answer was lost",
+      known({}, { dirty: "lease-ended" }),
+      held,
+      { action: "report", event: { kind: "restored", instance, because: "lease-ended" } },
+    ],
+    ...[stored, held].map((seen) =>
+      [
+        `an instance that was changed is reported when it is ${seen.outcome}`,
+        known({ told: before }),
+        seen,
+        { action: "report", event: { kind: "changed", instance, before } },
+      ] as const
+    ),
+    [
+      "an instance that was changed while it was not registered is registered",
+      known({ told: before, registered: false }, added),
+      stored,
+      { action: "report", event: { kind: "registered", instance } },
+    ],
+    [
+      "an instance that was changed while its lease ended is restored",
+      known({ told: before }, { dirty: "lease-ended" }),
       stored,
       { action: "report", event: { kind: "restored", instance, because: "lease-ended" } },
     ],
