@@ -7,10 +7,14 @@ import { ownMirrors } from "./mirrors/mod.ts";
 import { inParallel } from "./parallel.ts";
 import { cleanupTimeout, newLeaseId, revokeIfEmpty } from "./session/own_lease.ts";
 import { below } from "./span.ts";
-import { type Deadline, deadlineAfter, type Entry, type LeaseId, type Store } from "./store.ts";
-
-/** etcd's limit for the comparisons and the operations of a transaction (`--max-txn-ops`). */
-const maxOperations = 128;
+import {
+  type Deadline,
+  deadlineAfter,
+  type Entry,
+  type LeaseId,
+  maxOperations,
+  type Store,
+} from "./store.ts";
 
 /** How many transactions, and how many refreshes, are on their way at the same time. */
 const concurrency = 16;

@@ -45,6 +45,15 @@ export interface PutRequest extends Put {
   };
 }
 
+/** A claim of a key, and whether it may overwrite a holder. */
+export interface KeyClaim {
+  readonly request: PutRequest;
+  readonly takes: (holder: Entry) => boolean;
+}
+
+/** The most keys that a transaction may compare, and that it may change: etcd's `--max-txn-ops`, unless an operator raises it. */
+export const maxOperations = 128;
+
 /** A key that belongs to another one. */
 export interface Beside {
   readonly key: string;
@@ -205,6 +214,12 @@ export interface Store {
    * @throws {LeaseEnded} if the lease does not exist
    */
   claim(request: PutRequest, takes: (holder: Entry) => boolean, deadline: Deadline): Promise<Claim>;
+  /**
+   * Makes several claims in one transaction, whose keys are `maxOperations` at most. Each becomes what it would become alone. A
+   * claim is undefined if it has to be made alone: others change its keys at this time, or it shares one with another claim.
+   * @throws {LeaseEnded} if a lease does not exist
+   */
+  claimAll(claims: readonly KeyClaim[], deadline: Deadline): Promise<readonly (Claim | undefined)[]>;
   /**
    * Writes the key, on the lease if there is one, if the key was last written in revision `before`, or does not exist and
    * `before` is 0. Returns false otherwise.

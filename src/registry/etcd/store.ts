@@ -7,6 +7,7 @@ import type {
   Deadline,
   EndpointStatus,
   Entry,
+  KeyClaim,
   LeaseId,
   LeaseTime,
   Put,
@@ -20,11 +21,12 @@ import type {
   Watched,
 } from "../store.ts";
 import { Caller } from "./call.ts";
+import { claim, claimAll } from "./claim.ts";
 import type { AccessSource } from "./credentials.ts";
 import { grant, keepAlive, revoke, timeToLive } from "./leases.ts";
 import { get, keys, list, read } from "./range.ts";
 import { statuses } from "./status.ts";
-import { claim, commit, mayWrite, remove, replace } from "./txn.ts";
+import { commit, mayWrite, remove, replace } from "./txn.ts";
 import { openWatch } from "./watch.ts";
 
 export class EtcdStore implements Store {
@@ -65,6 +67,10 @@ export class EtcdStore implements Store {
 
   claim(request: PutRequest, takes: (holder: Entry) => boolean, deadline: Deadline): Promise<Claim> {
     return claim(this.#caller, request, takes, deadline);
+  }
+
+  claimAll(claims: readonly KeyClaim[], deadline: Deadline): Promise<(Claim | undefined)[]> {
+    return claimAll(this.#caller, claims, deadline);
   }
 
   replace(put: Put, before: Revision, deadline: Deadline): Promise<boolean> {

@@ -1,9 +1,11 @@
 /** Carries out what `reconcile` decides: it makes the keys in etcd what the session wants. */
 import { isDenied } from "../collection.ts";
+import type { Out } from "../metadata.ts";
 import { inParallel } from "../parallel.ts";
 import type { Deadline, Entry, Store } from "../store.ts";
 import type { SessionEvent } from "./events.ts";
 import type { FollowedKeys } from "./followed_keys.ts";
+import { GroupWriter } from "./group_writer.ts";
 import type { SessionLease } from "./lease.ts";
 import type { InstanceClaim, Writing } from "./plans.ts";
 import {
@@ -17,8 +19,8 @@ import {
 import { backOffReclaims, backOffRestores, markRegistered, type Registrations } from "./registrations.ts";
 import type { InstanceWriter } from "./writer.ts";
 
-/** How many keys are worked on at the same time. */
-const concurrency = 50;
+/** How many transactions are on their way at the same time. */
+const concurrency = 16;
 
 export interface ReconcileOptions {
   readonly onConflict: ConflictRule;
@@ -34,11 +36,19 @@ interface Job {
   readonly writing: Writing;
   /** Whether another holder may be overwritten at once. */
   readonly takes: (holder: Entry) => boolean;
+  readonly out: Out | undefined;
+}
+
+/** A key that may be on the lease and must not be, and what is known of its instance. */
+interface Unwanted {
+  readonly key: string;
+  readonly known: Pick<Writing, "instance" | "former">;
 }
 
 export class Reconciler {
   readonly #store: Store;
   readonly #writer: InstanceWriter;
+  readonly #groups: GroupWriter;
   readonly #followed: FollowedKeys;
   readonly #lease: SessionLease;
   readonly #registrations: Registrations;
@@ -55,6 +65,7 @@ export class Reconciler {
     this.#followed = followed;
     this.#store = store;
     this.#writer = writer;
+    this.#groups = new GroupWriter(store, writer);
     this.#lease = lease;
     this.#registrations = registrations;
   }
@@ -70,17 +81,18 @@ export class Reconciler {
    * @throws what `Store` throws
    */
   async reconcileAll(deadline: () => Deadline, options: ReconcileOptions): Promise<void> {
-    const registrations = this.#registrations;
     await inParallel(
-      registrations.unwantedKeys(),
+      this.#groups.group(this.#unwanted(), ({ known }) => known),
       concurrency,
-      (key) => this.#removeUnwanted(key, deadline(), options),
+      (group) => this.#removeUnwanted(group, deadline, options),
     );
-    await inParallel(
-      registrations.dirtyKeys(),
-      concurrency,
-      (key) => this.#reconcileKey(key, deadline(), options),
-    );
+    for (const isOut of [true, false]) {
+      await inParallel(
+        this.#groups.group(this.#dirty(isOut), ({ registration }) => registration),
+        concurrency,
+        (group) => this.#reconcileKeys(group.map(({ key }) => key), deadline, options),
+      );
+    }
   }
 
   /**
@@ -96,39 +108,65 @@ export class Reconciler {
       if (!isDenied(error)) throw error;
     }
     await inParallel(
-      this.#registrations.all(),
+      this.#groups.group(this.#registrations.all(), (one) => one),
       concurrency,
-      (one) => this.#writer.release(one, id, deadline),
+      async (group) => throwFirst(await this.#groups.releaseAll(group, id, () => deadline)),
     );
   }
 
-  async #removeUnwanted(key: string, deadline: Deadline, { onEvent }: ReconcileOptions): Promise<void> {
-    const instance = this.#followed.instanceAt(key);
-    const known = this.#registrations.removedAt(key) ?? (instance && { instance });
-    if (!this.#lease.isPermanent && known !== undefined) {
-      await this.#writer.release(known, this.#lease.id, deadline);
+  *#unwanted(): Generator<Unwanted> {
+    for (const key of this.#registrations.unwantedKeys()) {
+      const instance = this.#followed.instanceAt(key);
+      const known = this.#registrations.removedAt(key) ?? (instance && { instance });
+      if (known !== undefined) yield { key, known };
     }
-    const gone = this.#registrations.settleUnwanted(key);
-    if (gone !== undefined) onEvent({ kind: "unregistered", instance: gone });
   }
 
-  async #reconcileKey(key: string, deadline: Deadline, options: ReconcileOptions): Promise<void> {
-    const job = this.#begin(key, options);
-    if (job === undefined) return;
-    try {
-      const done = job.registration.out === undefined
-        ? await this.#conclude(
-          job,
-          await this.#writer.claim(job.writing, job.takes, deadline),
-          deadline,
-          options,
-        )
-        : await this.#takeOut(job, job.registration.out, deadline, options);
-      if (!done) this.#registrations.markDirty(key, job.dirty);
-    } catch (error) {
-      this.#registrations.markDirty(key, job.dirty);
-      throw error;
+  async #removeUnwanted(
+    group: readonly Unwanted[],
+    deadline: () => Deadline,
+    { onEvent }: ReconcileOptions,
+  ): Promise<void> {
+    const released = this.#lease.isPermanent
+      ? []
+      : await this.#groups.releaseAll(group.map(({ known }) => known), this.#lease.id, deadline);
+    for (const [i, { key }] of group.entries()) {
+      if (released[i]?.status === "rejected") continue;
+      const gone = this.#registrations.settleUnwanted(key);
+      if (gone !== undefined) onEvent({ kind: "unregistered", instance: gone });
     }
+    throwFirst(released);
+  }
+
+  /** The dirty keys of those that are to be out of use, or of the others. */
+  *#dirty(isOut: boolean): Generator<{ readonly key: string; readonly registration: Registration }> {
+    for (const key of this.#registrations.dirtyKeys()) {
+      const registration = this.#registrations.get(key);
+      if (registration !== undefined && (registration.out !== undefined) === isOut) {
+        yield { key, registration };
+      }
+    }
+  }
+
+  async #reconcileKeys(
+    keys: readonly string[],
+    deadline: () => Deadline,
+    options: ReconcileOptions,
+  ): Promise<void> {
+    const begun = keys.map((key) => this.#begin(key, options)).filter((job) => job !== undefined);
+    const outs = begun.filter(({ out }) => out !== undefined);
+    const others = begun.filter(({ out }) => out === undefined);
+    let done: readonly PromiseSettledResult<boolean>[] = [];
+    try {
+      done = await this.#takeOutAll(outs, deadline, options);
+      done = [...done, ...await this.#claimAll(others, deadline, options)];
+    } finally {
+      for (const [i, { key, dirty }] of [...outs, ...others].entries()) {
+        const result = done[i];
+        if (result?.status !== "fulfilled" || !result.value) this.#registrations.markDirty(key, dirty);
+      }
+    }
+    throwFirst(done);
   }
 
   /** What there is to do about a key; undefined if nothing, or nothing yet. */
@@ -142,27 +180,44 @@ export class Reconciler {
     this.#registrations.markClean(key);
     const takes = (holder: Entry): boolean =>
       mayReplace(holder, registration, (lease) => this.#lease.wasOurs(lease));
-    return { key, registration, dirty, writing: this.writing(registration), takes };
+    return { key, registration, dirty, writing: this.writing(registration), takes, out: registration.out };
   }
 
-  async #takeOut(
-    { registration, writing, takes }: Job,
-    out: NonNullable<Registration["out"]>,
-    deadline: Deadline,
+  /** False at the places of those that have to wait. */
+  async #claimAll(
+    jobs: readonly Job[],
+    deadline: () => Deadline,
+    options: ReconcileOptions,
+  ): Promise<readonly PromiseSettledResult<boolean>[]> {
+    const claims = await this.#groups.claimAll(jobs, deadline);
+    return await Promise.allSettled(jobs.map(async (job, i) => {
+      const seen = claims[i] as PromiseSettledResult<InstanceClaim>;
+      if (seen.status === "rejected") throw seen.reason;
+      return await this.#conclude(job, seen.value, deadline, options);
+    }));
+  }
+
+  async #takeOutAll(
+    jobs: readonly Job[],
+    deadline: () => Deadline,
     { onEvent }: ReconcileOptions,
-  ): Promise<true> {
+  ): Promise<readonly PromiseSettledResult<true>[]> {
     // If another process holds the name meanwhile, that is told when the instance comes back.
-    await this.#writer.takeOut(writing, out, takes, deadline);
-    if (registration.registered) onEvent({ kind: "unregistered", instance: writing.instance });
-    registration.registered = false;
-    return true;
+    const outs = await this.#groups.takeOutAll(jobs, deadline);
+    return jobs.map(({ registration, writing }, i) => {
+      const out = outs[i] as PromiseSettledResult<unknown>;
+      if (out.status === "rejected") return out;
+      if (registration.registered) onEvent({ kind: "unregistered", instance: writing.instance });
+      registration.registered = false;
+      return { status: "fulfilled", value: true };
+    });
   }
 
   /** Does and reports what follows from a claim. False if that has to wait. */
   async #conclude(
     { key, registration, dirty, writing }: Job,
     seen: InstanceClaim,
-    deadline: Deadline,
+    deadline: () => Deadline,
     { onConflict, onEvent }: ReconcileOptions,
   ): Promise<boolean> {
     // The instance may have been removed meanwhile.
@@ -175,14 +230,14 @@ export class Reconciler {
         return false;
       case "take-back":
         // If it is paused, the next look tells.
-        await this.#writer.claim(writing, () => true, deadline);
+        await this.#writer.claim(writing, () => true, deadline());
         markRegistered(registration, instance);
         onEvent(step.event);
         backOffReclaims(registration, performance.now());
         return true;
       case "give-way":
         this.#leaseIsShared ||= seen.outcome === "taken" && seen.holder.lease === writing.lease;
-        await this.#giveWay(registration, writing, step, deadline, onEvent);
+        await this.#giveWay(registration, writing, step, deadline(), onEvent);
         return true;
       case "pause":
         registration.first = undefined;
@@ -214,4 +269,8 @@ export class Reconciler {
     onEvent(event);
     if (writing.lease !== undefined) await this.#writer.releaseRest(writing, writing.lease, deadline);
   }
+}
+
+function throwFirst(results: readonly PromiseSettledResult<unknown>[]): void {
+  for (const result of results) if (result.status === "rejected") throw result.reason;
 }

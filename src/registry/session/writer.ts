@@ -3,7 +3,7 @@ import { EmpusaError } from "../../errors.ts";
 import { isDenied } from "../collection.ts";
 import { type Instance, instanceId, instanceKey, type Named } from "../instance.ts";
 import { type Out, readMark } from "../metadata.ts";
-import type { Deadline, Entry, LeaseId, PutRequest, Store } from "../store.ts";
+import type { Deadline, Entry, KeyClaim, LeaseId, Store } from "../store.ts";
 import {
   allKeys,
   claimRequest,
@@ -18,7 +18,7 @@ import {
   type WrittenKeys,
   writtenKeys,
 } from "./plans.ts";
-import { commitUntilDone } from "./transactions.ts";
+import { commitUntilDone, type Part } from "./transactions.ts";
 
 export class InstanceWriter {
   readonly #store: Store;
@@ -55,12 +55,11 @@ export class InstanceWriter {
     takes: (holder: Entry) => boolean,
     deadline: Deadline,
   ): Promise<InstanceClaim> {
-    const takesFormer = (holder: Entry): boolean => isFormer(writing, holder) || takes(holder);
     for (;;) {
-      const claim = await this.#unlessLimited(
-        writing,
-        () => this.#store.claim(this.#requestFor(writing), takesFormer, deadline),
-      );
+      const claim = await this.#unlessLimited(writing, () => {
+        const { request, takes: takesIt } = this.claimOf(writing, takes);
+        return this.#store.claim(request, takesIt, deadline);
+      });
       if (claim.outcome !== "barred") return claim;
       if (writing.once && claim.by.lease !== undefined) throw pausedForATime(writing.instance);
       const out = await this.takeOut(writing, undefined, takes, deadline);
@@ -82,19 +81,10 @@ export class InstanceWriter {
     takes: (holder: Entry) => boolean,
     deadline: Deadline,
   ): Promise<TakenOut> {
-    const keys = this.#keys(writing);
-    const { metadata } = keys;
-    if (metadata === undefined) {
-      if (writing.lease !== undefined) await this.release(writing, writing.lease, deadline);
-      return { outcome: "out" };
-    }
-    const how = { out, by: this.#by(), takes };
-    return await commitUntilDone(
-      this.#store,
-      allKeys(keys),
-      deadline,
-      (found) => planTakeOut(writing, { ...keys, metadata }, how, found),
-    );
+    const part = this.takeOutOf(writing, out, takes);
+    if (part !== undefined) return await commitUntilDone(this.#store, part.keys, deadline, part.plan);
+    if (writing.lease !== undefined) await this.release(writing, writing.lease, deadline);
+    return { outcome: "out" };
   }
 
   /**
@@ -123,13 +113,41 @@ export class InstanceWriter {
     how: Parameters<typeof planRelease>[2],
     deadline: Deadline,
   ): Promise<void> {
+    const { keys, plan } = this.releaseOf(writing, how);
+    await commitUntilDone(this.#store, keys, deadline, plan);
+  }
+
+  /** What `claim` asks of the store. */
+  claimOf(writing: Writing, takes: (holder: Entry) => boolean): KeyClaim {
+    return {
+      request: claimRequest(writing, this.#keys(writing), { treeRoot: this.#treeRoot, by: this.#by() }),
+      takes: (holder) => isFormer(writing, holder) || takes(holder),
+    };
+  }
+
+  /** What `takeOut` changes; undefined if this user may use the raw key alone. */
+  takeOutOf(
+    writing: Writing,
+    out: Out | undefined,
+    takes: (holder: Entry) => boolean,
+  ): Part<TakenOut> | undefined {
     const keys = this.#keys(writing);
-    await commitUntilDone(
-      this.#store,
-      keysOnLease(keys),
-      deadline,
-      (found) => planRelease(writing, keys, how, found),
-    );
+    const { metadata } = keys;
+    if (metadata === undefined) return undefined;
+    const how = { out, by: this.#by(), takes };
+    return {
+      keys: allKeys(keys),
+      plan: (found) => planTakeOut(writing, { ...keys, metadata }, how, found),
+    };
+  }
+
+  /** What `release` and `releaseRest` change. */
+  releaseOf(
+    writing: Pick<Writing, "instance" | "former">,
+    how: Parameters<typeof planRelease>[2],
+  ): Part<void> {
+    const keys = this.#keys(writing);
+    return { keys: keysOnLease(keys), plan: (found) => planRelease(writing, keys, how, found) };
   }
 
   #keys(writing: Pick<Writing, "instance" | "former">): WrittenKeys {
@@ -138,17 +156,15 @@ export class InstanceWriter {
 
   /** Tries once more with the raw key alone if etcd denies the rest, and the instance does not need it. */
   async #unlessLimited<T>({ instance }: Writing, work: () => Promise<T>): Promise<T> {
+    // Others that were denied meanwhile may have found it out.
+    const wasLimited = this.#isLimited;
     try {
       return await work();
     } catch (error) {
-      if (this.#isLimited || !isDenied(error) || hasMore(instance)) throw error;
+      if (wasLimited || !isDenied(error) || hasMore(instance)) throw error;
       this.#isLimited = true;
       return await work();
     }
-  }
-
-  #requestFor(writing: Writing): PutRequest {
-    return claimRequest(writing, this.#keys(writing), { treeRoot: this.#treeRoot, by: this.#by() });
   }
 }
 

@@ -1,0 +1,135 @@
+/** Writes the keys of many instances, several in each transaction. What cannot be decided together is written one by one. */
+import { UnreachableError } from "../../errors.ts";
+import { isDenied } from "../collection.ts";
+import { type Out, readMark } from "../metadata.ts";
+import { type Claim, type Deadline, type Entry, LeaseEnded, type LeaseId, type Store } from "../store.ts";
+import { BatchSize } from "./batches.ts";
+import type { InstanceClaim, TakenOut, Writing } from "./plans.ts";
+import { commitTogether, type Part } from "./transactions.ts";
+import type { InstanceWriter } from "./writer.ts";
+
+/** What is written, and whether it may overwrite a holder. */
+export interface Wish {
+  readonly writing: Writing;
+  readonly takes: (holder: Entry) => boolean;
+}
+
+/** An instance that is to go out of use. */
+export interface WishOut extends Wish {
+  /** Undefined to do that only if it is paused. */
+  readonly out: Out | undefined;
+}
+
+type Settled<T> = readonly PromiseSettledResult<T>[];
+
+/** How many bytes a code unit takes at most. */
+const bytesPerUnit = 3;
+
+export class GroupWriter {
+  readonly #store: Store;
+  readonly #writer: InstanceWriter;
+  readonly #size = new BatchSize();
+
+  constructor(store: Store, writer: InstanceWriter) {
+    this.#store = store;
+    this.#writer = writer;
+  }
+
+  /** Groups what can be written together, in order. Each group is formed when it is taken. */
+  *group<T>(
+    all: Iterable<T>,
+    writingOf: (one: T) => Pick<Writing, "instance" | "former">,
+  ): Generator<readonly T[]> {
+    const writer = this.#writer;
+    const sized = function* (): Generator<{ keys: readonly string[]; bytes: number; one: T }> {
+      for (const one of all) {
+        const { instance, former = [] } = writingOf(one);
+        const keys = [instance, ...former].flatMap((each) => writer.keysOf(each));
+        const { mirrors = [], ...rest } = instance;
+        const bytes = bytesPerUnit * JSON.stringify(rest).length * (2 + mirrors.length);
+        yield { keys, bytes, one };
+      }
+    };
+    for (const group of this.#size.group(sized())) yield group.map(({ one }) => one);
+  }
+
+  /**
+   * See `InstanceWriter.claim`.
+   * @throws {LeaseEnded} if a lease has ended; and what `Store` throws if etcd answers none of them
+   */
+  async claimAll(wishes: readonly Wish[], deadline: () => Deadline): Promise<Settled<InstanceClaim>> {
+    const claims = await this.#together(wishes, () =>
+      this.#store.claimAll(
+        wishes.map(({ writing, takes }) => this.#writer.claimOf(writing, takes)),
+        deadline(),
+      ));
+    const outcomes = wishes.map((wish, i) => ({ wish, claim: claims?.[i] }));
+    const paused = outcomes.filter(({ claim }) => claim?.outcome === "barred");
+    const outs = await this.#takeOutTogether(
+      paused.map(({ wish }) => ({ ...wish, out: undefined })),
+      deadline,
+    );
+    const outOf = new Map(paused.map(({ wish }, i) => [wish, outs?.[i]]));
+    return await Promise.allSettled(
+      outcomes.map(({ wish, claim }) =>
+        concluded(claim, outOf.get(wish)) ?? this.#writer.claim(wish.writing, wish.takes, deadline())
+      ),
+    );
+  }
+
+  /** See `InstanceWriter.takeOut`; throws as `claimAll` does. */
+  async takeOutAll(wishes: readonly WishOut[], deadline: () => Deadline): Promise<Settled<TakenOut>> {
+    const outs = await this.#takeOutTogether(wishes, deadline);
+    return await Promise.allSettled(
+      wishes.map(({ writing, out, takes }, i) =>
+        outs?.[i] ?? this.#writer.takeOut(writing, out, takes, deadline())
+      ),
+    );
+  }
+
+  /** See `InstanceWriter.release`; throws as `claimAll` does. */
+  async releaseAll(
+    writings: readonly Pick<Writing, "instance" | "former">[],
+    lease: LeaseId,
+    deadline: () => Deadline,
+  ): Promise<Settled<void>> {
+    const how = { lease, withRaw: true };
+    const parts = writings.map((writing) => this.#writer.releaseOf(writing, how));
+    const done = await this.#together(parts, () => commitTogether(this.#store, parts, deadline()));
+    if (done !== undefined) return await Promise.allSettled(done);
+    return await Promise.allSettled(
+      writings.map((writing) => this.#writer.release(writing, lease, deadline())),
+    );
+  }
+
+  /** Undefined if each has to go out of use by itself. */
+  async #takeOutTogether(
+    wishes: readonly WishOut[],
+    deadline: () => Deadline,
+  ): Promise<readonly TakenOut[] | undefined> {
+    const parts = wishes.map(({ writing, out, takes }) => this.#writer.takeOutOf(writing, out, takes));
+    if (!parts.every((part): part is Part<TakenOut> => part !== undefined)) return undefined;
+    return await this.#together(parts, () => commitTogether(this.#store, parts, deadline()));
+  }
+
+  /** Undefined if it is one alone, or etcd denies a part of it: then each is better written by itself. */
+  async #together<T>(all: readonly unknown[], work: () => Promise<T>): Promise<T | undefined> {
+    if (all.length <= 1) return undefined;
+    try {
+      const result = await work();
+      this.#size.succeeded();
+      return result;
+    } catch (error) {
+      if (isDenied(error)) return undefined;
+      if (error instanceof UnreachableError && !(error instanceof LeaseEnded)) this.#size.failed();
+      throw error;
+    }
+  }
+}
+
+/** What became of a claim; undefined if that is not known. */
+function concluded(claim: Claim | undefined, out: TakenOut | undefined): InstanceClaim | undefined {
+  if (claim?.outcome !== "barred") return claim;
+  if (out?.outcome === "taken") return out;
+  return out?.outcome === "out" ? { outcome: "paused", mark: readMark(claim.by.value) } : undefined;
+}
