@@ -173,6 +173,17 @@ export function keysOf(treeRoot: string, { type, name }: Named): InstanceKeys {
   };
 }
 
+/** Whose key it is, whatever kind it is of; undefined if it is none of an instance. A mark of a type has an empty name. */
+export function ownerOf(treeRoot: string, key: string): Named | undefined {
+  for (const kind of ["raw", "metadata", "maintenance"] as const) {
+    const base = prefixOf(treeRoot, kind);
+    if (!key.startsWith(base)) continue;
+    const [type, name, ...rest] = key.slice(base.length).split("/");
+    return type === undefined || name === undefined || rest.length > 0 ? undefined : { type, name };
+  }
+  return undefined;
+}
+
 /** What the keys of all instances, or of all of one type, begin with. */
 export function instancePrefix(treeRoot: string, type?: string): string {
   return prefixOf(treeRoot, "raw", type);

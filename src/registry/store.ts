@@ -154,8 +154,8 @@ export interface Change {
   readonly entry: Entry | undefined;
 }
 
-/** What a watch covers: some keys, or all keys of a span. */
-export type Watched = { readonly keys: readonly string[] } | {
+/** What a watch covers: some keys and all keys of some spans, from now on; or all keys of one span. */
+export type Watched = { readonly keys: readonly string[]; readonly spans?: readonly Span[] } | {
   readonly span: Span;
   /** The first revision to report. If undefined, the watch begins now. */
   readonly from: Revision | undefined;

@@ -1,6 +1,6 @@
 /** Opens watches on the member that answers. */
 import { Buffer } from "node:buffer";
-import type { Change, Deadline, Watch, Watched } from "../store.ts";
+import type { Change, Deadline, Span, Watch, Watched } from "../store.ts";
 import type { Caller } from "./call.ts";
 import type { Right } from "./rights.ts";
 import type { WatchCreateRequest } from "./watch_answers.ts";
@@ -41,14 +41,22 @@ export async function openWatch(
 }
 
 function requestsFor(watched: Watched): WatchCreateRequest[] {
-  if ("keys" in watched) return watched.keys.map((key) => ({ key: Buffer.from(key) }));
-  const { span: { first, end }, from } = watched;
+  if ("keys" in watched) {
+    const { keys, spans = [] } = watched;
+    return [...spans.map(rangeOf), ...keys.map((key) => ({ key: Buffer.from(key) }))];
+  }
   // Revision 0 means from now on.
-  return [{ key: Buffer.from(first), range_end: Buffer.from(end), start_revision: from ?? 0 }];
+  return [{ ...rangeOf(watched.span), start_revision: watched.from ?? 0 }];
+}
+
+function rangeOf({ first, end }: Span): WatchCreateRequest {
+  return { key: Buffer.from(first), range_end: Buffer.from(end) };
 }
 
 function rightsFor(watched: Watched): Right[] {
-  if ("keys" in watched) return watched.keys.map((key) => ({ verb: "read", key }));
-  const { first, end } = watched.span;
-  return [{ verb: "read", key: first, end: Buffer.from(end) }];
+  const { keys, spans = [] } = "keys" in watched ? watched : { keys: [], spans: [watched.span] };
+  return [
+    ...spans.map(({ first, end }) => ({ verb: "read", key: first, end: Buffer.from(end) } as const)),
+    ...keys.map((key) => ({ verb: "read", key } as const)),
+  ];
 }

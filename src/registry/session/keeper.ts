@@ -1,5 +1,6 @@
 /** The work of a running session: it keeps the lease, the keys and their watch as they are to be, whenever that is due. */
 import { delay, firstWithin } from "../../system/delay.ts";
+import { isDenied } from "../collection.ts";
 import { type Change, type Deadline, deadlineAfter, LeaseEnded, type LeaseId, type Store } from "../store.ts";
 import { FollowedKeys } from "./followed_keys.ts";
 import { KeyWatch } from "./key_watch.ts";
@@ -10,6 +11,9 @@ import type { Registrations } from "./registrations.ts";
 import type { InstanceWriter } from "./writer.ts";
 
 const decoder = new TextDecoder();
+
+/** How many instances that were removed are watched, in case an attempt to register one is carried out late. */
+const mostForgettable = 1000;
 
 export class Keeper {
   readonly #store: Store;
@@ -92,15 +96,25 @@ export class Keeper {
 
   async #reconcileAndWatch(deadline: () => Deadline, options: RunOptions): Promise<void> {
     await this.#reconcileOnLease(deadline, options);
+    for (const key of this.#registrations.forget(mostForgettable)) this.followed.forget(key);
     this.followed.followAll();
     if (this.#watch.isComplete) return;
-    const { signal } = options;
-    const keys = await this.#watch.open(deadline, { signal, longest: this.#lease.longestPause });
-    // For what happened before the watch began.
-    for (const key of keys) {
-      for (const raw of this.followed.concernedBy(key)) this.#registrations.markDirty(raw, "removed");
-    }
+    await this.#openWatch(deadline, options);
     await this.#reconcileOnLease(deadline, options);
+  }
+
+  async #openWatch(deadline: () => Deadline, { signal }: RunOptions): Promise<void> {
+    const how = { signal, longest: this.#lease.longestPause };
+    const { keys, prefixes } = await this.#watch.open(deadline, how).catch((error) => {
+      if (!isDenied(error) || !this.followed.followByKey()) throw error;
+      return this.#watch.open(deadline, how);
+    });
+    // For what happened before the watch began.
+    const concerned = [
+      ...keys.map((key) => this.followed.concernedBy(key)),
+      ...prefixes.map((prefix) => this.followed.concernedBelow(prefix)),
+    ];
+    for (const raws of concerned) for (const raw of raws) this.#registrations.markDirty(raw, "removed");
   }
 
   /** Reconciles the keys; once more if the lease turns out to have ended. */
@@ -140,16 +154,17 @@ export class Keeper {
     this.wake();
   }
 
-  /** Has each changed key looked at: another process may have written it, or this one. */
+  /** Has each changed key looked at: another process may have written it, or this one. Keys of others wake nobody. */
   #onChanges(changes: readonly Change[]): void {
     for (const { key: bytes, entry } of changes) {
       for (const key of this.followed.concernedBy(decoder.decode(bytes))) {
         if (this.#registrations.get(key) !== undefined) this.#registrations.markDirty(key, "removed");
         // An attempt to register the instance that etcd carried out late.
         else if (entry?.lease === this.#lease.id) this.#registrations.markUnwanted(key);
+        else continue;
+        this.wake();
       }
     }
-    this.wake();
   }
 
   #onLeaseEnd(lease: LeaseId): void {

@@ -17,7 +17,7 @@ const longestPast = 8;
 
 export class Registrations {
   readonly #wanted = new Map<string, Registration>();
-  /** Instances that were added once, and removed since. */
+  /** Instances that were added once, and removed since: those that were removed first come first. */
   readonly #removed = new Map<string, Registration>();
   /** Keys to look at. */
   readonly #dirty = new Map<string, Dirty>();
@@ -107,6 +107,19 @@ export class Registrations {
 
   unwantedKeys(): string[] {
     return [...this.#unwanted];
+  }
+
+  /** Forgets those that were removed first, and of which nothing is left, so that at most so many are known. Returns their keys. */
+  forget(most: number): string[] {
+    const keys: string[] = [];
+    let many = this.#removed.size - most;
+    for (const key of this.#removed.keys()) {
+      if (many-- <= 0) break;
+      if (this.#unwanted.has(key)) continue;
+      this.#removed.delete(key);
+      keys.push(key);
+    }
+    return keys;
   }
 
   /** The instance that was removed under this key, and what is known of it. */

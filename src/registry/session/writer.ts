@@ -1,7 +1,7 @@
 /** Writes all keys of an instance together: the raw key, its metadata and its mirrors; and leaves it out while it is paused. */
 import { EmpusaError } from "../../errors.ts";
 import { isDenied } from "../collection.ts";
-import { type Instance, instanceId, instanceKey, type Named } from "../instance.ts";
+import { type Instance, instanceId, instanceKey, type Named, ownerOf, prefixOf } from "../instance.ts";
 import { type Out, readMark } from "../metadata.ts";
 import type { Deadline, Entry, KeyClaim, LeaseId, Store } from "../store.ts";
 import {
@@ -36,6 +36,17 @@ export class InstanceWriter {
 
   keyOf({ type, name }: Named): string {
     return instanceKey(this.#treeRoot, type, name);
+  }
+
+  /** Whose key it is, beside those of mirrors; undefined if it is none of an instance. */
+  ownerOf(key: string): Named | undefined {
+    return ownerOf(this.#treeRoot, key);
+  }
+
+  /** What the keys of all instances of a type begin with, beside those of mirrors. */
+  prefixesOf(type: string): string[] {
+    const kinds = this.#isLimited ? ["raw"] as const : ["maintenance", "metadata", "raw"] as const;
+    return kinds.map((kind) => prefixOf(this.#treeRoot, kind, type));
   }
 
   /**
