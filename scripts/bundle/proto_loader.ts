@@ -4,7 +4,7 @@ import pbjs from "protobufjs-cli/pbjs.js";
 /** What of etcd's services the program calls; the rest, and the messages for it, are left out. */
 const calls: Readonly<Record<string, readonly string[]>> = {
   KV: ["Range", "Txn", "DeleteRange"],
-  Lease: ["LeaseGrant", "LeaseRevoke", "LeaseKeepAlive", "LeaseTimeToLive"],
+  Lease: ["LeaseGrant", "LeaseRevoke", "LeaseKeepAlive", "LeaseTimeToLive", "LeaseLeases"],
   Watch: ["Watch"],
   Auth: ["Authenticate"],
   Maintenance: ["Alarm", "Status"],

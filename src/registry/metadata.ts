@@ -269,11 +269,13 @@ export function parseReason(text: string): string {
 /** A mark counts whatever its key holds: what is no text of a line is left out. */
 export function readMark(value: Uint8Array | undefined): Mark {
   const fields = fieldsIn(value);
-  const line = (field: string): string => {
-    const text = fields[field];
-    return typeof text === "string" && isPlainText(text) && text.length <= maxReasonBytes ? text : "";
-  };
-  return { since: line("since"), by: line("by"), reason: line("reason") };
+  return { since: lineIn(fields, "since"), by: lineIn(fields, "by"), reason: lineIn(fields, "reason") };
+}
+
+/** A field that is a text of one line, which is empty if it is none. */
+export function lineIn(fields: Readonly<Record<string, unknown>>, field: string): string {
+  const text = fields[field];
+  return typeof text === "string" && isPlainText(text) && text.length <= maxReasonBytes ? text : "";
 }
 
 export function markText({ since, by, reason }: Mark): string {

@@ -6,6 +6,7 @@ import type { Endpoint } from "./endpoint.ts";
 import type { Access, AccessSource } from "./etcd/credentials.ts";
 import type { OldEntry } from "./etcd/v2.ts";
 import { type EntryMeta, readAll } from "./collection.ts";
+import { Agents } from "./handover.ts";
 import { instancePrefix } from "./instance.ts";
 import { instancesOf } from "./instances.ts";
 import { below } from "./span.ts";
@@ -68,7 +69,9 @@ export {
   switchName,
   type SwitchSelection,
 } from "./switches.ts";
-export { type EndpointStatus, maxTtl } from "./store.ts";
+export type { AgentLeases, Agents } from "./handover.ts";
+export type { SessionOrigin } from "./services.ts";
+export { type EndpointStatus, type LeaseId, maxTtl } from "./store.ts";
 export { ConflictError, type Holder, showHolder } from "./session/holder.ts";
 export type { SessionEvent } from "./session/events.ts";
 export { type ConflictRule, conflictRules } from "./session/reconcile.ts";
@@ -140,6 +143,7 @@ export class Registry implements Disposable {
   readonly opened = performance.now();
   readonly services: Services;
   readonly switches: Switches;
+  readonly agents: Agents;
 
   constructor(
     store: Store,
@@ -151,6 +155,7 @@ export class Registry implements Disposable {
     const place = { store, treeRoot, timeout };
     this.services = new Services(place, by);
     this.switches = new Switches(place);
+    this.agents = new Agents(place);
   }
 
   /** Stores an entry of another store for good, where nothing is overwritten by it. */

@@ -2,6 +2,7 @@
 import { type Applied, Apply } from "./apply.ts";
 import type { Desired, Plan, PlanOptions } from "./apply_plan.ts";
 import { Collection, type CollectionPlace, isDenied } from "./collection.ts";
+import { agentKey } from "./handover.ts";
 import { type Instance, prefixOf, type RegisteredInstance, type Selection } from "./instance.ts";
 import { instancesOf } from "./instances.ts";
 import { Maintenance, type Paused, type Resumed, type ResumedOne } from "./maintenance.ts";
@@ -11,12 +12,22 @@ import { removeInstance } from "./removal.ts";
 import type { RegisterOptions } from "./session/options.ts";
 import { Session } from "./session/session.ts";
 import { below } from "./span.ts";
-import { deadlineAfter } from "./store.ts";
+import { deadlineAfter, type LeaseId } from "./store.ts";
 
 /** One instance, or all of a type. */
 export interface Target {
   readonly type: string;
   readonly name: string | undefined;
+}
+
+/** Whose session it is, and which lease it begins with. */
+export interface SessionOrigin {
+  /** The name of an agent: its leases can be told from others. */
+  readonly owner?: string;
+  /**
+   * A lease that the agent had before, which is taken over if it lives. What is registered on it just as it is added is not written.
+   */
+  readonly lease?: LeaseId | undefined;
 }
 
 /** What an apply owns, and whether it removes what it owns and no longer defines. */
@@ -48,9 +59,16 @@ export class Services extends Collection<RegisteredInstance, Selection> {
     return session;
   }
 
-  /** A session without any instance. */
-  session(ttl?: number): Session {
-    return new Session(this.store, this.treeRoot, { ttl, timeout: this.timeout, by: this.#by });
+  /**
+   * A session without any instance.
+   * @param ttl seconds; undefined if its instances are to stay
+   * @throws {InvalidValueError} if the owner is no name
+   */
+  session(ttl?: number, { owner, lease }: SessionOrigin = {}): Session {
+    return new Session(this.store, this.treeRoot, {
+      ...{ ttl, timeout: this.timeout, by: this.#by, lease },
+      owner: owner === undefined ? undefined : agentKey(this.treeRoot, owner),
+    });
   }
 
   /**

@@ -240,8 +240,10 @@ export interface Store {
   revoke(id: LeaseId, deadline: Deadline): Promise<void>;
   /** The time of the lease, or undefined if the lease is gone. */
   remaining(id: LeaseId, deadline: Deadline): Promise<LeaseTime | undefined>;
-  /** The number of keys on the lease, or undefined if the lease is gone. */
-  keysOn(id: LeaseId, deadline: Deadline): Promise<number | undefined>;
+  /** The keys on the lease, or undefined if the lease is gone. */
+  keysOn(id: LeaseId, deadline: Deadline): Promise<readonly Uint8Array[] | undefined>;
+  /** All leases of the store. */
+  leases(deadline: Deadline): Promise<readonly LeaseId[]>;
   /** Resolves if the client may write all keys that begin with `prefix`. Writes nothing. */
   mayWrite(prefix: string, deadline: Deadline): Promise<void>;
   /**

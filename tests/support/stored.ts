@@ -12,7 +12,9 @@ export interface Stored {
 
 /** The entries below "/", or below another prefix, by key. */
 export async function stored(etcd: Etcd, prefix = "/"): Promise<Map<string, Stored>> {
-  const { kvs = [] } = JSON.parse(await etcd.etcdctl("get", "--prefix", prefix, "-w", "json"));
+  const text = await etcd.etcdctl("get", "--prefix", prefix, "-w", "json");
+  // Their IDs exceed 2^53.
+  const { kvs = [] } = JSON.parse(text.replace(/"lease":(\d+)/g, '"lease":"$1"'));
   return new Map(kvs.map((
     { key, value, mod_revision, create_revision, lease }: Record<string, string>,
   ) => [atob(`${key}`), {

@@ -150,19 +150,32 @@ export function keepAliveAnswer(answer: LeaseAnswer, id: LeaseId): number {
   return ttlOf(answer, id, 0);
 }
 
-/** The time of a lease and, if requested, the number of its keys; undefined if there is no such lease. */
+/** The time of a lease and, if requested, its keys; undefined if there is no such lease. */
 export function timeToLiveAnswer(
   answer: LeaseAnswer & { readonly grantedTTL?: string; readonly keys?: readonly Uint8Array[] },
   id: LeaseId,
-): (LeaseTime & { readonly keys: number }) | undefined {
+): (LeaseTime & { readonly keys: readonly Uint8Array[] }) | undefined {
   revisionOf(answer);
   const left = ttlOf(answer, id, -1);
   if (left < 0) return undefined;
   return {
     left,
     granted: integer(answer.grantedTTL ?? "0", 0, "a TTL", maxTtl),
-    keys: answer.keys?.length ?? 0,
+    keys: answer.keys ?? [],
   };
+}
+
+/** The IDs of leases. */
+export function leasesAnswer(
+  answer: Answer & { readonly leases?: readonly ({ readonly ID?: string } | null)[] },
+): LeaseId[] {
+  revisionOf(answer);
+  return (answer.leases ?? []).map((lease) => {
+    const { ID = "" } = lease ?? {};
+    // IDs of other clients may be negative.
+    if (!/^-?[1-9]\d{0,18}$/.test(ID)) throw invalidAnswer("it holds a lease without an ID");
+    return ID;
+  });
 }
 
 /** A token that is valid as metadata of a call. */

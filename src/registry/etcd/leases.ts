@@ -1,7 +1,7 @@
 /** Leases of etcd. */
 import { backOff, delay, longestPause } from "../../system/delay.ts";
 import type { Deadline, LeaseId } from "../store.ts";
-import { grantAnswer, plainAnswer, timeToLiveAnswer } from "./answers.ts";
+import { grantAnswer, leasesAnswer, plainAnswer, timeToLiveAnswer } from "./answers.ts";
 import type { Caller } from "./call.ts";
 import { isCausedBy } from "./errors.ts";
 
@@ -49,7 +49,15 @@ export async function revoke(caller: Caller, id: LeaseId, deadline: Deadline): P
   }
 }
 
-/** The time of a lease, or undefined if there is no such lease; with the number of its keys if `keys` is true. */
+/** See `Store.leases`. */
+export function leases(caller: Caller, deadline: Deadline): Promise<LeaseId[]> {
+  return caller.call(
+    deadline,
+    async (client, options) => leasesAnswer(await client.leaseClient.leaseLeases(options)),
+  );
+}
+
+/** The time of a lease, or undefined if there is no such lease; with its keys if `keys` is true. */
 export function timeToLive(
   caller: Caller,
   id: LeaseId,

@@ -23,7 +23,7 @@ import type {
 import { Caller } from "./call.ts";
 import { claim, claimAll } from "./claim.ts";
 import type { AccessSource } from "./credentials.ts";
-import { grant, keepAlive, revoke, timeToLive } from "./leases.ts";
+import { grant, keepAlive, leases, revoke, timeToLive } from "./leases.ts";
 import { get, keys, list, read } from "./range.ts";
 import { statuses } from "./status.ts";
 import { commit, mayWrite, remove, replace } from "./txn.ts";
@@ -97,8 +97,12 @@ export class EtcdStore implements Store {
     return timeToLive(this.#caller, id, false, deadline);
   }
 
-  async keysOn(id: LeaseId, deadline: Deadline): Promise<number | undefined> {
+  async keysOn(id: LeaseId, deadline: Deadline): Promise<readonly Uint8Array[] | undefined> {
     return (await timeToLive(this.#caller, id, true, deadline))?.keys;
+  }
+
+  leases(deadline: Deadline): Promise<readonly LeaseId[]> {
+    return leases(this.#caller, deadline);
   }
 
   mayWrite(prefix: string, deadline: Deadline): Promise<void> {

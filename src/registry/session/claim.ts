@@ -4,6 +4,7 @@ import type { Deadline, LeaseId, Store } from "../store.ts";
 import { conflict, holderOf } from "./holder.ts";
 import { retireSoon } from "./own_lease.ts";
 import type { InstanceClaim, Writing } from "./plans.ts";
+import { LeasePulse } from "./pulse.ts";
 import type { InstanceWriter } from "./writer.ts";
 
 /** The pause between two looks at the holder, in milliseconds. */
@@ -42,23 +43,18 @@ export async function claimAlone(
   deadline: Deadline,
 ): Promise<InstanceClaim> {
   const { instance, lease: own } = writing;
-  /** The holder's lease, and when it expires at the latest unless it is refreshed, as of `performance.now()`. */
-  let seen: { readonly lease: string; readonly end: number } | undefined;
+  let seen: { readonly lease: LeaseId; readonly pulse: LeasePulse } | undefined;
   for (;;) {
     const claim = await writer.claim(writing, () => false, deadline);
     if (claim.outcome !== "taken") return claim;
     const { lease } = claim.holder;
     const holder = holderOf(claim.holder);
     if (lease === undefined) throw conflict(instance, holder, "; unregister it first");
-    // etcd reports whole seconds, rounded down.
     const left = (await store.remaining(lease, deadline))?.left ?? 0;
-    const now = performance.now();
-    // An overdue lease may stay for a while before etcd ends it.
-    if (lease === seen?.lease && left > 0 && now + left * 1000 > seen.end) {
+    if (lease !== seen?.lease) seen = { lease, pulse: new LeasePulse() };
+    if (seen.pulse.look(left, performance.now())) {
       throw conflict(instance, holder, ", which is alive; stop it first");
     }
-    const end = now + (left + 1) * 1000;
-    seen = { lease, end: lease === seen?.lease ? Math.min(seen.end, end) : end };
     const time = deadline.at - performance.now();
     if (time <= 2 * pollInterval) {
       throw conflict(

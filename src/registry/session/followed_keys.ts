@@ -98,10 +98,10 @@ export class FollowedKeys {
   }
 
   /** The raw keys of the instances that a key concerns. */
-  concernedBy(key: string): Iterable<string> {
+  concernedBy(key: string): readonly string[] {
     const owner = this.#writer.ownerOf(key);
-    if (owner === undefined) return this.#concerned.get(key) ?? [];
-    if (owner.name === "") return this.#types.get(owner.type)?.keys ?? [];
+    if (owner === undefined) return [...this.#concerned.get(key) ?? []];
+    if (owner.name === "") return [...this.#types.get(owner.type)?.keys ?? []];
     const raw = this.#writer.keyOf(owner);
     return this.#instances.has(raw) ? [raw] : [];
   }

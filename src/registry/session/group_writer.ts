@@ -63,24 +63,24 @@ export class GroupWriter {
         wishes.map(({ writing, takes }) => this.#writer.claimOf(writing, takes)),
         deadline(),
       ));
-    const outcomes = wishes.map((wish, i) => ({ wish, claim: claims?.[i] }));
-    const paused = outcomes.filter(({ claim }) => claim?.outcome === "barred");
-    const outs = await this.#takeOutTogether(
-      paused.map(({ wish }) => ({ ...wish, out: undefined })),
-      deadline,
-    );
-    const outOf = new Map(paused.map(({ wish }, i) => [wish, outs?.[i]]));
-    return await Promise.allSettled(
-      outcomes.map(({ wish, claim }) =>
-        concluded(claim, outOf.get(wish)) ?? this.#writer.claim(wish.writing, wish.takes, deadline())
-      ),
-    );
+    const paused = wishes.filter((_, i) => claims?.[i]?.outcome === "barred");
+    // If that fails, the others were claimed all the same.
+    const [outs] = await Promise.allSettled([
+      this.#takeOutTogether(paused.map((wish) => ({ ...wish, out: undefined })), deadline),
+    ]);
+    return await this.#settled(wishes.map(async (wish, i) => {
+      const claim = claims?.[i];
+      const at = paused.indexOf(wish);
+      if (at >= 0 && outs.status === "rejected") throw outs.reason;
+      const out = outs.status === "fulfilled" && at >= 0 ? outs.value?.[at] : undefined;
+      return concluded(claim, out) ?? await this.#writer.claim(wish.writing, wish.takes, deadline());
+    }));
   }
 
   /** See `InstanceWriter.takeOut`; throws as `claimAll` does. */
   async takeOutAll(wishes: readonly WishOut[], deadline: () => Deadline): Promise<Settled<TakenOut>> {
     const outs = await this.#takeOutTogether(wishes, deadline);
-    return await Promise.allSettled(
+    return await this.#settled(
       wishes.map(({ writing, out, takes }, i) =>
         outs?.[i] ?? this.#writer.takeOut(writing, out, takes, deadline())
       ),
@@ -96,9 +96,8 @@ export class GroupWriter {
     const how = { lease, withRaw: true };
     const parts = writings.map((writing) => this.#writer.releaseOf(writing, how));
     const done = await this.#together(parts, () => commitTogether(this.#store, parts, deadline()));
-    if (done !== undefined) return await Promise.allSettled(done);
-    return await Promise.allSettled(
-      writings.map((writing) => this.#writer.release(writing, lease, deadline())),
+    return await this.#settled(
+      done ?? writings.map((writing) => this.#writer.release(writing, lease, deadline())),
     );
   }
 
@@ -112,13 +111,18 @@ export class GroupWriter {
     return await this.#together(parts, () => commitTogether(this.#store, parts, deadline()));
   }
 
+  async #settled<T>(all: readonly (T | Promise<T>)[]): Promise<Settled<T>> {
+    const results = await Promise.allSettled(all);
+    // One that is written by itself tells as well that the next group may be larger.
+    if (results.every(({ status }) => status === "fulfilled")) this.#size.succeeded();
+    return results as Settled<T>;
+  }
+
   /** Undefined if it is one alone, or etcd denies a part of it: then each is better written by itself. */
   async #together<T>(all: readonly unknown[], work: () => Promise<T>): Promise<T | undefined> {
     if (all.length <= 1) return undefined;
     try {
-      const result = await work();
-      this.#size.succeeded();
-      return result;
+      return await work();
     } catch (error) {
       if (isDenied(error)) return undefined;
       if (error instanceof UnreachableError && !(error instanceof LeaseEnded)) this.#size.failed();

@@ -41,12 +41,24 @@ interface KeepAliveOptions {
   readonly onEnd: (id: LeaseId) => void;
 }
 
+/** Where a lease comes from, and whose it is. */
+export interface LeaseOrigin {
+  /** The key whose mark the IDs of leases are to carry. */
+  readonly owner?: string | undefined;
+  /** The lease of another process that is taken over; if it is gone, there is a new one. */
+  readonly lease?: LeaseId | undefined;
+}
+
 export class SessionLease {
   readonly #store: Store;
   /** The requested TTL, in seconds; undefined for registrations without a TTL. */
   readonly #requested: number | undefined;
+  /** The key whose mark the IDs carry; undefined if they are random. */
+  readonly #owner: string | undefined;
   /** The session chooses the ID itself, so that a grant can be repeated safely. */
-  #id = newLeaseId();
+  #id: LeaseId;
+  /** The lease of another process that this one takes over, if it lives. */
+  readonly #taken: LeaseId | undefined;
   /** The TTL that etcd granted, in seconds; undefined until then. */
   #granted: number | undefined;
   /** Leases that have ended. A key that is still on one of them is a leftover of this session. */
@@ -57,9 +69,12 @@ export class SessionLease {
   #dueAt = 0;
 
   /** @param ttl seconds; undefined for registrations without a TTL, which need no lease */
-  constructor(store: Store, ttl: number | undefined) {
+  constructor(store: Store, ttl: number | undefined, { owner, lease }: LeaseOrigin = {}) {
     this.#store = store;
     this.#requested = ttl;
+    this.#owner = owner;
+    this.#taken = ttl === undefined ? undefined : lease;
+    this.#id = this.#taken ?? newLeaseId();
   }
 
   get id(): LeaseId {
@@ -109,23 +124,45 @@ export class SessionLease {
     return lease !== undefined && this.#past.includes(lease);
   }
 
+  /** Whether another process had the lease before, and may have put keys on it. */
+  get isTakenOver(): boolean {
+    return this.#id === this.#taken;
+  }
+
   /** Makes the lease serve this key alone: a command that removes or replaces the key can end the lease too. */
   async dedicateTo(key: string): Promise<void> {
     if (!await isLeaseFor(key, this.#id)) this.#id = await leaseIdFor(key);
   }
 
   /**
-   * Has etcd grant the lease, if the registrations have a TTL. If the signal is aborted during the grant, this still waits
+   * Has etcd grant the lease, or takes it over, if the registrations have a TTL. If the signal is aborted during the grant, this still waits
    * a moment for the answer: no process could revoke the lease otherwise.
-   * @throws what `Store.grant` throws
+   * @throws what `Store.grant` and `Store.keepAlive` throw
    */
   async grant(deadline: Deadline): Promise<void> {
     if (this.#requested === undefined) return;
     deadline.signal?.throwIfAborted();
+    if (this.isTakenOver && await this.#takeOver(deadline)) return;
+    if (this.#owner !== undefined && !await isLeaseFor(this.#owner, this.#id)) {
+      this.#id = await leaseIdFor(this.#owner);
+    }
     const sent = performance.now();
     using later = abortedLater(deadline.signal, timeToGrant);
     this.#granted = await this.#store.grant(this.#id, this.#requested, { ...deadline, signal: later.signal });
     this.#refreshedAt = sent;
+  }
+
+  /** Refreshes the lease of another process. False if it is gone: then the next one is prepared. */
+  async #takeOver(deadline: Deadline): Promise<boolean> {
+    const sent = performance.now();
+    const ttl = await this.#store.keepAlive(this.#id, deadline);
+    if (ttl === undefined) {
+      this.#forget();
+      return false;
+    }
+    this.#granted = ttl;
+    this.#refreshedAt = sent;
+    return true;
   }
 
   /**
@@ -192,11 +229,15 @@ export class SessionLease {
   end(id: LeaseId): boolean {
     if (id !== this.#id) return false;
     if (!this.isGranted) return true;
-    this.#past.push(id);
+    this.#forget();
+    return true;
+  }
+
+  #forget(): void {
+    this.#past.push(this.#id);
     if (this.#past.length > longestPast) this.#past.shift();
     this.#id = newLeaseId();
     this.#granted = undefined;
-    return true;
   }
 
   /** Milliseconds for one operation: at most `timeout`, and short enough to try another one within the TTL. */

@@ -1,7 +1,8 @@
 /** How a session is made, how it registers an instance, and how it keeps instances registered. */
+import type { LeaseOrigin } from "./lease.ts";
 import type { ReconcileOptions } from "./reconciler.ts";
 
-export interface SessionOptions {
+export interface SessionOptions extends LeaseOrigin {
   /** Seconds that the registrations live without a refresh; undefined for registrations without a TTL. */
   readonly ttl: number | undefined;
   /** Milliseconds for one operation. */

@@ -1,6 +1,7 @@
 /**
- * Leases that serve one key alone: that of a switch, or of an instance that no session keeps registered. Their IDs say so:
- * a command that removes or replaces the key can revoke the lease without harm to other keys.
+ * Leases whose IDs say what they serve: one key alone, that of a switch, or of an instance that no session keeps registered,
+ * so that a command that removes or replaces the key can revoke the lease without harm to other keys; or the sessions of one
+ * agent, by the key under which it hands them over.
  */
 import { RefusedError, UnreachableError } from "../../errors.ts";
 import { type Deadline, deadlineAfter, type LeaseId, type Put, type Store } from "../store.ts";
@@ -11,18 +12,18 @@ export const cleanupTimeout = 1000;
 /** How many bits of an ID follow from the key. The others are random. */
 const keyBits = 32n;
 
-/** Returns an ID for a new lease that serves this key alone. */
+/** Returns an ID for a new lease that serves this key alone, or the agent of this key. */
 export async function leaseIdFor(key: string): Promise<LeaseId> {
   const random = (BigInt(newLeaseId()) >> keyBits) || 1n;
   return String((random << keyBits) | await mark(key));
 }
 
-/** Whether a lease serves this key alone, by its ID. */
+/** Whether a lease serves this key alone, or the agent of this key, by its ID. */
 export async function isLeaseFor(key: string, lease: LeaseId): Promise<boolean> {
   return (await leaseMatcher(key))(lease);
 }
 
-/** Tells of leases whether they serve this key alone, by their IDs. */
+/** Tells of leases whether they serve this key alone, or the agent of this key, by their IDs. */
 export async function leaseMatcher(key: string): Promise<(lease: LeaseId) => boolean> {
   const wanted = await mark(key);
   return (lease) => BigInt.asUintN(Number(keyBits), BigInt(lease)) === wanted;
@@ -139,7 +140,7 @@ export async function revokeIfSpent(
 
 /** Revokes a lease if no key is on it. Returns whether it did. */
 export async function revokeIfEmpty(store: Store, lease: LeaseId, deadline: Deadline): Promise<boolean> {
-  if (await store.keysOn(lease, deadline) !== 0) return false;
+  if ((await store.keysOn(lease, deadline))?.length !== 0) return false;
   await store.revoke(lease, deadline);
   return true;
 }

@@ -3,6 +3,7 @@ import { type Instance, keysOf } from "../instance.ts";
 import {
   fieldsIn,
   isDefault,
+  lineIn,
   locationIn,
   type Mark,
   noMetadata,
@@ -25,6 +26,11 @@ export interface Writing {
   readonly since: string;
   /** Nothing will keep it registered. */
   readonly once?: boolean;
+  /**
+   * Another process may have registered it on the lease before. Its record says since when, which stays, and this hears it. By whom
+   * stays as well if nothing else differs.
+   */
+  readonly onSince?: (since: string) => void;
 }
 
 /** What became of a claim. */
@@ -188,13 +194,21 @@ export function hasMore({ metadata = noMetadata, mirrors = [] }: Instance): bool
 }
 
 function recordOf(
-  { instance, since, out }: Pick<Writing, "instance" | "since"> & { readonly out?: Out },
+  { instance, lease, since, onSince, out }: Writing & { readonly out?: Out },
   by: string,
   there: Entry | undefined,
 ): string {
   const { location, metadata = noMetadata, mirrors = [] } = instance;
-  const record = { metadata, mirrors, out: out === undefined ? undefined : { ...out, location } };
-  return recordText({ ...record, since, by, set: undefined, ttl: undefined }, fieldsIn(there?.value));
+  const fields = fieldsIn(there?.value);
+  const write = (since: string, by: string): string => {
+    const record = { metadata, mirrors, out: out === undefined ? undefined : { ...out, location } };
+    return recordText({ ...record, since, by, set: undefined, ttl: undefined }, fields);
+  };
+  const before = onSince === undefined || there?.lease !== lease ? "" : lineIn(fields, "since");
+  if (there === undefined || before === "") return write(since, by);
+  onSince?.(before);
+  const same = write(before, lineIn(fields, "by"));
+  return same === textOf(there) ? same : write(before, by);
 }
 
 /** Whether an entry holds the location of one of them. */

@@ -22,7 +22,7 @@ export interface Registration {
   /** As it was when it was last reported to be registered. */
   told: Instance | undefined;
   /** When it was added, as ISO 8601 has it. */
-  readonly since: string;
+  since: string;
   /** Why it is to be out of use; undefined if it is to be registered. */
   out: Out | undefined;
   /** An operator has paused it, which was reported. */

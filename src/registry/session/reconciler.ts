@@ -2,7 +2,7 @@
 import { isDenied } from "../collection.ts";
 import type { Out } from "../metadata.ts";
 import { inParallel } from "../parallel.ts";
-import type { Deadline, Entry, Store } from "../store.ts";
+import type { Deadline, Entry, LeaseId, Store } from "../store.ts";
 import type { SessionEvent } from "./events.ts";
 import type { FollowedKeys } from "./followed_keys.ts";
 import { GroupWriter } from "./group_writer.ts";
@@ -71,8 +71,13 @@ export class Reconciler {
   }
 
   /** What is written of a registration. */
-  writing({ instance, former, since }: Pick<Registration, "instance" | "former" | "since">): Writing {
-    return { instance, former, since, lease: this.#lease.forKeys };
+  writing(registration: Registration): Writing {
+    const { instance, former, since } = registration;
+    const onSince = (since: string): void => void (registration.since = since);
+    return {
+      ...{ instance, former, since, lease: this.#lease.forKeys },
+      ...this.#lease.isTakenOver ? { onSince } : {},
+    };
   }
 
   /**
@@ -178,8 +183,11 @@ export class Reconciler {
     if (reconcile(known).action === "wait") return undefined;
     // Before the put, so that a change that is heard of meanwhile is not forgotten.
     this.#registrations.markClean(key);
-    const takes = (holder: Entry): boolean =>
-      mayReplace(holder, registration, (lease) => this.#lease.wasOurs(lease));
+    // The process before this one has put there what is on a lease that was taken over.
+    const wasOurs = (lease: LeaseId | undefined): boolean =>
+      this.#lease.wasOurs(lease) ||
+      registration.first !== undefined && this.#lease.isTakenOver && lease === this.#lease.id;
+    const takes = (holder: Entry): boolean => mayReplace(holder, registration, wasOurs);
     return { key, registration, dirty, writing: this.writing(registration), takes, out: registration.out };
   }
 

@@ -5,7 +5,7 @@ import { isDenied } from "../collection.ts";
 import type { Instance } from "../instance.ts";
 import type { Mark, Out } from "../metadata.ts";
 import { Outage } from "../outage.ts";
-import { deadlineAfter, type Store } from "../store.ts";
+import { deadlineAfter, type LeaseId, type Store } from "../store.ts";
 import { claimAlone, claimAnyway } from "./claim.ts";
 import { Keeper } from "./keeper.ts";
 import { SessionLease } from "./lease.ts";
@@ -13,6 +13,7 @@ import { cleanupTimeout } from "./own_lease.ts";
 import type { RegisterOptions, RunOptions, SessionOptions } from "./options.ts";
 import type { InstanceClaim } from "./plans.ts";
 import { newRegistration, Registrations } from "./registrations.ts";
+import { sweep } from "./sweep.ts";
 import { InstanceWriter } from "./writer.ts";
 
 export class Session {
@@ -23,10 +24,11 @@ export class Session {
   readonly #registrations = new Registrations();
   readonly #keeper: Keeper;
 
-  constructor(store: Store, treeRoot: string, { ttl, timeout, by }: SessionOptions) {
+  constructor(store: Store, treeRoot: string, options: SessionOptions) {
+    const { ttl, timeout, by } = options;
     this.#store = store;
     this.#timeout = timeout;
-    this.#lease = new SessionLease(store, ttl);
+    this.#lease = new SessionLease(store, ttl, options);
     this.#writer = new InstanceWriter(store, treeRoot, by);
     this.#keeper = new Keeper(store, this.#writer, this.#lease, this.#registrations, timeout);
   }
@@ -44,6 +46,11 @@ export class Session {
   /** Whether etcd has ever granted a lease to this session, which a key may be on. */
   get hasLease(): boolean {
     return this.#lease.hasExisted;
+  }
+
+  /** The lease of the keys, as long as etcd knows it; undefined without a TTL. */
+  get leaseId(): LeaseId | undefined {
+    return this.#lease.isGranted ? this.#lease.id : undefined;
   }
 
   /**
@@ -173,6 +180,19 @@ export class Session {
       signal.removeEventListener("abort", wake);
       this.#keeper[Symbol.dispose]();
     }
+  }
+
+  /**
+   * Removes the keys on the lease of the session that belong to none of its instances: another process put them there, from
+   * which the session took the lease over.
+   * @param timeout milliseconds
+   * @throws what `Store` throws
+   */
+  async sweep(timeout: number): Promise<void> {
+    if (!this.#lease.isGranted) return;
+    const isKept = (key: string): boolean =>
+      this.#keeper.followed.concernedBy(key).some((raw) => this.#registrations.get(raw) !== undefined);
+    await sweep(this.#store, this.#lease.id, isKept, deadlineAfter(timeout));
   }
 
   /**
