@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { UnreachableError } from "../../src/errors.ts";
 import { Etcd } from "../support/etcd.ts";
+import { pause } from "../support/pause.ts";
 import { open } from "../support/registry.ts";
 import { answer, header, HostileEtcd, keyValue, type Script } from "../support/hostile_etcd.ts";
 
@@ -22,8 +23,8 @@ test("lists are complete while etcd compacts all revisions but the newest", asyn
     for (; !over; times++) {
       const { header: { revision } } = await post("put", { key: btoa("/other"), value: btoa("x") });
       await post("compaction", { revision });
-      // Leaves time for a list to succeed.
-      await new Promise((resolve) => setTimeout(resolve, 150 * Math.random()));
+      // Leaves time for a list to succeed, and more and more of it: a machine may be slow.
+      await pause((150 + 20 * times) * Math.random());
     }
     return times;
   })();

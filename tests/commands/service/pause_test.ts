@@ -1,6 +1,7 @@
 /** `service pause` and `service resume`, as an operator types them. */
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { Etcd, freePorts } from "../../support/etcd.ts";
+import { absent, put, transact } from "../../support/gateway.ts";
 import { empusa } from "../../support/in_process.ts";
 import { pause } from "../../support/pause.ts";
 import { connect } from "../../support/program.ts";
@@ -118,13 +119,14 @@ Deno.test("what cannot be paused, and what is typed wrong, says so", async () =>
 
 Deno.test("a keeper that knows no marks is told from one that does", async () => {
   await using etcd = await withInstance();
+  const key = "/foo/service/web/a";
   const pausing = empusa(["service", "pause", ...one], connect(etcd));
-  // Another program keeps the raw key there.
+  // Another program keeps the raw key there. It leaves alone what is there, as pause would not get between its writes.
   let isOver = false;
   void pausing.finally(() => isOver = true);
   while (!isOver) {
-    await etcd.putMany([["/foo/service/web/a", "h:1"]]);
-    await pause(50);
+    await transact(etcd.url, { compare: [absent(key)], success: [put(key, "h:1")] });
+    await pause(10);
   }
   const { code, stderr } = await pausing;
   assertEquals(code, 9);
