@@ -22,11 +22,13 @@ export interface SourceEvents {
 export interface Source {
   /** As people know it: `services.d`, `Docker`. */
   readonly name: string;
+  /** Whether a service that cannot be used is left out by itself. Otherwise all stays as it was. */
+  readonly isIndependent: boolean;
   /**
    * Follows the source until the signal is aborted. The first update completes the start.
    * @throws {UsageError} before the first update only: if the agent cannot start like this
    */
   readonly run: (events: SourceEvents, signal: AbortSignal) => Promise<void>;
-  /** Has the source read again what it knows. */
-  readonly reload: () => void;
+  /** Has the source read again what it knows. Resolves when that is done, or has failed. */
+  readonly reload: () => Promise<void>;
 }

@@ -3,6 +3,7 @@ import { Command } from "@cliffy/command";
 import { group, type Program, showHelp } from "../commands/shared/command.ts";
 import { completionsCommand } from "../commands/completions.ts";
 import { connectionSettings } from "../settings/connection.ts";
+import { agentCommand } from "../commands/agent.ts";
 import { applyCommand } from "../commands/definitions/apply.ts";
 import { diffCommand } from "../commands/definitions/diff.ts";
 import { exportCommand } from "../commands/service/export.ts";
@@ -45,6 +46,7 @@ export function rootCommand(program: Program, line?: readonly string[]): AnyComm
     commands: {
       service: (path) => serviceCommands(program, path),
       switch: (path) => switchCommands(program, path),
+      agent: () => agentCommand(program),
       apply: () => applyCommand(program),
       diff: () => diffCommand(program),
       status: () => statusCommand(program),

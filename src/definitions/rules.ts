@@ -60,7 +60,9 @@ const check = z.strictObject({
     ),
   ),
   http: z.optional(
-    described(text().check(obeys(parseCheckUrl)), "Healthy while the URL answers with 2xx.", { format: "uri" }),
+    described(text().check(obeys(parseCheckUrl)), "Healthy while the URL answers with 2xx.", {
+      format: "uri",
+    }),
   ),
   exec: z.optional(described(text(), "Healthy while this shell command line exits with 0.")),
   interval: z.optional(described(seconds(), "Seconds between two checks.")),

@@ -18,7 +18,9 @@ export async function* healthOfAll(
   { signal, healthy }: Pick<HealthOptions, "signal" | "healthy">,
 ): AsyncGenerator<Health, void, void> {
   const groups = Map.groupBy(checks, ({ times }) => JSON.stringify(times)).values().toArray();
-  const generators = groups.map((group) => healthOf(group.map(({ check }) => check), { ...timesOf(group), signal, healthy }));
+  const generators = groups.map((group) =>
+    healthOf(group.map(({ check }) => check), { ...timesOf(group), signal, healthy })
+  );
   const [first = healthOf([], { ...noTimes, signal, healthy }), ...others] = generators;
   if (others.length === 0) return yield* first;
   yield* all(generators, healthy);

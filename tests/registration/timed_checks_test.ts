@@ -21,7 +21,9 @@ async function told(
   const events: string[] = [];
   const show = (health: Health): string => health.healthy ? "+" : health.why;
   const following = (async (): Promise<void> => {
-    for await (const health of healthOfAll(checks, { signal: stop.signal, healthy })) events.push(show(health));
+    for await (const health of healthOfAll(checks, { signal: stop.signal, healthy })) {
+      events.push(show(health));
+    }
   })();
   await changes();
   stop.abort();
@@ -44,7 +46,9 @@ Deno.test("an instance is healthy while checks with different times all pass", a
 
 Deno.test("nothing is told of what is known to be healthy, until it is not", async () => {
   const state = { why: "" };
-  for (const checks of [[check("a", state)], [check("a", state), check("b", { why: "" }, { interval: 30 })]]) {
+  for (
+    const checks of [[check("a", state)], [check("a", state), check("b", { why: "" }, { interval: 30 })]]
+  ) {
     state.why = "";
     const events = await told(checks, async () => {
       await pause(300);

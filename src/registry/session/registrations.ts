@@ -100,6 +100,15 @@ export class Registrations {
     return true;
   }
 
+  /** Has nothing done about the key any longer. A registration that is on its way gives way to whoever has the name. */
+  disown(key: string): void {
+    const registration = this.#wanted.get(key);
+    if (registration === undefined) return;
+    registration.first = undefined;
+    this.#wanted.delete(key);
+    this.#dirty.delete(key);
+  }
+
   /** Has the key removed if it is on the lease of the session. */
   markUnwanted(key: string): void {
     this.#unwanted.add(key);

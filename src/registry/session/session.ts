@@ -2,7 +2,7 @@
 import { EmpusaError, UnreachableError } from "../../errors.ts";
 import { backOff, delay } from "../../system/delay.ts";
 import { isDenied } from "../collection.ts";
-import type { Instance } from "../instance.ts";
+import type { Instance, Named } from "../instance.ts";
 import type { Mark, Out } from "../metadata.ts";
 import { Outage } from "../outage.ts";
 import { deadlineAfter, type LeaseId, type Store } from "../store.ts";
@@ -133,8 +133,13 @@ export class Session {
   }
 
   /** Has `run` unregister the instance as soon as possible. */
-  remove(instance: Pick<Instance, "type" | "name">): void {
+  remove(instance: Named): void {
     if (this.#registrations.remove(this.#writer.keyOf(instance))) this.#keeper.wake();
+  }
+
+  /** Has another session keep the instance from now on: what is in etcd stays until that one has replaced it, or the lease ends. */
+  forget(instance: Named): void {
+    this.#registrations.disown(this.#writer.keyOf(instance));
   }
 
   /**

@@ -1,0 +1,187 @@
+import type { Agent } from "../agent/agent.ts";
+import type { KeptService, WantedService } from "../agent/kept_service.ts";
+import type { Source, SourceService } from "../agent/source.ts";
+import { withPlaceholders } from "../definitions/placeholders.ts";
+import { ExitCode, UsageError } from "../errors.ts";
+import { conflictRules, instanceId, maxTtl, parseName } from "../registry/mod.ts";
+import { wholeSeconds } from "../settings/connection.ts";
+import {
+  type AnyCommand,
+  flag,
+  list,
+  oneOf,
+  settingName,
+  type Values,
+  withDefault,
+} from "../settings/settings.ts";
+import { timedChecksOf } from "./definitions/shared/checks.ts";
+import { instanceFrom } from "./definitions/shared/instances.ts";
+import { type Context, leaf, type Program } from "./shared/command.ts";
+import { filled } from "./shared/placeholders.ts";
+
+const settings = {
+  services: list({
+    flag: "--services",
+    placeholder: "PATH",
+    env: "EMPUSA_AGENT_SERVICES",
+    meaning: "File or folder of definitions, YAML or JSON; read again when it changes.",
+    parse: (text: string): string => text,
+  }),
+  ttl: withDefault("15", {
+    flag: "--ttl",
+    placeholder: "SECONDS",
+    env: "EMPUSA_AGENT_TTL",
+    meaning: "TTL of services that define none.",
+    parse: wholeSeconds(maxTtl),
+  }),
+  name: withDefault("{hostname}", {
+    flag: "--agent-name",
+    placeholder: "NAME",
+    env: "EMPUSA_AGENT_NAME",
+    meaning: "Name by which the next agent finds what this one leaves; {hostname} is replaced.",
+    parse: withPlaceholders(["{hostname}"], parseName),
+  }),
+  onConflict: withDefault("yield", {
+    flag: "--on-conflict",
+    placeholder: "RULE",
+    env: "EMPUSA_ON_CONFLICT",
+    meaning: "If another process registers a name: yield to it, or take it back.",
+    ...oneOf(conflictRules),
+  }),
+  keepOnExit: flag({
+    flag: "--keep-on-exit",
+    env: "EMPUSA_KEEP_ON_EXIT",
+    meaning: "Keep everything registered for its TTL on exit, for the next agent.",
+  }),
+  check: flag({
+    flag: "--check",
+    env: "EMPUSA_AGENT_CHECK",
+    meaning: "Check the definitions, print what they define, and end.",
+  }),
+} as const;
+
+export type AgentOptions = Values<typeof settings>;
+
+/** Milliseconds that etcd may take to remove everything on exit. */
+const removalTimeout = 2000;
+
+export function agentCommand(program: Program): AnyCommand {
+  return leaf(program, {
+    description: "Keep many services of this host registered, from files.",
+    examples: [
+      ["all services of a host", "agent --services /etc/empusa/services.d"],
+      ["check the definitions before a reload", "agent --services /etc/empusa/services.d --check"],
+    ],
+    settings,
+    options: agentOptions,
+    run: runAgent,
+  });
+}
+
+/** @throws {UsageError} where there is no source, or one that cannot be followed */
+export function agentOptions(typed: AgentOptions): AgentOptions {
+  const { services } = typed;
+  if (services.length === 0) throw new UsageError(`missing ${settingName(settings.services)}`);
+  if (services.includes("-")) {
+    throw new UsageError(
+      `${settingName(settings.services)} must be files and folders: standard input cannot be read again`,
+    );
+  }
+  return typed;
+}
+
+/** @throws {UsageError} if the sources cannot be used at the start */
+export async function runAgent(options: AgentOptions, context: Context): Promise<number> {
+  if (options.check) return await check(options, context);
+  const { system, log, timeout } = context;
+  const name = await filled(settingName(settings.name), options.name, parseName, context);
+  // It loads what no other command needs.
+  const [{ Agent }, { AgentStatus }, { kept }] = await Promise.all([
+    import("../agent/agent.ts"),
+    import("../agent/status.ts"),
+    import("../agent/table.ts"),
+  ]);
+  using interruption = system.interruption(["SIGINT", "SIGTERM"]);
+  using registry = await context.openRegistry();
+  const services = new Map<string, KeptService>();
+  using status = new AgentStatus(log, system, () => services.values());
+  const agent = new Agent(
+    registry,
+    await sourcesOf(options, context),
+    (service) => wantedFrom(service, options, context),
+    { ...options, name, timeout, removalTimeout },
+    { status, services },
+  );
+  const show = async (): Promise<void> => {
+    const { stdout } = system;
+    await stdout.write(
+      await kept(services.values(), { terminal: stdout.isTerminal, color: system.wantsColor(stdout) }),
+    );
+  };
+  using _signals = onSignals(agent, show, context);
+  await agent.run(interruption.signal);
+  return ExitCode.done;
+}
+
+/** SIGHUP has it read everything again, and SIGUSR1 print what it keeps. */
+function onSignals(agent: Agent, show: () => Promise<void>, { system, log }: Context): Disposable {
+  return system.onSignals(["SIGHUP", "SIGUSR1"], (signal) => {
+    if (signal === "SIGHUP") agent.reload();
+    else show().catch((error: Error) => void log.warn(error.message));
+  });
+}
+
+async function sourcesOf({ services }: AgentOptions, { system }: Context): Promise<Source[]> {
+  const { filesSource } = await import("../agent/sources/files.ts");
+  return [filesSource(services, system)];
+}
+
+/**
+ * What a source names, ready to be registered.
+ * @throws what `instanceFrom` and `timedChecksOf` throw
+ */
+async function wantedFrom(
+  { definition, origin, out }: SourceService,
+  { ttl }: AgentOptions,
+  context: Context,
+): Promise<WantedService> {
+  const what = (field: string): string => `${origin}.${field}`;
+  const instance = await instanceFrom(definition, what, context);
+  const { checks, drain = 0 } = definition;
+  return {
+    instance,
+    ttl: definition.ttl ?? ttl,
+    drain: drain * 1000,
+    checks: await timedChecksOf(checks, instance, what, context),
+    // A command finds name and location in its environment.
+    checksText: checks.length === 0
+      ? ""
+      : JSON.stringify([checks, instance.type, instance.name, instance.location]),
+    origin,
+    out,
+  };
+}
+
+/** Reads the sources as the start does, and says how many services they define. */
+async function check(options: AgentOptions, context: Context): Promise<number> {
+  const over = new AbortController();
+  const named: SourceService[] = [];
+  const [source] = await sourcesOf(options, context);
+  await source?.run({
+    update: (services) => {
+      named.push(...services);
+      over.abort();
+    },
+    report: (level, message) => void context.log[level](message),
+  }, over.signal);
+  const ids = new Map<string, string>();
+  for (const service of named) {
+    const id = instanceId((await wantedFrom(service, options, context)).instance);
+    const first = ids.get(id);
+    if (first !== undefined) throw new UsageError(`${service.origin} is ${id} again, after ${first}`);
+    ids.set(id, service.origin);
+  }
+  const { length } = named;
+  await context.log.info(`the definitions are in order: ${length} ${length === 1 ? "service" : "services"}`);
+  return ExitCode.done;
+}

@@ -1,0 +1,112 @@
+/**
+ * Measures an agent with many instances, beside a tool that refreshes by putting again, in one run:
+ * `deno task bench:agent [INSTANCES [SECONDS]]`.
+ */
+import { Etcd } from "../../tests/support/etcd.ts";
+import { connect, type Running, start } from "../../tests/support/program.ts";
+import { pause } from "../../tests/support/pause.ts";
+
+const [instances = 10_000, seconds = 60] = Deno.args.map(Number);
+const ttl = 15;
+
+const print = (line: string): Promise<number> => Deno.stdout.write(new TextEncoder().encode(`${line}\n`));
+
+/** What /proc tells of a process: CPU ticks since its start, a hundredth of a second each, and resident MiB. */
+function usage(pid: number): { ticks: number; memory: number } {
+  const fields = Deno.readTextFileSync(`/proc/${pid}/stat`).replace(/^.*\) /, "").split(" ").map(Number);
+  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
+  return {
+    ticks: (fields[11] ?? 0) + (fields[12] ?? 0),
+    memory: Number(/^VmRSS:\s*(\d+)/m.exec(status)?.[1] ?? 0) / 1024,
+  };
+}
+
+async function count(etcd: Etcd): Promise<number> {
+  const answer = await fetch(`${etcd.url}/v3/kv/range`, {
+    method: "POST",
+    body: JSON.stringify({ key: btoa("/foo/service/"), range_end: btoa("/foo/service0"), count_only: true }),
+  });
+  return Number((await answer.json()).count ?? 0);
+}
+
+async function revision(etcd: Etcd): Promise<number> {
+  return JSON.parse(await etcd.etcdctl("get", "-w", "json", "x")).header.revision;
+}
+
+/** Milliseconds until there are so many. */
+async function until(etcd: Etcd, wanted: number): Promise<number> {
+  const began = performance.now();
+  while (await count(etcd) !== wanted) {
+    if (performance.now() - began > 120_000) throw new Error(`there are ${await count(etcd)}, not ${wanted}`);
+    await pause(50);
+  }
+  return performance.now() - began;
+}
+
+const inSeconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
+
+await using things = new AsyncDisposableStack();
+const etcd = things.use(await Etcd.start({ slowElections: true }));
+const folder = await Deno.makeTempDir();
+things.defer(() => Deno.remove(folder, { recursive: true }));
+const services = Array.from({ length: instances }, (_, i) => ({
+  type: `type-${i % 20}`,
+  name: `instance-${i}`,
+  location: `10.0.${i >> 8 & 255}.${i & 255}:8080`,
+  tags: ["v1"],
+}));
+await Deno.writeTextFile(`${folder}/services.json`, JSON.stringify({ services }));
+await Deno.writeTextFile(`${folder}/one.yaml`, "services:\n- { type: web, name: a, location: 'h:1' }\n");
+
+const agent = (file: string): Running =>
+  things.use(
+    start(
+      ["agent", "--services", `${folder}/${file}`, "--ttl", `${ttl}`, "--log-level", "warn"],
+      connect(etcd),
+    ),
+  );
+
+await print(`| ${instances} instances of one agent, TTL ${ttl} s | |\n|---|---|`);
+const many = agent("services.json");
+await print(`| all registered after the start | ${inSeconds(await until(etcd, instances))} |`);
+await pause(5000);
+const [before, revisionBefore] = [usage(many.pid), await revision(etcd)];
+await pause(seconds * 1000);
+const after = usage(many.pid);
+const cpu = (after.ticks - before.ticks) / seconds;
+await print(`| CPU in ${seconds} s of quiet | ${cpu.toFixed(2)} % of a core |`);
+await print(`| memory | ${after.memory.toFixed(0)} MiB |`);
+await print(`| events for a watcher in that time | ${await revision(etcd) - revisionBefore} revisions |`);
+await print(
+  `| the same, of a tool that puts each key at each refresh | ${
+    instances * Math.floor(seconds / (ttl / 3))
+  } (computed) |`,
+);
+const [lease = ""] = (await etcd.etcdctl("lease", "list")).trim().split("\n").slice(1);
+await etcd.etcdctl("lease", "revoke", lease);
+await print(`| all back after their lease was revoked | ${inSeconds(await until(etcd, instances))} |`);
+many.signal("SIGKILL");
+await print(`| all gone after SIGKILL | ${inSeconds(await until(etcd, 0))} |`);
+
+const refresher = things.use(start(
+  [
+    ..."service register --service-type web --service-name b --service-location h:1 --refresh-every auto"
+      .split(" "),
+    "--ttl",
+    `${ttl}`,
+  ],
+  connect(etcd),
+));
+const one = agent("one.yaml");
+await until(etcd, 2);
+await pause(5000);
+const [ofAgent, ofRefresher] = [one, refresher].map(({ pid }) => usage(pid).memory);
+await print(
+  `| memory with one service | ${ofAgent?.toFixed(1)} MiB; register --refresh-every ${
+    ofRefresher?.toFixed(1)
+  } MiB |`,
+);
+for (const running of [one, refresher]) {
+  running.signal("SIGTERM");
+  await running.outcome;
+}
