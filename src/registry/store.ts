@@ -126,10 +126,10 @@ export type EndpointStatus =
 
 /** The outcome of a claim. */
 export type Claim =
-  /** The key was free, or its holder could be overwritten, and it is written now. */
-  | { readonly outcome: "stored" }
-  /** The key already had this value and lease, so nothing was written. */
-  | { readonly outcome: "held" }
+  /** The key was free, or its holder could be overwritten, and it is written now: in this revision all keys are as requested. */
+  | { readonly outcome: "stored"; readonly revision: Revision }
+  /** The key already had this value and lease, so nothing was written. Likewise. */
+  | { readonly outcome: "held"; readonly revision: Revision }
   /** Another holder has the key. */
   | { readonly outcome: "taken"; readonly holder: Entry }
   /** One of the keys exists that must not; nothing was written. */

@@ -12,7 +12,7 @@ import {
   type Transaction,
 } from "../store.ts";
 import type { Caller } from "./call.ts";
-import { holds, send } from "./txn.ts";
+import { holds, send, type Sent } from "./txn.ts";
 
 /** How often claims that are made together may lose against others: then each is better made by itself. */
 const mostLosses = 4;
@@ -79,13 +79,14 @@ async function decide(
     if (losses > 1) await delay(backOff(losses - 1, longestPause), deadline.signal);
     const transaction = transactionFor(pending, seen);
     if (most !== Infinity && transaction.expected.size > maxOperations) break;
-    const { succeeded, found } = await send(caller, transaction, deadline);
+    const sent = await send(caller, transaction, deadline);
+    const { succeeded, found, revision } = sent;
     if (succeeded) {
-      for (const { index } of pending) outcomes[index] = { outcome: "stored" };
+      for (const { index } of pending) outcomes[index] = { outcome: "stored", revision };
       break;
     }
     pending = pending.filter((claim) => {
-      const outcome = outcomeOf(claim, found, losses);
+      const outcome = outcomeOf(claim, sent, losses);
       if (outcome !== undefined) outcomes[claim.index] = outcome;
       return outcome === undefined;
     });
@@ -97,7 +98,7 @@ async function decide(
 /** What has become of a claim that was not written, given what its keys hold; undefined if it can be written now. */
 function outcomeOf(
   { request, takes, keys }: Pending,
-  found: ReadonlyMap<string, Entry>,
+  { found, revision }: Pick<Sent, "found" | "revision">,
   losses: number,
 ): Claim | undefined {
   const { rewrite = false, unless = [] } = request;
@@ -105,7 +106,7 @@ function outcomeOf(
   if (by !== undefined) return { outcome: "barred", by };
   // Once an attempt has tried to write, the entries may be the effect of one whose answer was lost.
   const mayBeOurs = !rewrite || losses > 0;
-  if (mayBeOurs && isDone(request, found)) return { outcome: "held" };
+  if (mayBeOurs && isDone(request, found)) return { outcome: "held", revision };
   const holder = holderAmong(request, found);
   if (holder !== undefined && !takes(holder)) return { outcome: "taken", holder };
   // They are compared from the next attempt on, and read if that fails.

@@ -11,7 +11,7 @@ import {
   type Revision,
   type Transaction,
 } from "../store.ts";
-import { deleteAnswer, entriesAnswer, invalidAnswer, txnAnswer } from "./answers.ts";
+import { deleteAnswer, entriesAnswer, invalidAnswer, revisionOf, txnAnswer } from "./answers.ts";
 import type { Caller } from "./call.ts";
 import { isCausedBy } from "./errors.ts";
 import { endOfPrefix } from "./prefix.ts";
@@ -60,10 +60,12 @@ function isThere({ key, value, lease }: Put, found: ReadonlyMap<string, Entry>):
 }
 
 /** The answer to a transaction. */
-interface Sent {
+export interface Sent {
   readonly succeeded: boolean;
   /** If it failed, the entries of the keys that exist. */
   readonly found: ReadonlyMap<string, Entry>;
+  /** The revision of what was written or found. */
+  readonly revision: Revision;
   /** Whether another attempt may have carried it out before. */
   readonly repeated: () => boolean;
 }
@@ -95,12 +97,13 @@ export async function send(
     deadline,
     async (client, options, { repeated }): Promise<Sent> => {
       const answer = await client.kv.txn({ compare, success, failure }, options);
-      if (txnAnswer(answer)) return { succeeded: true, found: new Map(), repeated };
+      const revision = revisionOf(answer);
+      if (txnAnswer(answer)) return { succeeded: true, found: new Map(), revision, repeated };
       const found = entriesAnswer(answer, keys);
       if (keys.every((key) => (found.get(key)?.modifyRevision ?? 0) === expected.get(key))) {
         throw invalidAnswer("a transaction failed although its comparison holds");
       }
-      return { succeeded: false, found, repeated };
+      return { succeeded: false, found, revision, repeated };
     },
     keys.map((key) => ({ verb: changed.has(key) ? "readwrite" : "read", key })),
     isAmbiguous,

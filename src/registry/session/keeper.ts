@@ -68,7 +68,8 @@ export class Keeper {
       }),
     ]);
     for (const result of [refreshes, work]) if (result.status === "rejected") throw result.reason;
-    this.#jitterNext = false;
+    // If the lease has ended meanwhile, it has for others too.
+    if (this.#lease.isReady) this.#jitterNext = false;
   }
 
   /** Has work begin before the next refresh. */
@@ -114,7 +115,7 @@ export class Keeper {
       ...keys.map((key) => this.followed.concernedBy(key)),
       ...prefixes.map((prefix) => this.followed.concernedBelow(prefix)),
     ];
-    for (const raws of concerned) for (const raw of raws) this.#registrations.markDirty(raw, "removed");
+    for (const raws of concerned) for (const raw of raws) this.#registrations.unsettle(raw);
   }
 
   /** Reconciles the keys; once more if the lease turns out to have ended. */
@@ -156,13 +157,15 @@ export class Keeper {
 
   /** Has each changed key looked at: another process may have written it, or this one. Keys of others wake nobody. */
   #onChanges(changes: readonly Change[]): void {
-    for (const { key: bytes, entry } of changes) {
+    for (const { key: bytes, revision, entry } of changes) {
       for (const key of this.followed.concernedBy(decoder.decode(bytes))) {
-        if (this.#registrations.get(key) !== undefined) this.#registrations.markDirty(key, "removed");
-        // An attempt to register the instance that etcd carried out late.
-        else if (entry?.lease === this.#lease.id) this.#registrations.markUnwanted(key);
-        else continue;
-        this.wake();
+        if (this.#registrations.get(key) !== undefined) {
+          if (this.#registrations.markChanged(key, revision)) this.wake();
+        } else if (entry?.lease === this.#lease.id) {
+          // An attempt to register the instance that etcd carried out late.
+          this.#registrations.markUnwanted(key);
+          this.wake();
+        }
       }
     }
   }

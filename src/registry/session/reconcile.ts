@@ -1,7 +1,7 @@
 /** Decides what a session does about one key. It asks nothing and changes nothing. */
 import { type Instance, isSameInstance } from "../instance.ts";
 import type { Out } from "../metadata.ts";
-import type { Entry } from "../store.ts";
+import type { Entry, Revision } from "../store.ts";
 import type { Loss, SessionEvent } from "./events.ts";
 import { holderOf } from "./holder.ts";
 import type { InstanceClaim } from "./plans.ts";
@@ -33,6 +33,8 @@ export interface Registration {
   heldByOther: boolean;
   /** The instance was registered, and was neither lost nor removed since. */
   registered: boolean;
+  /** The newest revision in which all of its keys are known to have been as they are to be: changes up to it are no news. */
+  settledAt: Revision;
   /** How often in a row the key was restored, and when it may be restored again. */
   restores: number;
   restoreAfter: number;
@@ -82,7 +84,9 @@ export function reconcile(
     if (registered && before !== undefined && !heldByOther && dirty !== "lease-ended") {
       return { action: "report", event: { kind: "changed", instance, before } };
     }
-    if (heldByOther || dirty === "new") return { action: "report", event: { kind: "registered", instance } };
+    if (heldByOther || dirty === "new" || registration.told === undefined) {
+      return { action: "report", event: { kind: "registered", instance } };
+    }
     // What is on a lease that is newer than the report is an earlier attempt's whose answer was lost.
     if (seen.outcome === "held" && dirty !== "lease-ended") return { action: "leave" };
     return { action: "report", event: { kind: "restored", instance, because: dirty } };

@@ -20,7 +20,7 @@ import { backOffReclaims, backOffRestores, markRegistered, type Registrations } 
 import type { InstanceWriter } from "./writer.ts";
 
 /** How many transactions are on their way at the same time. */
-const concurrency = 16;
+const concurrency = 8;
 
 export interface ReconcileOptions {
   readonly onConflict: ConflictRule;
@@ -259,6 +259,7 @@ export class Reconciler {
         break;
     }
     markRegistered(registration, instance);
+    if ("revision" in seen) this.#registrations.settle(key, registration, seen.revision);
     // Without a lease nothing tells an earlier form of it from the same location of another process.
     if (writing.lease === undefined && registration.instance === instance) registration.former = [];
     return true;

@@ -2,6 +2,7 @@
 import { backOff } from "../../system/delay.ts";
 import { type Instance, isSameInstance } from "../instance.ts";
 import type { Out } from "../metadata.ts";
+import type { Revision } from "../store.ts";
 import type { Dirty, Registration } from "./reconcile.ts";
 
 /** The longest time between two reclaims of a name that two processes fight for, in milliseconds. */
@@ -21,6 +22,8 @@ export class Registrations {
   readonly #removed = new Map<string, Registration>();
   /** Keys to look at. */
   readonly #dirty = new Map<string, Dirty>();
+  /** The newest change of each of them, if nothing but changes makes it dirty. */
+  readonly #changedAt = new Map<string, Revision>();
   /** Keys that may be on the lease of the session and must not be. */
   readonly #unwanted = new Set<string>();
 
@@ -67,8 +70,13 @@ export class Registrations {
       return isChanged;
     }
     registration.out = undefined;
-    this.#dirty.set(key, "new");
+    this.#markNew(key);
     return true;
+  }
+
+  #markNew(key: string): void {
+    this.#dirty.set(key, "new");
+    this.#changedAt.delete(key);
   }
 
   #add(key: string, registration: Registration): void {
@@ -85,7 +93,7 @@ export class Registrations {
     const isSame = before !== undefined && before.state === out.state && before.reason === out.reason;
     if (!change(registration, instance) && isSame) return false;
     registration.out = out;
-    this.#dirty.set(key, "new");
+    this.#markNew(key);
     return true;
   }
 
@@ -94,7 +102,7 @@ export class Registrations {
     const registration = this.#wanted.get(key);
     if (registration === undefined) return false;
     this.#wanted.delete(key);
-    this.#dirty.delete(key);
+    this.markClean(key);
     this.#removed.set(key, registration);
     this.#unwanted.add(key);
     return true;
@@ -145,9 +153,32 @@ export class Registrations {
     return removed.instance;
   }
 
+  /** Takes in that a key was changed. Returns whether it has to be looked at, because of that. */
+  markChanged(key: string, revision: Revision): boolean {
+    if (revision <= (this.#wanted.get(key)?.settledAt ?? 0)) return false;
+    const before = this.#dirty.has(key) ? this.#changedAt.get(key) : 0;
+    this.markDirty(key, "removed");
+    if (before !== undefined) this.#changedAt.set(key, Math.max(before, revision));
+    return true;
+  }
+
+  /** Takes in that all keys of a registration were as they are to be in that revision. */
+  settle(key: string, registration: Registration, revision: Revision): void {
+    registration.settledAt = revision;
+    if ((this.#changedAt.get(key) ?? Infinity) <= revision) this.markClean(key);
+  }
+
+  /** Forgets up to when changes are no news: they come from another watch, and etcd may have lost its data meanwhile. */
+  unsettle(key: string): void {
+    const registration = this.#wanted.get(key);
+    if (registration !== undefined) registration.settledAt = 0;
+    this.markDirty(key, "removed");
+  }
+
   /** Has the key looked at. What is known of it already is not replaced, except by the end of the lease. */
   markDirty(key: string, dirty: Dirty): void {
     if (!this.#wanted.has(key)) return;
+    this.#changedAt.delete(key);
     const before = this.#dirty.get(key);
     const saysMore = before === undefined || dirty === "new" || (dirty === "lease-ended" && before !== "new");
     if (saysMore) this.#dirty.set(key, dirty);
@@ -164,6 +195,7 @@ export class Registrations {
 
   markClean(key: string): void {
     this.#dirty.delete(key);
+    this.#changedAt.delete(key);
   }
 
   dirtyKeys(): string[] {
@@ -192,6 +224,7 @@ export function newRegistration(instance: Instance, first: Registration["first"]
     first,
     heldByOther: false,
     registered: false,
+    settledAt: 0,
     restores: 0,
     restoreAfter: 0,
     reclaims: 0,

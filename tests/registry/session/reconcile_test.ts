@@ -9,10 +9,10 @@ const before = { ...instance, location: "h:0" };
 const holder = { location: "other:1", lease: "ff" };
 const now = 1000;
 
-const stored: InstanceClaim = { outcome: "stored" };
+const stored: InstanceClaim = { outcome: "stored", revision: 7 };
 const mark = { since: "", by: "ops 1", reason: "disk" };
 const paused: InstanceClaim = { outcome: "paused", mark };
-const held: InstanceClaim = { outcome: "held" };
+const held: InstanceClaim = { outcome: "held", revision: 7 };
 const taken: InstanceClaim = {
   outcome: "taken",
   holder: {
@@ -39,6 +39,7 @@ function known(
     heldByOther: false,
     paused: false,
     registered: true,
+    settledAt: 0,
     restores: 0,
     restoreAfter: 0,
     reclaims: 0,
@@ -133,6 +134,12 @@ const rows: readonly (readonly [title: string, known: Known, seen: InstanceClaim
     [
       "an instance that was changed while it was not registered is registered",
       known({ told: before, registered: false }, added),
+      stored,
+      { action: "report", event: { kind: "registered", instance } },
+    ],
+    [
+      "a new instance whose lease ended before it was put is registered",
+      known({ ...fresh, told: undefined }, { dirty: "lease-ended" }),
       stored,
       { action: "report", event: { kind: "registered", instance } },
     ],

@@ -67,6 +67,31 @@ test("a type that grows is watched as a whole from some size on, without a gap",
   await count(kept, "restored", 40);
 });
 
+test("what a session writes itself is no news to it, and what others write is, whatever revision etcd has", async () => {
+  await using etcd = await Etcd.start();
+  using registry = await open(etcd);
+  const session = registry.services.session(60);
+  await using kept = keep(session);
+  for (let i = 0; i < 60; i++) session.add(named(`n${i}`));
+  await count(kept, "registered", 60);
+  await pause(500);
+  const before = await etcd.calls("Txn");
+  session.add(named("later"));
+  await count(kept, "registered", 61);
+  await pause(500);
+  assertEquals(await etcd.calls("Txn"), before + 1);
+  for (let i = 0; i < 30; i++) await etcd.etcdctl("put", "/raises/the/revision", `${i}`);
+  await etcd.etcdctl("del", "/foo/service/web/n1");
+  await count(kept, "restored", 1);
+  await etcd.signal("SIGKILL");
+  await etcd.wipe();
+  await etcd.restart();
+  await count(kept, "restored", 62);
+  await pause(1000);
+  await etcd.etcdctl("del", "/foo/service/web/n1");
+  await count(kept, "restored", 63);
+});
+
 test("a user who may not watch a type as a whole has the keys watched", async () => {
   await using etcd = await Etcd.start();
   const user = { password: "pw", right: "readwrite", prefix: "/foo/service/web/n" };
