@@ -1,4 +1,5 @@
 /** An etcd whose answers are broken at random, and what may come of that: errors that are ours, in time; and nothing else. */
+import { leaseIdFor } from "../../src/registry/session/own_lease.ts";
 import { EmpusaError } from "../../src/errors.ts";
 import { openRegistry, parseEndpoints, type Registry } from "../../src/registry/mod.ts";
 import {
@@ -21,6 +22,7 @@ const methods = [
   "LeaseGrant",
   "LeaseRevoke",
   "LeaseTimeToLive",
+  "LeaseLeases",
   "LeaseKeepAlive",
   "Watch",
   "Authenticate",
@@ -35,6 +37,9 @@ const slack = 4000;
 /** How many calls may come in a second: more is a loop without a pause. */
 const mostCalls = 400;
 
+/** A lease of the agent "a1". */
+const leftover = await leaseIdFor("/foo/agent/a1");
+
 /** What is there where nobody breaks it. */
 const sound: Scripts = {
   Range: (call, request) => {
@@ -44,6 +49,7 @@ const sound: Scripts = {
     answer([1, header()], ...found.map((name) => [2, keyValue(name, "h:1", 5, 77n)] as const))(call, request);
   },
   Txn: answer([1, header()], [2, 1]),
+  LeaseLeases: answer([1, header()], [2, [[1, BigInt(leftover)]]], [2, [[1, 5]]]),
   Watch: async (call, request) => {
     if (!request.has(1)) return;
     call.send([[1, header()], [3, 1]]);
@@ -138,6 +144,16 @@ function operations(registry: Registry): readonly (readonly [string, () => Promi
       await session.run({ ...options, signal: briefly() });
       if (session.hasLease) await session.close(timeout);
     }],
+    ["keep many", async () => {
+      const session = registry.services.session(30, { owner: "a1", lease: leftover });
+      for (let i = 0; i < 80; i++) session.add({ ...web, name: `n${i}` });
+      const options = { every: 50, onConflict: "yield", retryRefused: true, onEvent: () => {} } as const;
+      await session.run({ ...options, signal: briefly() });
+      await session.sweep(timeout);
+    }],
+    ["hand over", () => registry.agents.handOver("a1", new Map([[30, leftover]]))],
+    ["take over", () => registry.agents.takeOver("a1")],
+    ["remove leftovers", () => registry.agents.removeLeftovers("a1", new Set(), briefly())],
     ["watch", async () => {
       let last = 0;
       for await (

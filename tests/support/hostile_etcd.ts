@@ -67,6 +67,7 @@ const honest: Scripts = {
     call.send([[1, header()], [2, request.get(1) ?? 0n], [3, 20], [4, 30]]);
     call.end();
   },
+  LeaseLeases: answer([1, header()]),
   LeaseKeepAlive: (call, request) => call.send([[1, header()], [2, request.get(1) ?? 0n], [3, 30]]),
   Watch: (call, request) => {
     const watches = watchesOf.get(call) ?? 0;
