@@ -104,7 +104,7 @@ test("a registration survives each invalid answer, and is restored when etcd rec
   await using etcd = await HostileEtcd.start();
   using first = await open(etcd, 5000);
   await first.services.list();
-  using registry = await open(etcd, 300);
+  using registry = await open(etcd, 1000);
   const session = await registry.services.register(web, 3);
   const over = new AbortController();
   const told: string[] = [];
