@@ -108,7 +108,7 @@ function checkOf(
     ? { exec: args.map((word) => quoted(`${word}`)).join(" ") }
     : undefined;
   if (kind === undefined) return undefined;
-  const times = Object.entries({ interval: duration(interval), timeout: duration(timeout) });
+  const times = Object.entries({ interval: goDuration(interval), timeout: goDuration(timeout) });
   const counts = Object.entries({ rise: plusOne(rise), fall: plusOne(fall) });
   return { ...kind, ...Object.fromEntries([...times, ...counts].filter(([, value]) => value !== undefined)) };
 }
@@ -119,7 +119,7 @@ function plusOne(count: unknown): number | undefined {
 }
 
 /** A duration of Go such as `1m30s`, in seconds; anything else as it is, for the rules to refuse. */
-function duration(text: unknown): unknown {
+export function goDuration(text: unknown): unknown {
   if (typeof text !== "string") return text;
   const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)];
   if (parts.length === 0 || parts.map(([whole]) => whole).join("") !== text) return text;

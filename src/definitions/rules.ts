@@ -144,6 +144,25 @@ function notAnObject(issue: { code?: string; keys?: readonly string[] }): string
     : "be an object";
 }
 
+/** A rule that a service breaks. */
+export interface BrokenRule {
+  /** What breaks it: `["checks", 0, "interval"]`. */
+  readonly path: readonly (string | number)[];
+  /** Completes "must …". */
+  readonly message: string;
+}
+
+/** A service that is in no document, such as a container's: by the same rules its definition, or those that it breaks. */
+export function parseService(
+  value: unknown,
+): { readonly service: ServiceDefinition } | { readonly broken: readonly BrokenRule[] } {
+  const result = service.safeParse(value);
+  if (result.success) return { service: result.data };
+  return {
+    broken: result.error.issues.map(({ path, message }) => ({ path: path as BrokenRule["path"], message })),
+  };
+}
+
 /** The JSON Schema (2020-12) of a document, for editors. */
 export function jsonSchema(): unknown {
   return z.toJSONSchema(document, { io: "input" });
