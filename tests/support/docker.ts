@@ -11,7 +11,8 @@ export interface Ran {
 /** What keeps a daemon from running here, or undefined. */
 export function missingDocker(): string | undefined {
   if (Deno.uid() !== 0) return "no root, for a Docker daemon";
-  return missingPrograms("dockerd", "docker", "containerd", "runc") ?? missingNamespaces("--mount", "--pid");
+  return missingPrograms("dockerd", "docker", "containerd", "runc", "ip") ??
+    missingNamespaces("--mount", "--pid", "--net");
 }
 
 /** The client that belongs to the daemon: machines may have another one too. */
@@ -29,17 +30,22 @@ async function client(): Promise<string> {
 export interface DockerSettings {
   /** Whether it has a network of its own, with a bridge, so that ports can be published. Else it has that of the machine. */
   readonly hasNetwork?: boolean;
+  /** A port of 127.0.0.1 that it listens on as well. */
+  readonly port?: number;
   /** What stands in its configuration file. */
   readonly config?: Readonly<Record<string, unknown>>;
 }
 
-/** Reaps what a killed daemon leaves behind, as the first process of its namespace, which all others end with. */
-const init = "trap : CHLD; while :; do sleep 3600 & wait $!; done";
+/**
+ * The first process of its namespace, with which all others end: it reaps what a killed daemon leaves behind, as bash does
+ * while it waits for a command, and ends with the test, however that ends.
+ */
+const init = "echo ready; cat >/dev/null; :";
 
 export class Docker implements AsyncDisposable {
   readonly #folder: string;
   readonly #client: string;
-  readonly #hasNetwork: boolean;
+  readonly #settings: DockerSettings;
   /** Holds the namespaces, which outlive a daemon: its mounts and processes are its own. */
   readonly #holder: Deno.ChildProcess;
   #daemon: Deno.ChildProcess | undefined;
@@ -47,26 +53,27 @@ export class Docker implements AsyncDisposable {
   #said: Promise<string> = Promise.resolve("");
   #ended = false;
 
-  private constructor(folder: string, client: string, hasNetwork: boolean) {
+  private constructor(folder: string, client: string, settings: DockerSettings) {
     this.#client = client;
     this.#folder = folder;
-    this.#hasNetwork = hasNetwork;
+    this.#settings = settings;
+    const { hasNetwork = false } = settings;
     this.#holder = new Deno.Command("unshare", {
       args: [
         ...["--mount", "--pid", "--fork", "--mount-proc", "--kill-child", ...hasNetwork ? ["--net"] : []],
-        ...["bash", "-c", `echo ready; ${hasNetwork ? "ip link set lo up 2>/dev/null; " : ""}${init}`],
+        ...["bash", "-c", hasNetwork ? `ip link set lo up; ${init}` : init],
       ],
-      stdin: "null",
+      stdin: "piped",
       stdout: "piped",
       stderr: "null",
     }).spawn();
   }
 
   /** Starts one, and resolves when it answers, within 30 s. */
-  static async start({ hasNetwork = false, config = {} }: DockerSettings = {}): Promise<Docker> {
+  static async start(settings: DockerSettings = {}): Promise<Docker> {
     const folder = await Deno.makeTempDir({ prefix: "empusa-test-docker-" });
-    await Deno.writeTextFile(`${folder}/config.json`, JSON.stringify(config));
-    const docker = new Docker(folder, await client(), hasNetwork);
+    const docker = new Docker(folder, await client(), settings);
+    await docker.configure(settings.config ?? {});
     const stdout = docker.#holder.stdout.getReader();
     await stdout.read();
     await stdout.cancel();
@@ -88,7 +95,10 @@ export class Docker implements AsyncDisposable {
         ...["dockerd", `--data-root=${this.#folder}/data`, `--exec-root=${this.#folder}/exec`],
         ...[`--pidfile=${this.#folder}/pid`, `--host=unix://${this.socket}`, "--log-level=error"],
         ...["--iptables=false", "--ip6tables=false", "--userland-proxy=false"],
-        ...this.#hasNetwork ? [] : ["--bridge=none"],
+        ...this.#settings.hasNetwork === true ? [] : ["--bridge=none"],
+        ...this.#settings.port === undefined
+          ? []
+          : [`--host=tcp://127.0.0.1:${this.#settings.port}`, "--tls=false"],
         `--config-file=${this.#folder}/config.json`,
       ],
       stdin: "null",
@@ -110,10 +120,38 @@ export class Docker implements AsyncDisposable {
 
   /** Sends the daemon a signal. With SIGTERM and SIGKILL, it resolves when the daemon has ended. */
   async signal(signal: "SIGTERM" | "SIGKILL" | "SIGSTOP" | "SIGCONT"): Promise<void> {
-    const pid = (await Deno.readTextFile(`${this.#folder}/pid`)).trim();
-    await new Deno.Command("nsenter", { args: [...await this.#inside(), "kill", "-s", signal.slice(3), pid] })
-      .output();
+    await this.kill((await Deno.readTextFile(`${this.#folder}/pid`)).trim(), signal);
+    // nsenter stops as its child does.
+    if (signal === "SIGCONT") this.#daemon?.kill(signal);
     if (signal === "SIGTERM" || signal === "SIGKILL") await this.#daemon?.status;
+  }
+
+  /** Sends a signal to a process that the daemon knows by this ID, past the daemon. */
+  async kill(pid: string, signal: Deno.Signal): Promise<void> {
+    const args = [...await this.#inside(), "kill", "-s", signal.slice("SIG".length), pid];
+    await new Deno.Command("nsenter", { args, stdout: "null", stderr: "null" }).output();
+  }
+
+  /** Replaces the configuration file, for the next start of the daemon. */
+  async configure(config: Readonly<Record<string, unknown>>): Promise<void> {
+    await Deno.writeTextFile(`${this.#folder}/config.json`, JSON.stringify(config));
+  }
+
+  /** Imports the image `tiny`, which has a shell, sleep and rm. */
+  async importTiny(): Promise<void> {
+    const script = `cd / && { printf '%s\\n' /bin/sh /bin/sleep /bin/rm
+        ldd /bin/sh /bin/sleep /bin/rm | sed -n 's/.*[ \\t]\\(\\/[^ ]*\\) (0x.*/\\1/p' | sort -u
+      } | tar --create --dereference --hard-dereference --absolute-names --files-from=- --file="$0"`;
+    const tar = `${this.#folder}/tiny.tar`;
+    await new Deno.Command("bash", { args: ["-c", script, tar] }).output();
+    await this.do("import", tar, "tiny");
+  }
+
+  /** Runs `docker ARGS`, and returns its output. @throws {Error} if it fails */
+  async do(...args: readonly string[]): Promise<string> {
+    const { code, stdout, stderr } = await this.run(args);
+    if (code !== 0) throw new Error(`docker ${args.join(" ")}: ${stderr}`);
+    return stdout.trim();
   }
 
   /** The options of nsenter for the namespaces of the daemon. */
@@ -121,7 +159,7 @@ export class Docker implements AsyncDisposable {
     const { stdout } = await new Deno.Command("pgrep", { args: ["--parent", `${this.#holder.pid}`] })
       .output();
     const pid = new TextDecoder().decode(stdout).trim();
-    return [`--target=${pid}`, "--mount", "--pid", ...this.#hasNetwork ? ["--net"] : []];
+    return [`--target=${pid}`, "--mount", "--pid", ...this.#settings.hasNetwork === true ? ["--net"] : []];
   }
 
   /** Whether the client can build with BuildKit; a newer one cannot without its plug-in. */
@@ -142,8 +180,12 @@ export class Docker implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#ended) await this.signal("SIGTERM");
-    this.#holder.kill("SIGKILL");
+    if (!this.#ended) {
+      // A test may have failed while the daemon was frozen.
+      await this.signal("SIGCONT");
+      await this.signal("SIGTERM");
+    }
+    await this.#holder.stdin.close();
     await this.#holder.status;
     await this.#said;
     await Deno.remove(this.#folder, { recursive: true });
