@@ -1,5 +1,6 @@
 /** Answers of a Docker daemon, as far as empusa reads them. */
 import { type Container, readContainer } from "../../src/agent/sources/docker/container.ts";
+import { type Reading, readServices } from "../../src/agent/sources/docker/services.ts";
 
 /** A container, as short as a test wants it. What is not given is as `docker run nginx` has it. */
 export interface Sketch {
@@ -72,3 +73,45 @@ export function inspection(sketch: Sketch): Record<string, unknown> {
 export function container(sketch: Sketch): Container {
   return readContainer(inspection(sketch));
 }
+
+export interface Reach {
+  readonly ip?: string;
+  readonly network?: string;
+  readonly explicit?: boolean;
+}
+
+/** What a container comes to, with an agent that says nothing but what is given. */
+export function reading(sketch: Sketch, options: Reach = {}, owner?: Sketch): Reading {
+  const all = { ip: "host", explicit: false, ...options };
+  return readServices(container(sketch), all, owner && container(owner));
+}
+
+/** `type/name@location`, with what else is not as usual. */
+export function shown({ services, warnings }: Reading): unknown[] {
+  return [
+    ...services.map(({ definition }) => {
+      const { type, name, location, tags, meta, weight, ttl, mirrors, checks } = definition;
+      const more = {
+        ...tags.length === 0 ? {} : { tags },
+        ...Object.keys(meta).length === 0 ? {} : { meta },
+        ...weight === 1 ? {} : { weight },
+        ...ttl === undefined ? {} : { ttl },
+        ...mirrors.length === 0 ? {} : { mirrors },
+        ...checks.length === 0 ? {} : { checks },
+      };
+      const text = `${type}/${name}@${location}`;
+      return Object.keys(more).length === 0 ? text : [text, more];
+    }),
+    ...warnings,
+  ];
+}
+
+/** A container `web-1` of the image `nginx` with one port, or with two. */
+export const one = { "80/tcp": ["0.0.0.0:8080"] };
+export const two = { "80/tcp": ["0.0.0.0:8080"], "443/tcp": ["0.0.0.0:8443"] };
+
+/** The usual name of the instance at port 80. */
+export const usual = "{hostname}:web-1:80";
+
+/** A row of a table: what a container becomes. */
+export type Case = readonly [title: string, sketch: Sketch, expected: unknown[], options?: Reach];
