@@ -11,6 +11,8 @@ export class ScriptedDocker implements AsyncDisposable {
   readonly answers = new Map<string, (signal: AbortSignal) => Response | Promise<Response>>();
   /** The paths of all requests, without their query. */
   readonly asked: string[] = [];
+  /** What streams of events were asked for. */
+  readonly queries: URLSearchParams[] = [];
   readonly #streams = new Set<ReadableStreamDefaultController<Uint8Array>>();
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
 
@@ -52,8 +54,9 @@ export class ScriptedDocker implements AsyncDisposable {
   }
 
   #answer(request: Request): Response | Promise<Response> {
-    const { pathname } = new URL(request.url);
+    const { pathname, searchParams } = new URL(request.url);
     this.asked.push(pathname);
+    if (pathname.endsWith("/events")) this.queries.push(searchParams);
     const scripted = [...this.answers].find(([end]) => pathname.endsWith(end));
     if (scripted !== undefined) return scripted[1](request.signal);
     if (pathname.endsWith("/version")) return Response.json(this.version);

@@ -72,7 +72,7 @@ export class Following {
       const hasChanged = await this.#list();
       this.#isListed = true;
       this.#complete();
-      if (hasChanged && this.#events === before) {
+      if (hasChanged) {
         await delay(late, this.#signal);
         if (this.#events === before && !this.#signal.aborted) throw new Error("its events do not arrive");
       }

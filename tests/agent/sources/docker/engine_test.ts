@@ -98,6 +98,18 @@ Deno.test("a stream of events outlives the deadline, and ends with the signal", 
   await assertRejects(() => events.next(), Error, "over");
 });
 
+Deno.test("events are asked for since the daemon's own time, and without those of exec", async () => {
+  await using daemon = new ScriptedDocker();
+  const date = "Thu, 01 Jan 2026 00:00:00 GMT";
+  daemon.answers.set("/version", () => Response.json(daemon.version, { headers: { date } }));
+  const over = new AbortController();
+  await (await connect(daemon, 5000, over.signal)).events();
+  over.abort();
+  const [query] = daemon.queries;
+  assertEquals(query?.get("since"), `${Date.parse(date) / 1000}`);
+  assertEquals(query?.get("filters")?.includes("exec"), false);
+});
+
 Deno.test("events come through, however they are cut and whatever is between them", async () => {
   await using daemon = new ScriptedDocker();
   const over = new AbortController();
@@ -105,6 +117,9 @@ Deno.test("events come through, however they are cut and whatever is between the
   const id = idOf("1");
   daemon.send("no event\n\n");
   daemon.tell("x".repeat(1_100_000), id);
+  // The end of a line that is too long is no event, whatever it is.
+  daemon.send(" ".repeat(1_100_000));
+  daemon.tell("start", id);
   const line = JSON.stringify({ Type: "container", Action: "die", Actor: { ID: id } });
   daemon.send(line.slice(0, 30));
   const next = events.next();

@@ -62,6 +62,10 @@ Deno.test("a container that shares the network of another has the ports of that 
   const owner = standing({ ...old, labels: { "empusa.ignore": "true" } });
   assertEquals(origins([standing(app), owner]), ["container young"]);
   assertEquals(origins([standing(app)]), []);
+  // It starts before the other one, and after it.
+  const naming = new Naming(options);
+  const alone = standing(app);
+  assertEquals([[alone], [alone, owner], [alone]].map((all) => naming.name(all).services.length), [0, 1, 0]);
 });
 
 Deno.test("a container that has not changed keeps its definitions", () => {

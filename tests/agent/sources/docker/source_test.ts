@@ -1,8 +1,10 @@
 /** The source, with a daemon that fails in ways in which a real one does not fail on request. */
-import { assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { dockerSource } from "../../../../src/agent/sources/docker/mod.ts";
+import { UsageError } from "../../../../src/errors.ts";
 import type { DockerSocket } from "../../../../src/agent/sources/docker/options.ts";
-import { idOf } from "../../../support/docker_answers.ts";
+import { idOf, inspection } from "../../../support/docker_answers.ts";
+import { testUnless } from "../../../support/lacking.ts";
 import { until } from "../../../support/pause.ts";
 import { freePorts } from "../../../support/ports.ts";
 import { RecordedSource } from "../../../support/recorded_source.ts";
@@ -32,6 +34,41 @@ Deno.test("the first update has all containers", async () => {
   await using source = follow(daemon.socket);
   await until("the first update", () => source.updates.length > 0);
   assertEquals(source.updates.map(({ length }) => length), [50]);
+});
+
+Deno.test("the first update has all containers, even if an event comes before the first list", async () => {
+  await using daemon = new ScriptedDocker();
+  daemon.containers = [a, b];
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const list = [a, b].map(({ id }) => ({ Id: idOf(id) }));
+  daemon.answers.set("/containers/json", () => promise.then(() => Response.json(list)));
+  await using source = follow(daemon.socket);
+  await until("the list", () => daemon.asked.includes("/v1.44/containers/json"));
+  daemon.tell("start", idOf("a"));
+  await until("the inspection", () => daemon.asked.includes(`/v1.44/containers/${idOf("a")}/json`));
+  resolve();
+  await names(source, inA, inB);
+  assertEquals(source.updates.length, 1);
+});
+
+Deno.test("what happens during an inspection is inspected once more", async () => {
+  await using daemon = new ScriptedDocker();
+  daemon.containers = [a];
+  await using source = follow(daemon.socket);
+  await names(source, inA);
+  const path = `/containers/${idOf("a")}/json`;
+  const { promise, resolve } = Promise.withResolvers<Response>();
+  daemon.answers.set(path, () => promise);
+  const before = daemon.asked.length;
+  daemon.tell("pause", idOf("a"));
+  await until("the inspection", () => daemon.asked.length > before);
+  daemon.tell("rename", idOf("a"));
+  daemon.tell("start", idOf("b"));
+  await until("the other inspection", () => daemon.asked.length > before + 1);
+  daemon.answers.delete(path);
+  daemon.containers = [{ ...a, state: { Paused: true } }];
+  resolve(Response.json(inspection(a)));
+  await names(source, `${inA} paused`);
 });
 
 Deno.test("a source without its daemon names nothing, says so once, and goes on when there is one", async () => {
@@ -161,3 +198,32 @@ Deno.test("an update comes only if something has changed", async () => {
   await names(source, inA, inB);
   assertEquals(source.updates.map(({ length }) => length), [1, 2]);
 });
+
+/** The user "nobody". */
+const nobody = 65_534;
+
+testUnless(
+  Deno.uid() === 0 && Deno.build.os === "linux" ? undefined : "no root, for a socket of another user",
+  "a socket that belongs to others ends the start with advice",
+  async () => {
+    const folder = await Deno.makeTempDir({ prefix: "empusa-test-socket-" });
+    const path = `${folder}/docker.sock`;
+    await Deno.chmod(folder, 0o755);
+    using _ = Deno.listen({ transport: "unix", path });
+    await Deno.chmod(path, 0o600);
+    const libc = Deno.dlopen("libc.so.6", { setfsuid: { parameters: ["u32"], result: "i32" } });
+    libc.symbols.setfsuid(nobody);
+    try {
+      const { ended } = new RecordedSource(dockerSource({ socket: { path }, explicit: false, ip: "host" }));
+      await assertRejects(
+        () => ended,
+        UsageError,
+        `cannot use Docker at unix://${path}: permission denied; run as`,
+      );
+    } finally {
+      libc.symbols.setfsuid(0);
+      libc.close();
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+);
