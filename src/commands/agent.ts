@@ -1,6 +1,7 @@
 import type { Agent } from "../agent/agent.ts";
 import type { KeptService, WantedService } from "../agent/kept_service.ts";
 import type { Source, SourceService } from "../agent/source.ts";
+import { parseDockerHost, parseDockerIp } from "../agent/sources/docker/options.ts";
 import { withPlaceholders } from "../definitions/placeholders.ts";
 import { ExitCode, UsageError } from "../errors.ts";
 import { conflictRules, instanceId, maxTtl, parseName } from "../registry/mod.ts";
@@ -10,6 +11,8 @@ import {
   flag,
   list,
   oneOf,
+  optional,
+  parseSetting,
   settingName,
   type Values,
   withDefault,
@@ -25,6 +28,33 @@ const settings = {
     placeholder: "PATH",
     env: "EMPUSA_AGENT_SERVICES",
     meaning: "File or folder of definitions, YAML or JSON; read again when it changes.",
+    parse: (text: string): string => text,
+  }),
+  docker: optional({
+    flag: "--docker",
+    placeholder: "SOCKET",
+    env: "EMPUSA_DOCKER",
+    meaning: "Docker daemon whose containers are services; by default that of DOCKER_HOST.",
+    bare: "default",
+    parse: (text) => text === "default" ? text : parseDockerHost(text),
+  }),
+  dockerExplicit: flag({
+    flag: "--docker-explicit",
+    env: "EMPUSA_DOCKER_EXPLICIT",
+    meaning: "Only containers that ask for it, by a label or variable.",
+  }),
+  dockerIp: withDefault("host", {
+    flag: "--docker-ip",
+    placeholder: "ADDRESS",
+    env: "EMPUSA_DOCKER_IP",
+    meaning: "Address of containers for others: host, container, or an address.",
+    parse: parseDockerIp,
+  }),
+  dockerNetwork: optional({
+    flag: "--docker-network",
+    placeholder: "NETWORK",
+    env: "EMPUSA_DOCKER_NETWORK",
+    meaning: "Network whose address --docker-ip container takes.",
     parse: (text: string): string => text,
   }),
   ttl: withDefault("15", {
@@ -67,9 +97,10 @@ const removalTimeout = 2000;
 
 export function agentCommand(program: Program): AnyCommand {
   return leaf(program, {
-    description: "Keep many services of this host registered, from files.",
+    description: "Keep many services of this host registered, from files and from Docker.",
     examples: [
       ["all services of a host", "agent --services /etc/empusa/services.d"],
+      ["its containers as well", "agent --services /etc/empusa/services.d --docker"],
       ["check the definitions before a reload", "agent --services /etc/empusa/services.d --check"],
     ],
     settings,
@@ -80,11 +111,29 @@ export function agentCommand(program: Program): AnyCommand {
 
 /** @throws {UsageError} where there is no source, or one that cannot be followed */
 export function agentOptions(typed: AgentOptions): AgentOptions {
-  const { services } = typed;
-  if (services.length === 0) throw new UsageError(`missing ${settingName(settings.services)}`);
+  const { services, docker, dockerExplicit, dockerIp, dockerNetwork } = typed;
+  if (services.length === 0 && docker === undefined) {
+    throw new UsageError(`missing ${settingName(settings.services)} or ${settingName(settings.docker)}`);
+  }
   if (services.includes("-")) {
     throw new UsageError(
       `${settingName(settings.services)} must be files and folders: standard input cannot be read again`,
+    );
+  }
+  for (
+    const [given, setting] of [
+      [dockerExplicit, settings.dockerExplicit],
+      [dockerIp !== settings.dockerIp.fallback, settings.dockerIp],
+      [dockerNetwork !== undefined, settings.dockerNetwork],
+    ] as const
+  ) {
+    if (given && docker === undefined) {
+      throw new UsageError(`${settingName(setting)} needs ${settingName(settings.docker)} too`);
+    }
+  }
+  if (dockerNetwork !== undefined && dockerIp !== "container") {
+    throw new UsageError(
+      `${settingName(settings.dockerNetwork)} needs ${settingName(settings.dockerIp)} container`,
     );
   }
   return typed;
@@ -131,9 +180,23 @@ function onSignals(agent: Agent, show: () => Promise<void>, { system, log }: Con
   });
 }
 
-async function sourcesOf({ services }: AgentOptions, { system }: Context): Promise<Source[]> {
-  const { filesSource } = await import("../agent/sources/files.ts");
-  return [filesSource(services, system)];
+/** @throws {UsageError} if DOCKER_HOST is needed and cannot be used */
+async function sourcesOf(options: AgentOptions, { system }: Context): Promise<Source[]> {
+  const { services, docker, dockerExplicit: explicit, dockerIp: ip, dockerNetwork: network } = options;
+  const sources: Source[] = [];
+  if (services.length > 0) {
+    const { filesSource } = await import("../agent/sources/files.ts");
+    sources.push(filesSource(services, system));
+  }
+  if (docker !== undefined) {
+    const { dockerSource } = await import("../agent/sources/docker/mod.ts");
+    const host = system.env("DOCKER_HOST") || "/var/run/docker.sock";
+    const socket = docker === "default"
+      ? parseSetting({ ...settings.docker, envOfOthers: ["DOCKER_HOST"] }, host, parseDockerHost)
+      : docker;
+    sources.push(dockerSource({ socket, explicit, ip, network }));
+  }
+  return sources;
 }
 
 /**
@@ -147,33 +210,36 @@ async function wantedFrom(
 ): Promise<WantedService> {
   const what = (field: string): string => `${origin}.${field}`;
   const instance = await instanceFrom(definition, what, context);
-  const { checks, drain = 0 } = definition;
+  const { drain = 0 } = definition;
+  const checks = await timedChecksOf(definition.checks, instance, what, context);
+  // A command finds the instance in its environment.
+  const commands = definition.checks.map(({ exec }) =>
+    exec && [exec, instance.type, instance.name, instance.location]
+  );
   return {
     instance,
     ttl: definition.ttl ?? ttl,
     drain: drain * 1000,
-    checks: await timedChecksOf(checks, instance, what, context),
-    // A command finds name and location in its environment.
-    checksText: checks.length === 0
-      ? ""
-      : JSON.stringify([checks, instance.type, instance.name, instance.location]),
+    checks,
+    checksText: JSON.stringify([checks.map(({ check: { name }, times }) => [name, times]), commands]),
     origin,
     out,
   };
 }
 
-/** Reads the sources as the start does, and says how many services they define. */
+/** Reads the files as the start does, and says how many services they define. */
 async function check(options: AgentOptions, context: Context): Promise<number> {
-  const over = new AbortController();
   const named: SourceService[] = [];
-  const [source] = await sourcesOf(options, context);
-  await source?.run({
-    update: (services) => {
-      named.push(...services);
-      over.abort();
-    },
-    report: (level, message) => void context.log[level](message),
-  }, over.signal);
+  const over = new AbortController();
+  for (const source of await sourcesOf({ ...options, docker: undefined }, context)) {
+    await source.run({
+      update: (services) => {
+        named.push(...services);
+        over.abort();
+      },
+      report: (level, message) => void context.log[level](message),
+    }, over.signal);
+  }
   const ids = new Map<string, string>();
   for (const service of named) {
     const id = instanceId((await wantedFrom(service, options, context)).instance);

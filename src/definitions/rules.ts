@@ -14,7 +14,7 @@ import {
 import { maxSeconds } from "../system/delay.ts";
 import { shorten } from "../system/escape.ts";
 import { parseCheckAddress, parseCheckUrl } from "./check_targets.ts";
-import { withPlaceholders } from "./placeholders.ts";
+import { placeholder, withPlaceholders } from "./placeholders.ts";
 
 /** A rule of the options: an error completes "must …". */
 function obeys<T>(parse: (value: T) => unknown): (context: z.core.ParsePayload<T>) => void {
@@ -52,17 +52,32 @@ const seconds = (): z.ZodMiniNumber => {
 const listOf = <T extends z.ZodMiniType>(schema: T): z.ZodMiniArray<T> =>
   z.array(schema, { error: ({ input }) => input === undefined ? "be given" : "be a list" });
 
+/** What a location and the target of a check may hold. */
+const ofHost = ["{hostname}", "{ip}", "{ip:INTERFACE}"];
+
+/** The rule for the target of a check, whatever its placeholders stand for. */
+function inCheck(parse: (text: string) => unknown): (text: string) => string {
+  return (text) => {
+    parse(text.replace(placeholder, "host"));
+    return text;
+  };
+}
+
 const check = z.strictObject({
   tcp: z.optional(
     described(
-      text().check(obeys(parseCheckAddress)),
+      text().check(obeys(withPlaceholders(ofHost, inCheck(parseCheckAddress)))),
       "Healthy while HOST:PORT accepts connections; location means the instance's.",
     ),
   ),
   http: z.optional(
-    described(text().check(obeys(parseCheckUrl)), "Healthy while the URL answers with 2xx.", {
-      format: "uri",
-    }),
+    described(
+      text().check(obeys(withPlaceholders(ofHost, inCheck(parseCheckUrl)))),
+      "Healthy while the URL answers with 2xx.",
+      {
+        format: "uri",
+      },
+    ),
   ),
   exec: z.optional(described(text(), "Healthy while this shell command line exits with 0.")),
   interval: z.optional(described(seconds(), "Seconds between two checks.")),
@@ -94,7 +109,7 @@ const service = z.strictObject({
     "{hostname}",
   ),
   location: described(
-    text().check(obeys(withPlaceholders(["{hostname}", "{ip}", "{ip:INTERFACE}"], parseLocation))),
+    text().check(obeys(withPlaceholders(ofHost, parseLocation))),
     "Location: host:port, [v6]:port, a URL, or unix:/path; {ip} is this host's address towards etcd.",
     { minLength: 1, maxLength: 4096 },
   ),

@@ -29,6 +29,7 @@ export function dockerSource(options: DockerOptions, pace: Partial<Pace> = {}): 
 
 class DockerSource implements Source {
   readonly name = "Docker";
+  readonly isIndependent = true;
   readonly #options: DockerOptions;
   readonly #pace: Pace;
   readonly #states = new States();
@@ -43,9 +44,10 @@ class DockerSource implements Source {
     this.#naming = new Naming(options);
   }
 
-  reload(): void {
+  reload(): Promise<void> {
     this.#states.forgetStopping();
     this.#following?.relist();
+    return Promise.resolve();
   }
 
   async run(events: SourceEvents, signal: AbortSignal): Promise<void> {
@@ -67,8 +69,6 @@ class DockerSource implements Source {
           events.report("warn", `cannot follow Docker at ${socket}: ${message}; ${this.#kept()}`);
         }
         failure = message;
-        // The agent goes on without it.
-        if (this.#services === undefined) this.#publish(events);
       }
       await delay(backOff(Math.max(failures, 1), this.#pace.longestPause), signal);
     }
