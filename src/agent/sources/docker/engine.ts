@@ -89,14 +89,13 @@ export class Engine {
     const filters = encodeURIComponent(JSON.stringify(eventFilters));
     const since = this.#began === undefined ? "" : `&since=${this.#began}`;
     const path = `${this.#base}/events?filters=${filters}${since}`;
-    const reply = await within(
-      this.#deadline,
-      this.#signal,
-      (signal) => get(this.#socket, path, signal),
-      true,
-    );
-    if (reply.status !== 200) await json(reply);
-    return readEvents(reply.body);
+    const body = await within(this.#deadline, this.#signal, async (signal) => {
+      const reply = await get(this.#socket, path, signal);
+      // It throws what the answer says.
+      if (reply.status !== 200) await json(reply);
+      return reply.body;
+    }, true);
+    return readEvents(body);
   }
 
   async #ask(path: string): Promise<unknown> {

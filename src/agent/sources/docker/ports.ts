@@ -34,29 +34,32 @@ export function portsOf(container: Container, asked: readonly number[], surround
   for (const number of asked) {
     if (!numbers.has(number)) keys.set(`${number}/tcp`, { number, protocol: "tcp" });
   }
+  const addressOfPort = addresses(container, surroundings);
   return [...keys.values()]
     .filter(({ number }) => number >= 1 && number <= 65_535)
     .sort((a, b) => a.number - b.number || (a.protocol < b.protocol ? 1 : -1))
-    .map((port) => ({ ...port, address: addressOfPort(container, port, surroundings) }));
+    .map((port) => ({ ...port, address: addressOfPort(port) }));
 }
 
-function addressOfPort(
+/** What tells the address of a port. What is the same for all ports is looked up once: there may be thousands. */
+function addresses(
   container: Container,
-  { number, protocol }: Omit<Port, "address">,
   { options: { ip, network }, network: asked, owner }: Surroundings,
-): string | undefined {
+): (port: Omit<Port, "address">) => string | undefined {
   const attached = container.networkMode.startsWith("container:") ? owner : container;
-  if (attached === undefined) return undefined;
+  if (attached === undefined) return () => undefined;
   const isOfHost = attached.networkMode === "host";
   if (ip === "container") {
     const host = isOfHost ? "{ip}" : containerAddress(attached, asked ?? network);
-    return host === undefined ? undefined : at(host, number);
+    return ({ number }) => host === undefined ? undefined : at(host, number);
   }
-  const binding = isOfHost
-    ? { ip: "", port: number }
-    : reachable(attached.published.get(`${number}/${protocol}`) ?? []);
-  if (binding === undefined) return undefined;
-  return at(ip !== "host" ? ip : isUnspecific(binding.ip) ? "{ip}" : binding.ip, binding.port);
+  return ({ number, protocol }) => {
+    const binding = isOfHost
+      ? { ip: "", port: number }
+      : reachable(attached.published.get(`${number}/${protocol}`) ?? []);
+    if (binding === undefined) return undefined;
+    return at(ip !== "host" ? ip : isUnspecific(binding.ip) ? "{ip}" : binding.ip, binding.port);
+  };
 }
 
 function at(host: string, port: number): string {

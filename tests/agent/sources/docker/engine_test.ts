@@ -72,7 +72,7 @@ Deno.test("an answer without an end is cut off at 64 MiB", async () => {
     "/containers/json",
     () => new Response(new ReadableStream({ pull: (c) => c.enqueue(part) })),
   );
-  await assertRejects(async () => await (await connect(daemon)).list(), Error, "longer than 64 MiB");
+  await assertRejects(async () => await (await connect(daemon, 60_000)).list(), Error, "longer than 64 MiB");
 });
 
 Deno.test("a daemon that does not answer is given up after the deadline", async () => {
@@ -108,6 +108,15 @@ Deno.test("events are asked for since the daemon's own time, and without those o
   const [query] = daemon.queries;
   assertEquals(query?.get("since"), `${Date.parse(date) / 1000}`);
   assertEquals(query?.get("filters")?.includes("exec"), false);
+});
+
+Deno.test("a daemon that refuses events, and does not come to an end with it, is given up after the deadline", async () => {
+  await using daemon = new ScriptedDocker();
+  daemon.answers.set("/events", () => new Response(new ReadableStream(), { status: 403 }));
+  const engine = await connect(daemon, 200);
+  await assertRejects(() => engine.events(), Error, "it does not answer within 0.2 s");
+  daemon.answers.set("/events", () => Response.json({ message: "forbidden" }, { status: 403 }));
+  await assertRejects(() => engine.events(), Error, "it answers with status 403: forbidden");
 });
 
 Deno.test("events come through, however they are cut and whatever is between them", async () => {
