@@ -1,5 +1,4 @@
 /** A Docker daemon for what a real one does not do on request: other versions, hostile answers, events that do not arrive. */
-import type { DockerSocket } from "../../src/agent/sources/docker/options.ts";
 import { inspection, type Sketch } from "./docker_answers.ts";
 
 export class ScriptedDocker implements AsyncDisposable {
@@ -23,7 +22,7 @@ export class ScriptedDocker implements AsyncDisposable {
     );
   }
 
-  get socket(): DockerSocket {
+  get socket(): { readonly hostname: string; readonly port: number } {
     return { hostname: "127.0.0.1", port: this.#server.addr.port };
   }
 

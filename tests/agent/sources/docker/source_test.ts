@@ -7,6 +7,7 @@ import { idOf, inspection } from "../../../support/docker_answers.ts";
 import { testUnless } from "../../../support/lacking.ts";
 import { until } from "../../../support/pause.ts";
 import { freePorts } from "../../../support/ports.ts";
+import { Proxy } from "../../../support/proxy.ts";
 import { RecordedSource } from "../../../support/recorded_source.ts";
 import { ScriptedDocker } from "../../../support/scripted_docker.ts";
 
@@ -92,17 +93,17 @@ Deno.test("a source whose daemon is away at the start says so once, and names no
 });
 
 Deno.test("a source keeps what it knows while its daemon is away, and corrects it afterwards", async () => {
-  const [port = 0] = freePorts(1);
-  await using source = follow({ hostname: "127.0.0.1", port });
-  {
-    await using daemon = new ScriptedDocker(port);
-    daemon.containers = [a];
-    await names(source, inA);
-  }
+  await using daemon = new ScriptedDocker();
+  daemon.containers = [a];
+  const { hostname, port } = daemon.socket;
+  using proxy = new Proxy(`${hostname}:${port}`);
+  await using source = follow({ hostname, port: Number(proxy.endpoint.split(":")[1]) });
+  await names(source, inA);
+  proxy.cut();
   await until("the warning", () => source.reports.some((report) => report.includes("keeps the service")));
-  assertEquals(source.named, [inA]);
-  await using daemon = new ScriptedDocker(port);
   daemon.containers = [b];
+  assertEquals(source.named, [inA]);
+  proxy.open();
   await names(source, inB);
 });
 
