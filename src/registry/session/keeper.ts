@@ -102,6 +102,8 @@ export class Keeper {
     if (this.#watch.isComplete) return;
     await this.#openWatch(deadline, options);
     await this.#reconcileOnLease(deadline, options);
+    // Many keys are watched in several steps.
+    if (!this.#watch.isComplete) this.wake();
   }
 
   async #openWatch(deadline: () => Deadline, { signal }: RunOptions): Promise<void> {

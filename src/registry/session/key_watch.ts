@@ -6,6 +6,9 @@ import type { Change, Deadline, Store, Watch } from "../store.ts";
 /** A connection that delivers nothing is given up after this time, in milliseconds. */
 const silence = 10_000;
 
+/** The most keys of one part: all of them have to be watched before the deadline of one operation. */
+const mostTogether = 1000;
+
 /** What is watched: keys, and all keys with these prefixes. */
 interface Covered {
   readonly keys: readonly string[];
@@ -70,7 +73,7 @@ export class KeyWatch implements Disposable {
   }
 
   /**
-   * Watches what no part watches. If watches end soon, it backs off.
+   * Watches what no part watches, or a part of that: `isComplete` tells. If watches end soon, it backs off.
    * @returns what the new part watches, whose earlier changes may not have been delivered
    * @throws what `Store.watch` throws
    */
@@ -80,8 +83,8 @@ export class KeyWatch implements Disposable {
   ): Promise<Covered> {
     if (this.#restarts > 1) await delay(backOff(this.#restarts - 1, longest), signal);
     const merged = this.#partsToMerge();
-    const keys = this.#keys.missingAnd(merged.map(({ keys }) => keys));
-    const prefixes = this.#prefixes.missingAnd(merged.map(({ prefixes }) => prefixes));
+    const keys = this.#keys.missingAnd(merged.map(({ keys }) => keys), mostTogether);
+    const prefixes = this.#prefixes.missingAnd(merged.map(({ prefixes }) => prefixes), mostTogether);
     const heard = (changes: readonly Change[]): void => {
       this.#heardAt = performance.now();
       this.#onChanges(changes);
@@ -111,7 +114,7 @@ export class KeyWatch implements Disposable {
       const wanted = this.#keys.wantedAmong(part.keys) + this.#prefixes.wantedAmong(part.prefixes);
       const all = part.keys.length + part.prefixes.length;
       isNewest &&= all <= 2 * size;
-      if (!isNewest && 2 * wanted > all) return false;
+      if (size + wanted > mostTogether || !isNewest && 2 * wanted > all) return false;
       size += wanted;
       return true;
     });
@@ -149,10 +152,11 @@ class Watchables {
     this.missing.delete(one);
   }
 
-  /** Those that no part watches, and those of some parts that are still to be watched. */
-  missingAnd(parts: readonly (readonly string[])[]): string[] {
-    const wanted = new Set(this.missing);
+  /** Those of some parts that are still to be watched, and so many as fit of those that no part watches. */
+  missingAnd(parts: readonly (readonly string[])[], most: number): string[] {
+    const wanted = new Set<string>();
     for (const part of parts) for (const one of part) if (this.#all.has(one)) wanted.add(one);
+    for (const one of this.missing) if (wanted.size < most) wanted.add(one);
     return [...wanted];
   }
 

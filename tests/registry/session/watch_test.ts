@@ -154,3 +154,19 @@ Deno.test("nothing of an instance that is forgotten is watched, and the mark of 
     }
   }
 });
+
+test("many keys of mirrors are watched in several steps", async () => {
+  await using etcd = await Etcd.start();
+  using registry = await open(etcd);
+  const session = registry.services.session(60);
+  await using kept = keep(session);
+  const mirrors = ["grpc=/grpc"];
+  for (let i = 0; i < 2500; i++) session.add({ type: "web", name: `n${i}`, location: `h:${i + 1}`, mirrors });
+  await until("all are registered", () => kept.events.length === 2500, 30);
+  await until("all are watched", async () => await etcd.messages("Watch") >= 2503, 30);
+  assertEquals(await etcd.calls("Watch"), 3);
+  await pause(1000);
+  for (const name of ["n0", "n1200", "n2499"]) await etcd.etcdctl("del", `/grpc/web/${name}`);
+  await count(kept, "restored", 3);
+  assertEquals(kept.events.length, 2503);
+});
