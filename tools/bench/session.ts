@@ -7,7 +7,7 @@ import { Etcd } from "../../tests/support/etcd.ts";
 
 const [count = 10_000] = Deno.args.slice(0, 1).map(Number);
 const [word = "plain"] = Deno.args.slice(1);
-/** How long the session is left alone, in milliseconds, and the least of a core that is told. */
+/** How long the session is left alone, in milliseconds. */
 const idle = 20_000;
 const ttl = 30;
 

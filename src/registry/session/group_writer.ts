@@ -58,11 +58,25 @@ export class GroupWriter {
    * @throws {LeaseEnded} if a lease has ended; and what `Store` throws if etcd answers none of them
    */
   async claimAll(wishes: readonly Wish[], deadline: () => Deadline): Promise<Settled<InstanceClaim>> {
+    const { isLimited } = this.#writer;
     const claims = await this.#together(wishes, () =>
       this.#store.claimAll(
         wishes.map(({ writing, takes }) => this.#writer.claimOf(writing, takes)),
         deadline(),
       ));
+    const [first, ...rest] = wishes;
+    if (claims === undefined && first !== undefined && rest.length > 0) {
+      // The first one finds out whether this user may use the raw keys alone.
+      const [one] = await Promise.allSettled([this.#writer.claim(first.writing, first.takes, deadline())]);
+      const others = isLimited === this.#writer.isLimited
+        ? await this.#settled(
+          rest.map(({ writing, takes }) => this.#writer.claim(writing, takes, deadline())),
+        )
+        : await this.claimAll(rest, deadline).catch((reason) =>
+          rest.map(() => ({ status: "rejected", reason }) as const)
+        );
+      return [one, ...others];
+    }
     const paused = wishes.filter((_, i) => claims?.[i]?.outcome === "barred");
     // If that fails, the others were claimed all the same.
     const [outs] = await Promise.allSettled([

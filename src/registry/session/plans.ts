@@ -16,6 +16,9 @@ import { type MirrorEntry, mirrorsOf, oldMirrors, ownMirrors } from "../mirrors/
 import type { Claim, Entry, LeaseId, PutRequest } from "../store.ts";
 import type { Plan } from "./transactions.ts";
 
+/** How many keys of former mirrors are looked after, the newest: all keys of an instance have to fit into one transaction. */
+const mostFormer = 48;
+
 /** What is written, and on which lease. */
 export interface Writing {
   readonly instance: Instance;
@@ -68,7 +71,7 @@ export function writtenKeys(
   if (former.length === 0) return { ...keys, mirrors, formerMirrors: [] };
   const gone = new Map(former.flatMap((one) => mirrorsOf(one, treeRoot)).map((entry) => [entry.key, entry]));
   for (const { key } of mirrors) gone.delete(key);
-  return { ...keys, mirrors, formerMirrors: [...gone.values()] };
+  return { ...keys, mirrors, formerMirrors: [...gone.values()].slice(0, mostFormer) };
 }
 
 /** All of those keys, the raw key first. */

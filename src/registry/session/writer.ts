@@ -34,6 +34,11 @@ export class InstanceWriter {
     this.#by = by;
   }
 
+  /** Whether this user may use the raw keys alone, as far as is known. */
+  get isLimited(): boolean {
+    return this.#isLimited;
+  }
+
   keyOf({ type, name }: Named): string {
     return instanceKey(this.#treeRoot, type, name);
   }

@@ -217,6 +217,19 @@ test("an instance without a TTL is changed too, with all that belongs to it", as
   assertEquals((await registry.services.list()).invalid, []);
 });
 
+test("however often an instance with many mirrors is changed, its keys fit into one transaction", async () => {
+  await using etcd = await Etcd.start();
+  using registry = await open(etcd);
+  const mirrors = Array.from({ length: 16 }, (_, i) => `kitex=/k${i}`);
+  await using bed = await settled(registry, { ...web, mirrors });
+  for (let i = 2; i < 14; i++) {
+    bed.session.add({ ...web, mirrors, location: `h:${i}` });
+    await changed(bed.kept, i - 1);
+  }
+  const found = await stored(etcd, "/k");
+  assertEquals([...found.keys()], mirrors.map((_, i) => `/k${i}/web/h:13`).sort());
+});
+
 test("an instance that its mirrors cannot express changes nothing", async () => {
   await using etcd = await Etcd.start();
   using registry = await open(etcd);
