@@ -88,7 +88,13 @@ Deno.test("status with credentials that may only read", async () => {
   await etcd.enableAuth({ reader: { password: "secret", right: "read", prefix: "/foo/" } });
   // To write the one key that all others begin with is not to write them.
   await etcd.etcdctl("--user=root:rootpw", "role", "grant-permission", "reader", "write", "/foo/service/");
-  const reader = { ...env(etcd.url), EMPUSA_ETCD_USERNAME: "reader", EMPUSA_ETCD_PASSWORD: "secret" };
+  const reader = {
+    ...env(etcd.url),
+    EMPUSA_ETCD_USERNAME: "reader",
+    EMPUSA_ETCD_PASSWORD: "secret",
+    // Each request logs in, for which etcd hashes the password.
+    EMPUSA_TIMEOUT: "10",
+  };
   const { code, stdout, stderr } = await empusa(["status"], reader);
   assertEquals(code, 4);
   assertMatch(stdout, /readable +yes\nwritable +no\nservices +0\n/);

@@ -54,7 +54,7 @@ test("a session survives a permission that is revoked and granted again", async 
     endpoints: parseEndpoints(etcd.endpoint, "http"),
     login: { username: "web", password: "pw" },
     treeRoot: "/foo",
-    timeout: 1000,
+    timeout: 5000,
   });
   await using kept = keep(await registry.services.register(web, 3));
   await pause(200);
