@@ -1,8 +1,8 @@
-/** Sessions against a real etcd: cost, watches, permissions, and what many do together. */
+/** Sessions against a real etcd: cost, watches, and permissions. */
 import { assert, assertEquals } from "@std/assert";
-import { openRegistry, parseEndpoints, type Registry } from "../../../src/registry/mod.ts";
+import { openRegistry, parseEndpoints } from "../../../src/registry/mod.ts";
 import { Etcd } from "../../support/etcd.ts";
-import { keep, type Kept, key, revisionOf, test, web } from "../../support/kept_session.ts";
+import { keep, key, revisionOf, test, web } from "../../support/kept_session.ts";
 import { pause, until } from "../../support/pause.ts";
 import { open } from "../../support/registry.ts";
 
@@ -72,45 +72,3 @@ test("a session survives a permission that is revoked and granted again", async 
   assertEquals(kept.events.map(({ kind }) => kind), ["disconnected", "restored", "reconnected"]);
   assertEquals(await etcd.etcdctl(as, "get", key), `${key}\nh:1\n`);
 });
-
-test("sessions that lose their leases together spread their new registrations", async () => {
-  await using etcd = await Etcd.start();
-  const kept: Kept[] = [];
-  const registries: Registry[] = [];
-  for (let i = 0; i < 30; i++) {
-    const registry = await open(etcd);
-    registries.push(registry);
-    kept.push(keep(await registry.services.register({ ...web, name: `n${i}` }, 3)));
-  }
-  // This process may be stopped while they come back, which then looks like all of them at once.
-  let spread = { span: 0, most: 30 };
-  for (let round = 0; round < 4 && !(spread.span > 150 && spread.most < 15); round++) {
-    spread = await spreadOf(etcd, kept);
-  }
-  assert(
-    spread.span > 150 && spread.most < 15,
-    `all within ${Math.round(spread.span)} ms, ${spread.most} of them within 25 ms`,
-  );
-  for (const one of kept) await one[Symbol.asyncDispose]();
-  for (const registry of registries) registry[Symbol.dispose]();
-});
-
-/** Lets sessions lose their leases: in how many milliseconds they come back, and how many of them within the same 25 ms. */
-async function spreadOf(etcd: Etcd, kept: readonly Kept[]): Promise<{ span: number; most: number }> {
-  await pause(300);
-  await etcd.signal("SIGKILL");
-  await etcd.wipe();
-  await pause(2000);
-  const back: number[] = [];
-  for (const { events } of kept) {
-    events.push = (...more): number => {
-      back.push(...more.filter(({ kind }) => kind === "restored").map(() => performance.now()));
-      return 0;
-    };
-  }
-  await etcd.restart();
-  await until("all are back", () => back.length === kept.length);
-  back.sort((a, b) => a - b);
-  const within = (from: number): number => back.filter((at) => at >= from && at < from + 25).length;
-  return { span: (back.at(-1) ?? 0) - (back[0] ?? 0), most: Math.max(...back.map(within)) };
-}
