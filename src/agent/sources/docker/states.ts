@@ -28,13 +28,18 @@ export class States {
    * healthy for a while, and the daemon says so: it counts again in its next run.
    */
   readonly #stopping = new Map<string, string>();
+  /** The run that is known of a container that has started again: what happens to it now is about another one. */
+  readonly #over = new Map<string, string>();
 
   /** Takes in an event. Afterwards, the container has to be inspected. */
   take({ id, kind, signal }: EngineEvent): void {
     const container = this.#known.get(id)?.container;
-    if (kind === "starts") this.#stopping.delete(id);
-    else if (kind === "stops" || (kind === "kill" && ends(signal, container))) {
-      this.#stopping.set(id, container?.startedAt ?? "");
+    if (kind === "starts") {
+      this.#stopping.delete(id);
+      if (container !== undefined) this.#over.set(id, container.startedAt);
+    } else if (kind === "stops" || (kind === "kill" && ends(signal, container))) {
+      const { startedAt = "" } = container ?? {};
+      this.#stopping.set(id, startedAt === this.#over.get(id) ? "" : startedAt);
     }
   }
 
@@ -43,11 +48,16 @@ export class States {
     if (container?.isRunning !== true) {
       this.#known.delete(id);
       this.#stopping.delete(id);
+      this.#over.delete(id);
       return;
     }
-    if (this.#stopping.get(id) === "") this.#stopping.set(id, container.startedAt);
     const before = this.#known.get(id);
     const { startedAt, health } = container;
+    // An answer may be of the time before the start.
+    if (startedAt !== this.#over.get(id)) {
+      this.#over.delete(id);
+      if (this.#stopping.get(id) === "") this.#stopping.set(id, startedAt);
+    }
     // A daemon that has restarted begins anew with a container that went on: what was said of this run still counts.
     const last = before?.verdict?.startedAt === startedAt ? before.verdict : undefined;
     const verdict = health === undefined || health.status === "starting"
@@ -84,7 +94,8 @@ export class States {
   standings(): Standing[] {
     return [...this.#known.values()].map(({ container, verdict }) => {
       const { id, health, startedAt, isPaused } = container;
-      const isStopping = this.#stopping.get(id) === startedAt;
+      const stopping = this.#stopping.get(id);
+      const isStopping = stopping === startedAt || stopping === "";
       return {
         container,
         isNamed: !isStopping && (health === undefined || verdict !== undefined),

@@ -80,6 +80,21 @@ const tables: Readonly<Record<string, readonly Step[]>> = {
     [{ ...run1, health: "healthy" }, "none"],
     [run2, "in"],
   ],
+  "a kill of its next run counts before that is known": [
+    [run1, "in"],
+    [die, "none"],
+    [start, "in"],
+    [kill(15), "none"],
+    // The answer to an inspection before the start.
+    [run1, "none"],
+    [run2, "none"],
+    [start, "in"],
+    [{ startedAt: "2026-01-01T00:00:03Z" }, "in"],
+  ],
+  "a kill counts after a start that is told once more": [[run1, "in"], [start, "in"], [run1, "in"], [
+    kill(15),
+    "none",
+  ]],
   "a kill before a connection is lost, of a container that is not known, counts no more": [
     [kill(15), "gone"],
     ["reconnect", "gone"],
