@@ -65,7 +65,7 @@ async function sameAs(docker: Docker, source: RecordedSource): Promise<void> {
     const [, name, state, port] = /^(\S+) (\S+) .*?:(\d+)->80/.exec(line) ?? [];
     return `tiny/{hostname}:${name}:80@{ip}:${port}${state === "paused" ? " paused" : ""}`;
   }).sort();
-  await until("what runs is named", () => `${source.named}` === `${expected}`, 5).catch(() => {
+  await until("what runs is named", () => `${source.named}` === `${expected}`).catch(() => {
     throw new Error(`the source names\n${source.named.join("\n")}\nand these run:\n${expected.join("\n")}`);
   });
 }

@@ -165,7 +165,7 @@ testUnless(
       docker.do("run", ...plain, `--name=${name}`, "--network=host", `--expose=${port}`, ...tiny);
     using proxy = new Proxy(`127.0.0.1:${port}`);
     const socket = { hostname: "127.0.0.1", port: Number(proxy.endpoint.split(":")[1]) };
-    const pace = { every: 300, deadline: 1000, longestPause: 200 };
+    const pace = { every: 100, deadline: 1000, longestPause: 200 };
     await using source = new RecordedSource(dockerSource({ socket, explicit: false, ip: "host" }, pace));
     await run("one", 81);
     const [one, two] = ["tiny/{hostname}:one:81@{ip}:81", "tiny/{hostname}:two:82@{ip}:82"];
@@ -193,6 +193,6 @@ testUnless(
 testUnless(missingDocker(), "containers that come and go at random are named while they run", async () => {
   await using docker = await Docker.start({ hasNetwork: true });
   await docker.importTiny();
-  const size = { containers: rounds(8, 30), rounds: rounds(2, 5) };
+  const size = { containers: rounds(6, 30), rounds: rounds(2, 5) };
   assert(await churn(docker, 1, size) > size.containers);
 });
