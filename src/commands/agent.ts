@@ -1,7 +1,7 @@
 import type { Agent } from "../agent/agent.ts";
 import type { KeptService, WantedService } from "../agent/kept_service.ts";
 import type { Source, SourceService } from "../agent/source.ts";
-import { parseDockerHost, parseDockerIp } from "../agent/sources/docker/options.ts";
+import { type DockerSocket, parseDockerHost, parseDockerIp } from "../agent/sources/docker/options.ts";
 import { withPlaceholders } from "../definitions/placeholders.ts";
 import { ExitCode, UsageError } from "../errors.ts";
 import { conflictRules, instanceId, maxTtl, parseName } from "../registry/mod.ts";
@@ -17,6 +17,7 @@ import {
   type Values,
   withDefault,
 } from "../settings/settings.ts";
+import type { System } from "../system/mod.ts";
 import { timedChecksOf } from "./definitions/shared/checks.ts";
 import { instanceFrom } from "./definitions/shared/instances.ts";
 import { type Context, leaf, type Program } from "./shared/command.ts";
@@ -34,14 +35,19 @@ const settings = {
     flag: "--docker",
     placeholder: "SOCKET",
     env: "EMPUSA_DOCKER",
-    meaning: "Docker daemon whose containers are services; by default that of DOCKER_HOST.",
+    meaning: "Register containers of this Docker daemon; by default that of DOCKER_HOST.",
     bare: "default",
     parse: (text) => text === "default" ? text : parseDockerHost(text),
   }),
   dockerExplicit: flag({
     flag: "--docker-explicit",
     env: "EMPUSA_DOCKER_EXPLICIT",
-    meaning: "Only containers that ask for it, by a label or variable.",
+    meaning: "Only containers that name a service by a label or variable.",
+  }),
+  dockerMirrors: flag({
+    flag: "--docker-mirrors",
+    env: "EMPUSA_DOCKER_MIRRORS",
+    meaning: "Let labels register containers in other layouts too.",
   }),
   dockerIp: withDefault("host", {
     flag: "--docker-ip",
@@ -111,7 +117,7 @@ export function agentCommand(program: Program): AnyCommand {
 
 /** @throws {UsageError} where there is no source, or one that cannot be followed */
 export function agentOptions(typed: AgentOptions): AgentOptions {
-  const { services, docker, dockerExplicit, dockerIp, dockerNetwork } = typed;
+  const { services, docker, dockerExplicit, dockerMirrors, dockerIp, dockerNetwork } = typed;
   if (services.length === 0 && docker === undefined) {
     throw new UsageError(`missing ${settingName(settings.services)} or ${settingName(settings.docker)}`);
   }
@@ -123,6 +129,7 @@ export function agentOptions(typed: AgentOptions): AgentOptions {
   for (
     const [given, setting] of [
       [dockerExplicit, settings.dockerExplicit],
+      [dockerMirrors, settings.dockerMirrors],
       [dockerIp !== settings.dockerIp.fallback, settings.dockerIp],
       [dockerNetwork !== undefined, settings.dockerNetwork],
     ] as const
@@ -182,7 +189,7 @@ function onSignals(agent: Agent, show: () => Promise<void>, { system, log }: Con
 
 /** @throws {UsageError} if DOCKER_HOST is needed and cannot be used */
 async function sourcesOf(options: AgentOptions, { system }: Context): Promise<Source[]> {
-  const { services, docker, dockerExplicit: explicit, dockerIp: ip, dockerNetwork: network } = options;
+  const { services, docker } = options;
   const sources: Source[] = [];
   if (services.length > 0) {
     const { filesSource } = await import("../agent/sources/files.ts");
@@ -190,13 +197,27 @@ async function sourcesOf(options: AgentOptions, { system }: Context): Promise<So
   }
   if (docker !== undefined) {
     const { dockerSource } = await import("../agent/sources/docker/mod.ts");
-    const host = system.env("DOCKER_HOST") || "/var/run/docker.sock";
-    const socket = docker === "default"
-      ? parseSetting({ ...settings.docker, envOfOthers: ["DOCKER_HOST"] }, host, parseDockerHost)
-      : docker;
-    sources.push(dockerSource({ socket, explicit, ip, network }));
+    sources.push(dockerSource({
+      socket: docker === "default" ? dockerOfEnvironment(system) : docker,
+      explicit: options.dockerExplicit,
+      mirrors: options.dockerMirrors,
+      ip: options.dockerIp,
+      network: options.dockerNetwork,
+    }));
   }
   return sources;
+}
+
+/** @throws {UsageError} if DOCKER_HOST cannot be used */
+function dockerOfEnvironment({ env }: Pick<System, "env">): DockerSocket {
+  const host = env("DOCKER_HOST") || "/var/run/docker.sock";
+  if (env("DOCKER_TLS_VERIFY")) {
+    throw new UsageError(
+      "empusa speaks no TLS to Docker, which DOCKER_TLS_VERIFY asks for: " +
+        `name a socket with ${settingName(settings.docker)}`,
+    );
+  }
+  return parseSetting({ ...settings.docker, envOfOthers: ["DOCKER_HOST"] }, host, parseDockerHost);
 }
 
 /**

@@ -78,11 +78,12 @@ export interface Reach {
   readonly ip?: string;
   readonly network?: string;
   readonly explicit?: boolean;
+  readonly mirrors?: boolean;
 }
 
 /** What a container comes to, with an agent that says nothing but what is given. */
 export function reading(sketch: Sketch, options: Reach = {}, owner?: Sketch): Reading {
-  const all = { ip: "host", explicit: false, ...options };
+  const all = { ip: "host", explicit: false, mirrors: true, ...options };
   return readServices(container(sketch), all, owner && container(owner));
 }
 

@@ -11,6 +11,8 @@ export interface DockerOptions {
   readonly socket: DockerSocket;
   /** Whether only those containers become services that ask for it. */
   readonly explicit: boolean;
+  /** Whether a label may have mirrors written: keys beside the registry, by the rights of the agent. */
+  readonly mirrors?: boolean;
   /** `host` for published ports of this host, `container` for the container's own address, or the address itself. */
   readonly ip: string;
   /** The network whose address `container` takes. */

@@ -46,11 +46,15 @@ const maxMistakes = 3;
  */
 export function readServices(
   container: Container,
-  options: Pick<DockerOptions, "ip" | "network" | "explicit">,
+  options: Pick<DockerOptions, "ip" | "network" | "explicit" | "mirrors">,
   owner?: Container,
 ): Reading {
   const said = settingsOf(container);
   const { mistakes } = said;
+  for (const settings of options.mirrors === true ? [] : [said.ours.all, ...said.ours.ports.values()]) {
+    const mirrors = settings.get("mirrors");
+    if (mirrors !== undefined) mistakes.add(`${mirrors.from} must not be given without --docker-mirrors`);
+  }
   const taken = mistakes.size > 0 ? [] : candidates(container, said, { options, owner })
     .filter(({ settings }) => isTaken(settings, options.explicit, mistakes));
   if (taken.length > maxServices) {

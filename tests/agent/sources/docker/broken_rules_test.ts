@@ -20,6 +20,12 @@ const broken: readonly (readonly [title: string, sketch: Sketch, warning: string
   ["metadata of two lines", { env: ["SERVICE_NOTE=a\nb"] }, "must have a value of one line"],
   ["metadata that is too long", { labels: { "empusa.meta.a": "a".repeat(513) } }, "at most 512 bytes"],
   ["metadata without a key", { labels: { "empusa.meta": "a" } }, "label empusa.meta must be KEY=VALUE"],
+  [
+    "a mirror that the operator does not allow",
+    { labels: { "empusa.80.mirrors": "grpc=/grpc" } },
+    "label empusa.80.mirrors must not be given without --docker-mirrors",
+    { mirrors: false },
+  ],
   ["a mirror that nobody knows", { labels: { "empusa.mirrors": "x=/y" } }, "label empusa.mirrors must"],
   ["a label that nobody knows", { labels: { "empusa.wieght": "3" } }, "label empusa.wieght must be one of"],
   [
