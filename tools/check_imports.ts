@@ -5,7 +5,7 @@
 
 /**
  * The files whose path begins with `path` may import files and packages that begin with one of `mayImport`. Behind
- * `type` stands what may be imported for its types alone. The first layer that fits a file counts.
+ * `type` stands what may be imported for its types alone, behind `lazy` what is loaded when it is needed. The first layer that fits a file counts.
  */
 interface Layer {
   readonly path: string;
@@ -35,10 +35,14 @@ const layers: readonly Layer[] = [
       "src/export/",
       "src/definitions/",
       "src/agent/",
+      "lazy src/server/mod.ts",
+      "type src/server/",
+      "src/server/http/address.ts",
       ...lower,
       "@cliffy/command",
     ],
   },
+  { path: "src/server/", mayImport: ["src/server/", ...lower, "node:", "prom-client"] },
   {
     path: "src/agent/",
     mayImport: ["src/agent/", "src/definitions/", "src/registration/", ...lower, "node:"],
@@ -81,6 +85,7 @@ interface Dependency {
   /** Missing where only types are imported. */
   readonly code?: { readonly specifier?: string };
   readonly type?: { readonly specifier?: string };
+  readonly isDynamic?: boolean;
 }
 
 interface Graph {
@@ -108,13 +113,18 @@ for (const { specifier, dependencies = [] } of graph.modules) {
 await Deno.stderr.write(new TextEncoder().encode(violations.map((line) => `imports: ${line}\n`).join("")));
 Deno.exit(violations.length === 0 ? 0 : 1);
 
-function isAllowed({ mayImport }: Layer, from: string, to: string, { code }: Dependency): boolean {
+function isAllowed(
+  { mayImport }: Layer,
+  from: string,
+  to: string,
+  { code, isDynamic = false }: Dependency,
+): boolean {
   if (isCommand(from) && isCommand(to)) return false;
-  return mayImport.some((place) =>
-    place.startsWith("type ")
-      ? code === undefined && to.startsWith(place.slice("type ".length))
-      : to.startsWith(place)
-  );
+  return mayImport.some((place) => {
+    const [, condition, prefix = place] = /^(type|lazy) (.+)$/.exec(place) ?? [];
+    if (!to.startsWith(prefix)) return false;
+    return condition === "type" ? code === undefined : condition === "lazy" ? isDynamic : true;
+  });
 }
 
 /** Commands do not import each other: what two of them need is in a folder `shared`. */

@@ -18,6 +18,7 @@ import { unregisterCommand } from "../commands/service/unregister.ts";
 import { waitCommand } from "../commands/service/wait.ts";
 import { watchCommand } from "../commands/service/watch.ts";
 import { importCommand } from "../commands/import.ts";
+import { serveCommand } from "../commands/serve.ts";
 import { statusCommand } from "../commands/status.ts";
 import { casSwitchCommand } from "../commands/switch/cas.ts";
 import { getSwitchCommand } from "../commands/switch/get.ts";
@@ -49,6 +50,7 @@ export function rootCommand(program: Program, line?: readonly string[]): AnyComm
       agent: () => agentCommand(program),
       apply: () => applyCommand(program),
       diff: () => diffCommand(program),
+      serve: () => serveCommand(program, version),
       status: () => statusCommand(program),
       import: () => importCommand(program),
       help: helpCommand,

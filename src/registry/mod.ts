@@ -29,6 +29,7 @@ export {
   instanceId,
   isLocation,
   type Named,
+  isSelected,
   parseLocation,
   parseName,
   parseTreeRoot,
@@ -187,6 +188,11 @@ export class Registry implements Disposable {
   ): Promise<T[]> {
     const deadline = { at: since + this.#timeout, timeout: this.#timeout };
     return withTimes(this.#store, items, { deadline, ...enough === undefined ? {} : { enough } });
+  }
+
+  /** The status of each endpoint. It throws nothing: one that does not answer in `timeout` milliseconds has an error. */
+  endpoints(timeout: number): Promise<EndpointStatus[]> {
+    return this.#store.statuses(deadlineAfter(timeout));
   }
 
   /**

@@ -247,7 +247,7 @@ export interface Store {
   /** Resolves if the client may write all keys that begin with `prefix`. Writes nothing. */
   mayWrite(prefix: string, deadline: Deadline): Promise<void>;
   /**
-   * Reports each change, in order, from now on or from the given revision on.
+   * Reports each change, in order, from now on or from the given revision on. A list without changes is a sign of life.
    * @param maxSilence detects a dead connection within so many milliseconds; without it, a dead connection may stay
    * undetected
    */

@@ -38,6 +38,8 @@ export interface WatchOptions {
   readonly onInvalid: (key: string, rule: string) => void;
   /** Etcd denies this user to read a part of what belongs to the items, so they come without it. Likewise. */
   readonly onWithheld?: (error: RefusedError) => void;
+  /** The watch is alive: etcd has reported a change or, in quiet times every 3 s or so, its progress. Likewise. */
+  readonly onHeard?: () => void;
 }
 
 /** A connection that says nothing is given up after this time, in milliseconds. */
@@ -58,7 +60,10 @@ export async function* watchAll<T extends EntryMeta>(
   const { signal, timeout } = options;
   const reader = new Reader(store, codec, options.onInvalid);
   const outage = new Outage(options.onOutage);
-  const follower = new Follower(store, codec, reader, () => outage.isOver());
+  const follower = new Follower(store, codec, reader, {
+    onAnswer: () => outage.isOver(),
+    onHeard: options.onHeard ?? (() => {}),
+  });
   let restarts = 0;
   while (!signal.aborted) {
     const began = performance.now();
@@ -86,23 +91,29 @@ export async function* watchAll<T extends EntryMeta>(
   }
 }
 
+/** Who hears that etcd has answered the reads of a new watch, and that a watch is alive. */
+interface Listeners {
+  readonly onAnswer: () => void;
+  readonly onHeard: () => void;
+}
+
 /** What a consumer knows, and how the store goes on from there. */
 class Follower<T extends EntryMeta> {
   readonly #store: Store;
   readonly #codec: Codec<T>;
   readonly #reader: Reader<T>;
-  readonly #onAnswer: () => void;
+  readonly #listeners: Listeners;
   readonly #view: View<T>;
   /** The revision that the view shows; undefined if the store no longer knows what happened since. */
   #shown: Revision | undefined;
   /** Whether the consumer has the first state. */
   hasBegun = false;
 
-  constructor(store: Store, codec: Codec<T>, reader: Reader<T>, onAnswer: () => void) {
+  constructor(store: Store, codec: Codec<T>, reader: Reader<T>, listeners: Listeners) {
     this.#store = store;
     this.#codec = codec;
     this.#reader = reader;
-    this.#onAnswer = onAnswer;
+    this.#listeners = listeners;
     this.#view = new View(codec.idOf);
   }
 
@@ -123,7 +134,10 @@ class Follower<T extends EntryMeta> {
       // meanwhile, this watch ends.
       watch = await this.#store.watch(
         { span: this.#codec.watched, from: this.#shown === undefined ? undefined : this.#shown + 1 },
-        (changes) => feed.push(changes),
+        (changes) => {
+          if (changes.length > 0) feed.push(changes);
+          this.#listeners.onHeard();
+        },
         deadline,
         silence,
       );
@@ -133,7 +147,8 @@ class Follower<T extends EntryMeta> {
         return undefined;
       }
       const state = this.#shown === undefined ? await this.#reader.read(deadline) : undefined;
-      this.#onAnswer();
+      this.#listeners.onAnswer();
+      this.#listeners.onHeard();
       // Nobody knows whether a watch that has ended by now was one of what was read: the next one reports it all.
       const changes = feed.hasEnded ? [] : feed.take(end);
       if (state !== undefined) yield* this.#catchUp(state);

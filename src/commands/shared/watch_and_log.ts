@@ -9,18 +9,29 @@ import { Warnings } from "../../system/warnings.ts";
 export function watchAndLog<T>(
   watch: (options: Omit<WatchOptions, "timeout">) => AsyncGenerator<WatchEvent<T>, void, void>,
   signal: AbortSignal,
-  { log }: Pick<Context, "log">,
+  context: Pick<Context, "log">,
 ): AsyncGenerator<WatchEvent<T>, void, void> {
+  return watch({ signal, ...watchReports(context) });
+}
+
+/**
+ * Logs outages and invalid entries.
+ * @param onStatus hears what an outage is, and when it is over
+ */
+export function watchReports(
+  { log }: Pick<Context, "log">,
+  onStatus: (message: string) => void = () => {},
+): Omit<WatchOptions, "timeout" | "signal"> {
   const warnings = new Warnings(log);
-  return watch({
-    signal,
+  return {
     onOutage: (event) => {
       const [level, message] = describeOutage(event);
       void log[level](message);
+      onStatus(message);
     },
     onInvalid: (key, rule) => void warnOfInvalid({ key, rule }, warnings),
     onWithheld: (error) => void warnOfWithheld(error, warnings),
-  });
+  };
 }
 
 /** A signal that is aborted with another one, or when it is disposed of. */

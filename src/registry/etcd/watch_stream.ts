@@ -55,7 +55,7 @@ export class WatchStream implements Watch {
     const changes = answers.take(answer);
     if (answers.complete) this.#created.resolve();
     this.#receivedAt = performance.now();
-    if (changes.length > 0) this.#onChanges(changes);
+    this.#onChanges(changes);
   }
 
   get ended(): Promise<Error> {

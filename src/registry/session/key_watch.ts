@@ -86,6 +86,7 @@ export class KeyWatch implements Disposable {
     const keys = this.#keys.missingAnd(merged.map(({ keys }) => keys), mostTogether);
     const prefixes = this.#prefixes.missingAnd(merged.map(({ prefixes }) => prefixes), mostTogether);
     const heard = (changes: readonly Change[]): void => {
+      if (changes.length === 0) return;
       this.#heardAt = performance.now();
       this.#onChanges(changes);
     };

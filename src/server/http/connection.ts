@@ -1,0 +1,246 @@
+/** One connection: reads requests one after the other, and writes their answers. */
+import { ByteReader, joined } from "./byte_reader.ts";
+import { type Head, parseHead } from "./head.ts";
+import { type Answer, HttpError, refusal, type Request, type Stream } from "./request.ts";
+
+/** What of a connection of Deno's is needed. */
+export interface Conn extends Pick<Deno.Conn, "read" | "write" | "close"> {
+  readonly closeWrite?: () => Promise<void>;
+  readonly setNoDelay?: (on: boolean) => void;
+}
+
+/** Answers a request. It throws an `HttpError` to refuse it; anything else is a failure of the server. */
+export type Handler = (request: Request) => Answer | Stream | Promise<Answer | Stream>;
+
+/** Milliseconds until a connection is closed on which nothing happens, and the most bytes of a body. */
+export interface Limits {
+  /** From the first byte of a request to its last; and from the connection to the first byte. */
+  readonly requestTimeout: number;
+  /** Between two requests. */
+  readonly idleTimeout: number;
+  /** While the reader takes nothing of an answer. */
+  readonly writeTimeout: number;
+  readonly maxBodyBytes: number;
+}
+
+export const defaultLimits: Limits = {
+  requestTimeout: 10_000,
+  idleTimeout: 120_000,
+  writeTimeout: 20_000,
+  maxBodyBytes: 262_144,
+};
+
+/** Milliseconds to wait for a sender that still sends what is not read any more, so that it sees the answer. */
+const lingering = 1000;
+
+/** Answers up to this size go out in one packet with their head, in bytes. */
+const joinedBytes = 65_536;
+
+const encoder = new TextEncoder();
+
+export class Connection {
+  readonly #conn: Conn;
+  readonly #reader: ByteReader;
+  readonly #handler: Handler;
+  readonly #limits: Limits;
+  readonly #stopping: AbortSignal;
+  readonly #gone = new AbortController();
+  #ending: Promise<void> | undefined;
+  #isOpen = true;
+  /** Whether no request is under way. */
+  isIdle = true;
+  /** When it is to be closed unless something happens, as of `performance.now()`. */
+  deadline: number;
+
+  constructor(conn: Conn, handler: Handler, limits: Limits, stopping: AbortSignal) {
+    this.#conn = conn;
+    this.#reader = new ByteReader(conn);
+    this.#handler = handler;
+    this.#limits = limits;
+    this.#stopping = stopping;
+    this.deadline = performance.now() + limits.requestTimeout;
+    // Deno 2.4 does not do that by itself.
+    conn.setNoDelay?.(true);
+  }
+
+  /** Serves it until it ends. Never rejects. */
+  async serve(): Promise<void> {
+    try {
+      while (!this.#stopping.aborted && await this.#exchange());
+    } catch {
+      // The other side is gone, or was too slow.
+    } finally {
+      this.close();
+    }
+  }
+
+  /** Ends it after the answer that is under way, which comes at once. */
+  stop(): void {
+    if (this.isIdle) this.close();
+    else this.#gone.abort();
+  }
+
+  close(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#gone.abort();
+    try {
+      this.#conn.close();
+    } catch {
+      // It is closed.
+    }
+  }
+
+  /** Reads a request and answers it. Returns whether there may be another one. */
+  async #exchange(): Promise<boolean> {
+    let head: Head | undefined;
+    try {
+      const text = await this.#reader.head(() => {
+        this.isIdle = false;
+        this.#expect(this.#limits.requestTimeout);
+      });
+      if (text === undefined) return false;
+      head = parseHead(text);
+      return await this.#answer(head);
+    } catch (error) {
+      if (!(error instanceof HttpError)) throw error;
+      // Where the next request begins is not known.
+      await this.#write(refusal(error), { keepAlive: false, isHead: head?.method === "HEAD" });
+      await this.#linger();
+      return false;
+    } finally {
+      this.isIdle = true;
+      this.#expect(this.#limits.idleTimeout);
+    }
+  }
+
+  async #answer(head: Head): Promise<boolean> {
+    const { length, expectsContinue } = head;
+    if (expectsContinue && length !== 0) {
+      await this.#writeAll(encoder.encode("HTTP/1.1 100 Continue\r\n\r\n"));
+    }
+    const body = await this.#reader.body(length, this.#limits.maxBodyBytes);
+    this.deadline = Infinity;
+    const request = { ...head, body, signal: this.#gone.signal };
+    const answer = await this.#handled(request);
+    const keepAlive = head.keepAlive && !this.#stopping.aborted;
+    if ("stream" in answer) {
+      await this.#writeStream(answer, head);
+      return false;
+    }
+    await this.#write(answer, { keepAlive, isHead: head.method === "HEAD" });
+    return keepAlive;
+  }
+
+  /** The answer of the handler; while that takes its time, it learns that the reader has gone. */
+  async #handled(request: Request): Promise<Answer | Stream> {
+    const answer = this.#handler(request);
+    if (!(answer instanceof Promise)) return answer;
+    this.#abortAtEnd();
+    return await answer;
+  }
+
+  /** From now on, what comes is read ahead: nothing else tells that the other side has gone. */
+  #abortAtEnd(): void {
+    this.#ending ??= this.#reader.untilEnd().then(() => this.#gone.abort());
+  }
+
+  async #write(
+    { status, headers = {}, body }: Answer,
+    { keepAlive, isHead }: { readonly keepAlive: boolean; readonly isHead: boolean },
+  ): Promise<void> {
+    const bytes = typeof body === "string" ? encoder.encode(body) : body;
+    const head = encoder.encode(
+      `${statusLine(status)}${headerLines(headers)}Content-Length: ${bytes.length}\r\n${
+        keepAlive ? "" : "Connection: close\r\n"
+      }\r\n`,
+    );
+    if (isHead) return await this.#writeAll(head);
+    if (bytes.length > joinedBytes) {
+      await this.#writeAll(head);
+      return await this.#writeAll(bytes);
+    }
+    await this.#writeAll(joined([head, bytes]));
+  }
+
+  /** Writes parts as they come. The connection is not used again. */
+  async #writeStream({ status, headers = {}, stream }: Stream, { takesChunks, method }: Head): Promise<void> {
+    const coding = takesChunks ? "Transfer-Encoding: chunked\r\n" : "";
+    await this.#writeAll(
+      encoder.encode(`${statusLine(status)}${headerLines(headers)}${coding}Connection: close\r\n\r\n`),
+    );
+    if (method === "HEAD") return;
+    this.deadline = Infinity;
+    this.#abortAtEnd();
+    await stream({
+      write: async (bytes) => {
+        if (bytes.length === 0) return;
+        for (const part of takesChunks ? chunk(bytes) : [bytes]) await this.#writeAll(part);
+        this.deadline = Infinity;
+      },
+    });
+    if (takesChunks) await this.#writeAll(encoder.encode("0\r\n\r\n"));
+  }
+
+  async #writeAll(bytes: Uint8Array): Promise<void> {
+    for (let rest = bytes; rest.length > 0;) {
+      this.#expect(this.#limits.writeTimeout);
+      rest = rest.subarray(await this.#conn.write(rest));
+    }
+  }
+
+  /** A connection that is closed with unread bytes is reset, and the answer may be lost on its way. */
+  async #linger(): Promise<void> {
+    this.#expect(lingering);
+    await this.#conn.closeWrite?.();
+    await this.#reader.drain();
+  }
+
+  #expect(ms: number): void {
+    this.deadline = performance.now() + ms;
+  }
+}
+
+const reasons: Readonly<Record<number, string>> = {
+  200: "OK",
+  304: "Not Modified",
+  400: "Bad Request",
+  401: "Unauthorized",
+  403: "Forbidden",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  413: "Content Too Large",
+  431: "Request Header Fields Too Large",
+  500: "Internal Server Error",
+  501: "Not Implemented",
+  503: "Service Unavailable",
+};
+
+function statusLine(status: number): string {
+  return `HTTP/1.1 ${status} ${reasons[status] ?? ""}\r\nDate: ${date()}\r\n`;
+}
+
+/** Values that others chose are no headers: routes escape them. A line end would forge one, so it is never written. */
+function headerLines(headers: Readonly<Record<string, string>>): string {
+  let lines = "";
+  for (const name in headers) lines += `${name}: ${(headers[name] as string).replace(/[^\t -~]/g, "?")}\r\n`;
+  return lines;
+}
+
+let dateText = "";
+let dateSecond = 0;
+
+function date(): string {
+  const now = Date.now();
+  if (Math.floor(now / 1000) !== dateSecond) {
+    dateSecond = Math.floor(now / 1000);
+    dateText = new Date(now).toUTCString();
+  }
+  return dateText;
+}
+
+/** One chunk. A large one is not copied: many streams may send the same bytes at the same time. */
+function chunk(bytes: Uint8Array): Uint8Array[] {
+  const parts = [encoder.encode(`${bytes.length.toString(16)}\r\n`), bytes, encoder.encode("\r\n")];
+  return bytes.length > joinedBytes ? parts : [joined(parts)];
+}
