@@ -142,7 +142,7 @@ function readTokens(
 
 function readKeyPair(
   { cert, key }: { readonly cert: string; readonly key: string },
-  use: (pair: KeyPair) => void,
+  use: (pair: KeyPair) => Promise<void>,
   log: Messages,
 ): Promise<Disposable & { readonly value: KeyPair }> {
   const parse = (contents: readonly Uint8Array[]): KeyPair => {

@@ -7,7 +7,7 @@ export interface Reloading<T> {
   /** @throws {InvalidValueError} if what the files hold breaks a rule */
   readonly parse: (contents: readonly Uint8Array[]) => T;
   /** Takes what changed files hold. @throws {Error} if that cannot be used */
-  readonly use: (value: T) => void;
+  readonly use: (value: T) => void | Promise<void>;
   readonly log: { readonly info: (message: string) => unknown; readonly warn: (message: string) => unknown };
 }
 
@@ -23,7 +23,7 @@ export async function reloading<T>(
   const value = await readAll(paths, parse);
   const watch = onChangedFiles(paths, async () => {
     try {
-      use(await readAll(paths, parse));
+      await use(await readAll(paths, parse));
       log.info(`read ${names} again, which changed`);
     } catch (error) {
       log.warn(`${messageOf(error)}; empusa goes on with what it read before`);

@@ -1,9 +1,18 @@
 /** Where a server listens. */
 import { InvalidValueError } from "../../errors.ts";
 
-export type ListenAddress =
-  | { readonly kind: "tcp"; readonly host: string; readonly port: number }
-  | { readonly kind: "unix"; readonly path: string };
+export type ListenAddress = TcpAddress | UnixAddress;
+
+export interface TcpAddress {
+  readonly kind: "tcp";
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface UnixAddress {
+  readonly kind: "unix";
+  readonly path: string;
+}
 
 /** The longest path of a Unix socket that Linux takes, in bytes. */
 const maxPathBytes = 107;

@@ -38,27 +38,32 @@ const joinedBytes = 65_536;
 
 const encoder = new TextEncoder();
 
+/** What a connection shares with the others of its server. */
+export interface Shared {
+  readonly handler: Handler;
+  readonly limits: Limits;
+  readonly stopping: AbortSignal;
+  /** `performance.now()` as of a moment ago: to ask for it several times in each request would be costly. */
+  now: number;
+}
+
 export class Connection {
   readonly #conn: Conn;
   readonly #reader: ByteReader;
-  readonly #handler: Handler;
-  readonly #limits: Limits;
-  readonly #stopping: AbortSignal;
+  readonly #shared: Shared;
   readonly #gone = new AbortController();
   #ending: Promise<void> | undefined;
   #isOpen = true;
   /** Whether no request is under way. */
   isIdle = true;
-  /** When it is to be closed unless something happens, as of `performance.now()`. */
+  /** When it is to be closed unless something happens, on the clock of `Shared.now`. */
   deadline: number;
 
-  constructor(conn: Conn, handler: Handler, limits: Limits, stopping: AbortSignal) {
+  constructor(conn: Conn, shared: Shared) {
     this.#conn = conn;
     this.#reader = new ByteReader(conn);
-    this.#handler = handler;
-    this.#limits = limits;
-    this.#stopping = stopping;
-    this.deadline = performance.now() + limits.requestTimeout;
+    this.#shared = shared;
+    this.deadline = shared.now + shared.limits.requestTimeout;
     // Deno 2.4 does not do that by itself.
     conn.setNoDelay?.(true);
   }
@@ -66,7 +71,7 @@ export class Connection {
   /** Serves it until it ends. Never rejects. */
   async serve(): Promise<void> {
     try {
-      while (!this.#stopping.aborted && await this.#exchange());
+      while (!this.#shared.stopping.aborted && await this.#exchange());
     } catch {
       // The other side is gone, or was too slow.
     } finally {
@@ -97,7 +102,7 @@ export class Connection {
     try {
       const text = await this.#reader.head(() => {
         this.isIdle = false;
-        this.#expect(this.#limits.requestTimeout);
+        this.#expect(this.#shared.limits.requestTimeout);
       });
       if (text === undefined) return false;
       head = parseHead(text);
@@ -110,7 +115,7 @@ export class Connection {
       return false;
     } finally {
       this.isIdle = true;
-      this.#expect(this.#limits.idleTimeout);
+      this.#expect(this.#shared.limits.idleTimeout);
     }
   }
 
@@ -119,11 +124,11 @@ export class Connection {
     if (expectsContinue && length !== 0) {
       await this.#writeAll(encoder.encode("HTTP/1.1 100 Continue\r\n\r\n"));
     }
-    const body = await this.#reader.body(length, this.#limits.maxBodyBytes);
+    const body = await this.#reader.body(length, this.#shared.limits.maxBodyBytes);
     this.deadline = Infinity;
     const request = { ...head, body, signal: this.#gone.signal };
     const answer = await this.#handled(request);
-    const keepAlive = head.keepAlive && !this.#stopping.aborted;
+    const keepAlive = head.keepAlive && !this.#shared.stopping.aborted;
     if ("stream" in answer) {
       await this.#writeStream(answer, head);
       return false;
@@ -134,7 +139,7 @@ export class Connection {
 
   /** The answer of the handler; while that takes its time, it learns that the reader has gone. */
   async #handled(request: Request): Promise<Answer | Stream> {
-    const answer = this.#handler(request);
+    const answer = this.#shared.handler(request);
     if (!(answer instanceof Promise)) return answer;
     this.#abortAtEnd();
     return await answer;
@@ -184,7 +189,7 @@ export class Connection {
 
   async #writeAll(bytes: Uint8Array): Promise<void> {
     for (let rest = bytes; rest.length > 0;) {
-      this.#expect(this.#limits.writeTimeout);
+      this.#expect(this.#shared.limits.writeTimeout);
       rest = rest.subarray(await this.#conn.write(rest));
     }
   }
@@ -197,7 +202,7 @@ export class Connection {
   }
 
   #expect(ms: number): void {
-    this.deadline = performance.now() + ms;
+    this.deadline = this.#shared.now + ms;
   }
 }
 

@@ -1,6 +1,7 @@
 /** Opens what a server listens on. */
 import { EmpusaError } from "../../errors.ts";
-import { type ListenAddress, showAddress } from "./address.ts";
+import { type ListenAddress, showAddress, type TcpAddress } from "./address.ts";
+import { delay } from "../../system/delay.ts";
 import type { Conn } from "./connection.ts";
 
 /** A certificate chain and its private key, as PEM. */
@@ -22,23 +23,47 @@ export interface Listener {
 export async function open(address: ListenAddress, tls: KeyPair | undefined): Promise<Listener> {
   try {
     if (address.kind === "unix") return await openUnix(address.path);
-    const { host: hostname, port } = address;
-    if (tls === undefined) return withAddress(Deno.listen({ hostname, port }));
-    // Shared with the next certificate alone, so nobody may be there yet.
-    Deno.listen({ hostname, port }).close();
-    return openTls(address, tls);
+    return openTcp(address, tls);
   } catch (error) {
     if (error instanceof EmpusaError) throw error;
     throw cannotListen(address, error);
   }
 }
 
+function openTcp({ host: hostname, port }: TcpAddress, tls: KeyPair | undefined): Listener {
+  return withAddress(
+    tls === undefined ? Deno.listen({ hostname, port }) : Deno.listenTls({ hostname, port, ...tls }),
+  );
+}
+
+/** @throws {Error} if the certificate or the key cannot be used */
+export function checkKeyPair(tls: KeyPair): void {
+  Deno.listenTls({ hostname: "127.0.0.1", port: 0, ...tls }).close();
+}
+
+/** Milliseconds until an address that is in use is tried again. */
+const retryAfter = 5;
+
 /**
- * Listens with another certificate, beside the listener that has the old one.
- * @throws {Error} if the certificate or the key cannot be used
+ * Listens where a listener was closed just now, which is there until its last `accept` has ended. Deno can neither change
+ * the certificate of a listener nor, without an unstable option, share its port: connections are refused for a moment.
+ * @param signal gives up
+ * @returns undefined if it was given up
  */
-export function openTls({ host, port }: ListenAddress & { readonly kind: "tcp" }, tls: KeyPair): Listener {
-  return withAddress(Deno.listenTls({ hostname: host, port, ...tls, reusePort: true }));
+export async function reopen(
+  address: TcpAddress,
+  tls: KeyPair,
+  signal: AbortSignal,
+): Promise<Listener | undefined> {
+  while (!signal.aborted) {
+    try {
+      return openTcp(address, tls);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+      await delay(retryAfter, signal);
+    }
+  }
+  return undefined;
 }
 
 function withAddress(listener: Deno.TcpListener | Deno.TlsListener): Listener {

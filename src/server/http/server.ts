@@ -3,8 +3,15 @@
  * connections, and cannot change its certificate; `node:http` has them on Deno 2.9, and not on 2.4.
  */
 import type { ListenAddress } from "./address.ts";
-import { type Conn, Connection, defaultLimits, type Handler, type Limits } from "./connection.ts";
-import { type KeyPair, type Listener, open, openTls } from "./listener.ts";
+import {
+  type Conn,
+  Connection,
+  defaultLimits,
+  type Handler,
+  type Limits,
+  type Shared,
+} from "./connection.ts";
+import { checkKeyPair, type KeyPair, type Listener, open, reopen } from "./listener.ts";
 
 /** Milliseconds between two looks at the deadlines of connections. */
 const lookEvery = 250;
@@ -23,7 +30,7 @@ export interface ServerOptions {
 }
 
 export class HttpServer {
-  readonly #handler: Handler;
+  readonly #shared: Shared;
   readonly #options: ServerOptions;
   readonly #listeners = new Set<Listener>();
   readonly #connections = new Set<Connection>();
@@ -34,8 +41,9 @@ export class HttpServer {
   refused = 0;
 
   constructor(handler: Handler, options: ServerOptions) {
-    this.#handler = handler;
     this.#options = options;
+    const { limits = defaultLimits } = options;
+    this.#shared = { handler, limits, stopping: this.#stopping.signal, now: performance.now() };
     this.#timer = setInterval(() => this.#closeOverdue(), lookEvery);
   }
 
@@ -59,11 +67,15 @@ export class HttpServer {
    * Uses another certificate for new connections. Those that there are keep theirs.
    * @throws {Error} if it cannot be used; then everything stays as it is
    */
-  useCertificate(tls: KeyPair): void {
+  async useCertificate(tls: KeyPair): Promise<void> {
+    checkKeyPair(tls);
+    const { signal } = this.#stopping;
     for (const old of [...this.#listeners]) {
       if (old.address.kind !== "tcp") continue;
-      this.#accept(openTls(old.address, tls));
       this.#end(old);
+      const listener = await reopen(old.address, tls, signal);
+      if (signal.aborted) listener?.close();
+      else if (listener !== undefined) this.#accept(listener);
     }
   }
 
@@ -111,8 +123,7 @@ export class HttpServer {
       this.refused++;
       return conn.close();
     }
-    const { limits = defaultLimits } = this.#options;
-    const connection = new Connection(conn, this.#handler, limits, this.#stopping.signal);
+    const connection = new Connection(conn, this.#shared);
     this.#connections.add(connection);
     void connection.serve().then(() => {
       this.#connections.delete(connection);
@@ -132,7 +143,7 @@ export class HttpServer {
   }
 
   #closeOverdue(): void {
-    const now = performance.now();
+    const now = this.#shared.now = performance.now();
     for (const connection of this.#connections) if (connection.deadline < now) connection.close();
   }
 }
