@@ -1,8 +1,8 @@
 /** While etcd is away, the server answers from memory, and says so. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Etcd, freePorts } from "../support/etcd.ts";
-import { get, serving, test } from "../support/serving.ts";
-import { following } from "../support/serving.ts";
+import { Events } from "../support/event_stream.ts";
+import { following, get, serving, test } from "../support/serving.ts";
 import { serve } from "../../src/server/mod.ts";
 import { until } from "../support/pause.ts";
 
@@ -52,6 +52,7 @@ test("a quiet etcd is heard; a frozen one makes answers stale, then 503 if that 
   });
   assert(longest < 5500, `${longest} ms`);
   await etcd.signal("SIGSTOP");
+  using events = new Events(server.url);
   const ask = (): ReturnType<typeof get> => get(`${server.url}/api/services/web`);
   const stale = async (): Promise<boolean> => (await ask()).headers.get("x-empusa-stale-seconds") !== "0";
   await until("answers are stale", stale);
@@ -60,6 +61,7 @@ test("a quiet etcd is heard; a frozen one makes answers stale, then 503 if that 
   assert(Number(headers.get("x-consul-lastcontact")) > 6000);
   assertMatch((await get(`${server.url}/metrics`)).text, /\nempusa_etcd_up 0\n/);
   assertEquals((await get(`${server.url}/readyz`)).status, 200);
+  await until("streams tell that too", () => (events.staleSeconds ?? 0) > 5);
   await until("they end", async () => (await ask()).status === 503);
   assertMatch((await ask()).text, /^etcd has not been heard for \d+ s\n$/);
   assertEquals((await get(`${server.url}/readyz`)).status, 503);
