@@ -8,32 +8,70 @@ const SHUT_RDWR = 2;
 const addressSize = 128;
 const portAt = 2;
 
-/** The most descriptors to look at. empusa has a few dozen. */
-const mostDescriptors = 4096;
+/** So many descriptors in a row that are no connections are the end: the system gives out the lowest ones. */
+const longestGap = 2048;
+
+/** The two ends of a connection. */
+export type Ends = Pick<Deno.TcpConn, "localAddr" | "remoteAddr">;
 
 /**
- * Shuts a connection down in both directions, whatever is in transit. The caller still has to close it. If a TLS
- * connection is closed during its handshake, Deno 2.4.2 and 2.9.6 keep the descriptor until the other side hangs up. Deno
- * exposes no descriptors, so this function looks for the one with both addresses. It does nothing except on Linux.
+ * Shuts connections down in both directions, whatever is in transit. The caller still has to close them. If a TLS
+ * connection is closed during its handshake, Deno 2.4.2 and 2.9.6 keep the descriptor until the other side hangs up;
+ * Deno 2.4.2 does so during a write too. Deno exposes no descriptors, so this function looks for those with both addresses.
+ * It does nothing except on Linux.
  */
-export function hangUp({ localAddr, remoteAddr }: Pick<Deno.TcpConn, "localAddr" | "remoteAddr">): void {
+export function hangUp(...connections: readonly Ends[]): void {
   if (Deno.build.os !== "linux") return;
   try {
     const { getsockname, getpeername, shutdown } = libc();
-    const is = (ask: typeof getsockname, descriptor: number, { hostname, port }: Deno.NetAddr): boolean => {
-      const address = new DataView(new ArrayBuffer(addressSize));
-      const length = new Uint32Array([addressSize]);
-      if (ask(descriptor, address, new Uint8Array(length.buffer)) !== 0) return false;
-      if (address.getUint16(portAt) !== port) return false;
-      const isV4 = address.getUint16(0, true) === AF_INET;
-      return !isV4 || [4, 5, 6, 7].map((at) => address.getUint8(at)).join(".") === hostname;
-    };
-    for (let descriptor = 3; descriptor < mostDescriptors; descriptor++) {
-      if (!is(getsockname, descriptor, localAddr) || !is(getpeername, descriptor, remoteAddr)) continue;
-      shutdown(descriptor, SHUT_RDWR);
-      return;
+    // By their ports, which a lookup needs no text for.
+    const wanted = Map.groupBy(
+      connections,
+      ({ localAddr, remoteAddr }) => ports(localAddr.port, remoteAddr.port),
+    );
+    const [local, remote] = [new Address(getsockname), new Address(getpeername)];
+    for (let descriptor = 3, gap = 0; gap < longestGap && wanted.size > 0; descriptor++) {
+      gap++;
+      if (!local.read(descriptor) || !remote.read(descriptor)) continue;
+      gap = 0;
+      const key = ports(local.port, remote.port);
+      const found = wanted.get(key)?.some((ends) => local.is(ends.localAddr) && remote.is(ends.remoteAddr));
+      if (found) shutdown(descriptor, SHUT_RDWR);
     }
   } catch {
     // There is no glibc, or no permission to call it: the other side has to hang up.
+  }
+}
+
+function ports(local: number, remote: number): number {
+  return local * 65_536 + remote;
+}
+
+type Ask = ReturnType<typeof libc>["getsockname"];
+
+/** An address of a descriptor, as the system tells it. */
+class Address {
+  readonly #ask: Ask;
+  readonly #address = new DataView(new ArrayBuffer(addressSize));
+  readonly #length = new Uint32Array(1);
+
+  constructor(ask: Ask) {
+    this.#ask = ask;
+  }
+
+  /** False if the descriptor has none. */
+  read(descriptor: number): boolean {
+    this.#length[0] = addressSize;
+    return this.#ask(descriptor, this.#address, new Uint8Array(this.#length.buffer)) === 0;
+  }
+
+  get port(): number {
+    return this.#address.getUint16(portAt);
+  }
+
+  is({ hostname, port }: Deno.NetAddr): boolean {
+    if (this.port !== port) return false;
+    const isV4 = this.#address.getUint16(0, true) === AF_INET;
+    return !isV4 || [4, 5, 6, 7].map((at) => this.#address.getUint8(at)).join(".") === hostname;
   }
 }

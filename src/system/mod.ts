@@ -1,6 +1,6 @@
 import { sendDatagram } from "./datagram.ts";
 import { EmpusaError } from "../errors.ts";
-import { hangUp } from "./hang_up.ts";
+import { type Ends, hangUp } from "./hang_up.ts";
 import { isIgnored, keepIgnored } from "./ignored_signals.ts";
 import { onUncaught } from "./last_guard.ts";
 import { type OutputFile, outputFile } from "./replace_file.ts";
@@ -66,7 +66,7 @@ export interface System {
    */
   env(name: string): string | undefined;
   /** Shuts a connection down immediately, whatever is in transit. The caller still has to close it. */
-  hangUp(connection: Pick<Deno.TcpConn, "localAddr" | "remoteAddr">): void;
+  hangUp(connection: Ends): void;
   /** From now on, passes uncaught errors to the listener, instead of ending the process with exit code 1. */
   onUncaught(listener: (error: unknown) => void): void;
   /** Starts a program. Throws the errors of `spawn` in `spawn.ts`. */

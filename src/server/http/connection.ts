@@ -1,10 +1,16 @@
 /** One connection: reads requests one after the other, and writes their answers. */
+import type { Ends } from "../../system/hang_up.ts";
 import { ByteReader, joined } from "./byte_reader.ts";
 import { type Head, parseHead } from "./head.ts";
 import { type Answer, HttpError, refusal, type Request, type Stream } from "./request.ts";
 
 /** What of a connection of Deno's is needed. */
 export interface Conn extends Pick<Deno.Conn, "read" | "write" | "close"> {
+  /** Of a Unix socket, they are of another kind. */
+  readonly localAddr: Deno.Addr;
+  readonly remoteAddr: Deno.Addr;
+  /** TLS alone has one. */
+  readonly handshake?: () => Promise<unknown>;
   readonly closeWrite?: () => Promise<void>;
   readonly setNoDelay?: (on: boolean) => void;
 }
@@ -54,6 +60,9 @@ export class Connection {
   readonly #gone = new AbortController();
   #ending: Promise<void> | undefined;
   #isOpen = true;
+  #isWriting = false;
+  /** Whether a byte of a request came. */
+  #hasSpoken = false;
   /** Whether no request is under way. */
   isIdle = true;
   /** When it is to be closed unless something happens, on the clock of `Shared.now`. */
@@ -85,6 +94,14 @@ export class Connection {
     else this.#gone.abort();
   }
 
+  /** The ends of the connection, if the runtime may go on with it after `close`. */
+  get stuck(): Ends | undefined {
+    const { localAddr, remoteAddr, handshake } = this.#conn;
+    const isStuck = this.#isWriting || (handshake !== undefined && !this.#hasSpoken);
+    if (!isStuck || localAddr.transport !== "tcp" || remoteAddr.transport !== "tcp") return undefined;
+    return { localAddr, remoteAddr };
+  }
+
   close(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
@@ -102,6 +119,7 @@ export class Connection {
     try {
       const text = await this.#reader.head(() => {
         this.isIdle = false;
+        this.#hasSpoken = true;
         this.#expect(this.#shared.limits.requestTimeout);
       });
       if (text === undefined) return false;
@@ -188,10 +206,12 @@ export class Connection {
   }
 
   async #writeAll(bytes: Uint8Array): Promise<void> {
+    this.#isWriting = true;
     for (let rest = bytes; rest.length > 0;) {
       this.#expect(this.#shared.limits.writeTimeout);
       rest = rest.subarray(await this.#conn.write(rest));
     }
+    this.#isWriting = false;
   }
 
   /** A connection that is closed with unread bytes is reset, and the answer may be lost on its way. */

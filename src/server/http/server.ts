@@ -2,6 +2,7 @@
  * An HTTP/1.1 server with limits. Deno's own, `Deno.serve`, has no limit on connections, on the time of a head, or on idle
  * connections, and cannot change its certificate; `node:http` has them on Deno 2.9, and not on 2.4.
  */
+import { hangUp } from "../../system/hang_up.ts";
 import type { ListenAddress } from "./address.ts";
 import {
   type Conn,
@@ -87,7 +88,7 @@ export class HttpServer {
     this.#emptied = resolve;
     for (const connection of this.#connections) connection.stop();
     const late = setTimeout(() => {
-      for (const connection of this.#connections) connection.close();
+      hangUpOn([...this.#connections]);
       resolve();
     }, grace);
     if (this.#connections.size === 0) resolve();
@@ -135,7 +136,7 @@ export class HttpServer {
   #closeIdle(): boolean {
     for (const connection of this.#connections) {
       if (!connection.isIdle) continue;
-      connection.close();
+      hangUpOn([connection]);
       this.#connections.delete(connection);
       return true;
     }
@@ -144,6 +145,12 @@ export class HttpServer {
 
   #closeOverdue(): void {
     const now = this.#shared.now = performance.now();
-    for (const connection of this.#connections) if (connection.deadline < now) connection.close();
+    hangUpOn([...this.#connections].filter(({ deadline }) => deadline < now));
   }
+}
+
+function hangUpOn(connections: readonly Connection[]): void {
+  const stuck = connections.map((connection) => connection.stuck).filter((ends) => ends !== undefined);
+  if (stuck.length > 0) hangUp(...stuck);
+  for (const connection of connections) connection.close();
 }
