@@ -135,8 +135,8 @@ export async function runServe(options: ServeOptions, context: Context, version:
   using manager = new ServiceManager(system, (error) => {
     logs.warn(`cannot notify the service manager at $NOTIFY_SOCKET: ${error.message}`);
   });
-  await using _ = await serve(view, registry, { ...options, timeout, version }, logs);
-  using __ = manager.watchdog();
+  using _ = manager.watchdog();
+  await using __ = await serve(view, registry, { ...options, timeout, version }, logs);
   using following = scope(interruption.signal);
   const followed = follow(view, registry, {
     signal: following.signal,

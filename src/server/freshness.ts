@@ -9,9 +9,10 @@ export function staleness({ silence }: Pick<ReadableView, "silence">): number {
   return silence <= quiet ? 0 : silence;
 }
 
-/** The headers that tell readers. */
+/** The headers that tell readers; none before etcd was heard. */
 export function freshnessHeaders(view: Pick<ReadableView, "silence">): Record<string, string> {
   const { silence } = view;
+  if (!Number.isFinite(silence)) return {};
   return {
     "X-Consul-LastContact": `${Math.round(staleness(view))}`,
     "X-Empusa-Stale-Seconds": `${Math.floor(staleness({ silence }) / 1000)}`,

@@ -1,7 +1,7 @@
 /** Ends a connection that the runtime would keep open. */
 import { libc } from "./libc.ts";
+import { AF_INET, AF_INET6, type Family, layouts, socketAddress } from "./socket_address.ts";
 
-const AF_INET = 2;
 const SHUT_RDWR = 2;
 
 /** The size of `struct sockaddr_storage`, and the offset of the port in an internet address. */
@@ -59,10 +59,15 @@ class Address {
     this.#ask = ask;
   }
 
-  /** False if the descriptor has none. */
+  /** False if the descriptor has no internet address. Others, as of a Unix socket, leave most of the buffer as it was. */
   read(descriptor: number): boolean {
     this.#length[0] = addressSize;
-    return this.#ask(descriptor, this.#address, new Uint8Array(this.#length.buffer)) === 0;
+    if (this.#ask(descriptor, this.#address, new Uint8Array(this.#length.buffer)) !== 0) return false;
+    return this.#family === AF_INET || this.#family === AF_INET6;
+  }
+
+  get #family(): number {
+    return this.#address.getUint16(0, true);
   }
 
   get port(): number {
@@ -71,7 +76,15 @@ class Address {
 
   is({ hostname, port }: Deno.NetAddr): boolean {
     if (this.port !== port) return false;
-    const isV4 = this.#address.getUint16(0, true) === AF_INET;
-    return !isV4 || [4, 5, 6, 7].map((at) => this.#address.getUint8(at)).join(".") === hostname;
+    const family = this.#family as Family;
+    const [plain = ""] = hostname.split("%");
+    // A socket for both families has IPv4 addresses in the form of IPv6.
+    const address = family === AF_INET6 && !plain.includes(":") ? `::ffff:${plain}` : plain;
+    const wanted = socketAddress(address, family, port);
+    const { address: first, bytes } = layouts[family];
+    for (let at = first; at < first + bytes; at++) {
+      if (this.#address.getUint8(at) !== wanted[at]) return false;
+    }
+    return true;
   }
 }

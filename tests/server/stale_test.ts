@@ -31,8 +31,9 @@ test("before the first sync the data paths answer 503, and the server lives", as
       "/readyz",
     ]
   ) {
-    const { status, text } = await get(url + path);
+    const { status, text, headers } = await get(url + path);
     assertEquals([path, status, text], [path, 503, "the registry has not been read yet\n"]);
+    assertEquals(headers.get("x-empusa-stale-seconds"), null);
   }
   assertEquals((await get(`${url}/healthz`)).text, "ok\n");
   const { synced, stale_seconds, endpoints: [endpoint] } = JSON.parse((await get(`${url}/api/status`)).text);

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { CertificateAuthority } from "../support/certificates.ts";
 import { Etcd } from "../support/etcd.ts";
-import { serving, test } from "../support/serving.ts";
+import { exchange, serving, test } from "../support/serving.ts";
 import { until } from "../support/pause.ts";
 
 test("a certificate that is replaced is used for new connections, and one that is broken is not", async () => {
@@ -16,7 +16,8 @@ test("a certificate that is replaced is used for new connections, and one that i
     await Deno.copyFile(key, tls.key);
   };
   await use(first);
-  await using server = await serving(etcd, { tls });
+  const limits = { requestTimeout: 1000, idleTimeout: 1000, writeTimeout: 1000, maxBodyBytes: 100 };
+  await using server = await serving(etcd, { tls, limits });
   const caCerts = [await Deno.readTextFile(ca.cert)];
   /** Whether a client that wants this name is answered. */
   const answers = async (name: string): Promise<boolean> => {
@@ -41,5 +42,11 @@ test("a certificate that is replaced is used for new connections, and one that i
   await use(second);
   await until("the other one is used", () => answers("second.test"));
   assertEquals(await answers("localhost"), false);
+  // Who never begins a handshake is hung up on, and so is who sends no TLS.
+  const silent = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+  const plain = exchange(server.port, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  assertEquals(await silent.read(new Uint8Array(1)), null);
+  silent.close();
+  assert(!(await plain).includes("HTTP"));
   await Deno.remove(folder, { recursive: true });
 });

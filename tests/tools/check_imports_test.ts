@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { projectFile } from "../support/project.ts";
 
-/** Imports by file, as `deno info --json` tells them: "type X" where only types are imported. */
+/** Imports by file, as `deno info --json` tells them: "type X" where only types are imported, "lazy X" by `import()`. */
 async function check(
   imports: Readonly<Record<string, readonly string[]>>,
 ): Promise<{ code: number; stderr: string }> {
@@ -11,11 +11,13 @@ async function check(
     modules: Object.entries(imports).map(([file, places]) => ({
       specifier: project + file,
       dependencies: places.map((place) => {
-        const [name, kind] = place.startsWith("type ") ? [place.slice(5), "type"] : [place, "code"];
+        const [, condition = "", name = place] = /^(type|lazy) (.+)$/.exec(place) ?? [];
+        const kind = condition === "type" ? "type" : "code";
         const ours = /\.(ts|json)$/.test(name);
         return {
           specifier: ours ? `./${name}` : name,
           [kind]: { specifier: ours ? project + name : `npm:${name}` },
+          ...condition === "lazy" ? { isDynamic: true } : {},
         };
       }),
     })),
@@ -38,6 +40,12 @@ Deno.test("imports that the layers allow pass", async () => {
     "src/cli/run.ts": ["type src/system/mod.ts", "src/cli/tree.ts"],
     "src/cli/tree.ts": ["src/commands/service/a.ts", "@cliffy/command"],
     "src/commands/service/a.ts": ["src/registry/mod.ts", "src/commands/service/shared/b.ts"],
+    "src/commands/serve.ts": [
+      "lazy src/server/mod.ts",
+      "type src/server/mod.ts",
+      "src/server/http/address.ts",
+    ],
+    "src/server/metrics.ts": ["prom-client"],
     "src/registry/mod.ts": ["src/registry/etcd/store.ts", "src/errors.ts"],
     "src/registry/etcd/channel.ts": ["etcd3", "node:buffer"],
     "src/formats/mod.ts": ["type src/registry/instance.ts"],
@@ -50,6 +58,7 @@ Deno.test("each import that the layers do not allow is named", async () => {
     "main.ts": ["src/registry/mod.ts"],
     "src/commands/service/a.ts": ["src/registry/etcd/store.ts", "etcd3", "src/cli/run.ts"],
     "src/commands/service/b.ts": ["src/commands/service/a.ts"],
+    "src/commands/serve.ts": ["src/server/mod.ts", "prom-client"],
     "src/supervisor/a.ts": ["src/commands/shared/a.ts"],
     "src/registry/mod.ts": ["etcd3", "src/commands/service/a.ts"],
     "src/formats/mod.ts": ["src/registry/instance.ts"],
@@ -63,6 +72,8 @@ Deno.test("each import that the layers do not allow is named", async () => {
     "imports: src/commands/service/a.ts may not import etcd3",
     "imports: src/commands/service/a.ts may not import src/cli/run.ts",
     "imports: src/commands/service/b.ts may not import src/commands/service/a.ts",
+    "imports: src/commands/serve.ts may not import src/server/mod.ts",
+    "imports: src/commands/serve.ts may not import prom-client",
     "imports: src/supervisor/a.ts may not import src/commands/shared/a.ts",
     "imports: src/registry/mod.ts may not import etcd3",
     "imports: src/registry/mod.ts may not import src/commands/service/a.ts",
