@@ -1,6 +1,7 @@
 import { ExitCode, parseOne, UsageError } from "../errors.ts";
 import { firstWithin, maxSeconds } from "../system/delay.ts";
 import { ServiceManager } from "../system/sd_notify.ts";
+import { Warnings } from "../system/warnings.ts";
 import { isLocal, type ListenAddress, parseListenAddress, showAddress } from "../server/http/address.ts";
 import type { RegistryView, ServeOptions as ServerOptions } from "../server/mod.ts";
 import { wholeNumber } from "../settings/connection.ts";
@@ -15,6 +16,7 @@ import {
   withDefault,
 } from "../settings/settings.ts";
 import { type Context, leaf, type Program } from "./shared/command.ts";
+import { warnSkipped } from "./service/shared/printing.ts";
 import { scope, watchReports } from "./shared/watch_and_log.ts";
 
 /** Where it listens if nothing is said: where programs look for Consul. */
@@ -77,7 +79,7 @@ const settings = {
   }),
 } as const;
 
-export type ServeOptions = Omit<ServerOptions, "timeout" | "version">;
+export type ServeOptions = Omit<ServerOptions, "timeout" | "version" | "onRendered">;
 
 export function serveCommand(program: Program, version: string): AnyCommand {
   return leaf(program, {
@@ -136,7 +138,13 @@ export async function runServe(options: ServeOptions, context: Context, version:
     logs.warn(`cannot notify the service manager at $NOTIFY_SOCKET: ${error.message}`);
   });
   using _ = manager.watchdog();
-  await using __ = await serve(view, registry, { ...options, timeout, version }, logs);
+  const warnings = new Warnings(log);
+  await using __ = await serve(view, registry, {
+    ...options,
+    timeout,
+    version,
+    onRendered: (rendered, format) => void warnSkipped(rendered, { format, strict: false }, warnings),
+  }, logs);
   using following = scope(interruption.signal);
   const followed = follow(view, registry, {
     signal: following.signal,

@@ -38,6 +38,8 @@ export interface ServeOptions {
   /** Milliseconds that an endpoint of etcd gets to tell its state. */
   readonly timeout: number;
   readonly version: string;
+  /** Hears what a format could not express, each time that a list was made. Must not throw. */
+  readonly onRendered: RouteContext["onRendered"];
   readonly limits?: Limits;
 }
 
@@ -116,7 +118,7 @@ function routesOf(context: RouteContext, metrics: Metrics): Route[] {
 function contextOf(
   view: RegistryView,
   registry: Pick<Registry, "endpoints">,
-  { version, maxStale, timeout }: ServeOptions,
+  { version, maxStale, timeout, onRendered }: ServeOptions,
 ): RouteContext & Disposable {
   const cache = new RenderCache();
   const events = new EventLog(view, cache);
@@ -127,6 +129,7 @@ function contextOf(
     activity: { polls: 0, streams: 0 },
     version,
     maxStale,
+    onRendered,
     endpoints: () => registry.endpoints(timeout),
     [Symbol.dispose]: () => events[Symbol.dispose](),
   };

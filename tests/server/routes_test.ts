@@ -72,6 +72,7 @@ test("services and switches are listed, selected, shown and picked", async () =>
     "10.0.0.1:80",
     "10.0.0.2:80",
   ]);
+  assertEquals(server.logged.filter((line) => line.includes("must have")).length, 1);
   assertEquals((await ask("/sd/prometheus?type=none")).text, "[]\n");
 });
 

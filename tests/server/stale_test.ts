@@ -18,6 +18,7 @@ test("before the first sync the data paths answer 503, and the server lives", as
     maxConnections: 100,
     timeout: 500,
     version: "0",
+    onRendered: () => {},
   }, silent);
   const [address] = server.addresses;
   const url = `http://127.0.0.1:${address?.kind === "tcp" ? address.port : 0}`;

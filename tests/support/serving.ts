@@ -63,6 +63,8 @@ export async function serving(
     maxConnections: 5000,
     timeout: 1000,
     version: "0",
+    onRendered: ({ skipped = [] }) =>
+      skipped.forEach(({ instance, rule }) => log(`${instance.name} must ${rule}`)),
     ...options,
   }, { info: log, warn: log });
   const [address] = server.addresses as [ListenAddress & { readonly kind: "tcp" }];

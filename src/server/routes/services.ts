@@ -1,6 +1,6 @@
 /** `/api/services`: what `service list` prints, from memory. */
 import { asObject } from "../../formats/json.ts";
-import { type FormatName, formatNames, formats, formatsWithState } from "../../formats/mod.ts";
+import { type FormatName, formatNames, formats, formatsWithState, type Rendered } from "../../formats/mod.ts";
 import type { RegisteredInstance, Selection } from "../../registry/mod.ts";
 import { type Answer, HttpError, jsonAnswer, parameter } from "../http/request.ts";
 import type { Reply, Route, RoutedRequest } from "../http/router.ts";
@@ -90,7 +90,7 @@ export function rendered(
   format: FormatName,
   selection: Selection,
   index: number,
-  { view, cache }: Pick<RouteContext, "view" | "cache">,
+  { view, cache, onRendered }: Pick<RouteContext, "view" | "cache" | "onRendered">,
 ): Uint8Array | Promise<Uint8Array> {
   const { name, ...rest } = selection;
   const key = JSON.stringify([format, name?.text, rest]);
@@ -99,7 +99,11 @@ export function rendered(
     const instances = select(view, selection);
     const rendering = { color: false, terminal: false, types, states: all };
     const result = formats[format].render(format === "table" ? withoutTtl(instances) : instances, rendering);
-    return result instanceof Promise ? result.then(({ text }) => text) : result.text;
+    const textOf = (rendered: Rendered): string => {
+      onRendered(rendered, format);
+      return rendered.text;
+    };
+    return result instanceof Promise ? result.then(textOf) : textOf(result);
   });
 }
 
