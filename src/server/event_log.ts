@@ -45,7 +45,9 @@ export class EventLog implements Disposable {
   /** What came after an index, as events; undefined if that is no longer known. */
   after(index: number): { readonly index: number; readonly events: Uint8Array[] } | undefined {
     if (index < this.#oldest) return undefined;
-    const news = this.#logged.filter(({ publication }) => publication.index > index);
+    const news = this.#logged.slice(
+      this.#logged.findLastIndex(({ publication }) => publication.index <= index) + 1,
+    );
     return { index: news.at(-1)?.publication.index ?? index, events: news.map((one) => this.#eventOf(one)) };
   }
 

@@ -1,5 +1,4 @@
 /** `/api/events`: everything there is, then each change, as server-sent events. */
-import { delay } from "../../system/delay.ts";
 import { staleness } from "../freshness.ts";
 import { HttpError, type Stream, type StreamWriter } from "../http/request.ts";
 import type { Route, RoutedRequest } from "../http/router.ts";
@@ -70,17 +69,17 @@ async function send(
   }
 }
 
-/** Waits for the next publication. Returns whether there was one before the heartbeat is due. */
+/** Waits for the next publication. Returns whether there was one, or the stream is over, before the heartbeat is due. */
 async function changeOf({ view }: Pick<RouteContext, "view">, signal: AbortSignal): Promise<boolean> {
-  const over = new AbortController();
-  let isNews = false;
-  const end = (): void => over.abort();
-  using _ = view.subscribe(() => {
-    isNews = true;
-    end();
-  });
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const end = (): void => resolve(true);
+  const timer = setTimeout(() => resolve(false), heartbeat);
+  using _ = view.subscribe(end);
   signal.addEventListener("abort", end);
-  await delay(heartbeat, over.signal);
-  signal.removeEventListener("abort", end);
-  return isNews || signal.aborted;
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", end);
+  }
 }
