@@ -49,16 +49,16 @@ test("a reader that never reads is hung up on, costs no memory, and others are n
   await using etcd = await Etcd.start();
   const limits = { requestTimeout: 5000, idleTimeout: 5000, writeTimeout: 1000, maxBodyBytes: 100 };
   await using server = await serving(etcd, { limits });
-  const deaf = await Promise.all(Array.from({ length: 20 }, async () => {
+  const deaf = await Promise.all(Array.from({ length: 100 }, async () => {
     const conn = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
     await conn.write(new TextEncoder().encode("GET /api/events HTTP/1.1\r\nHost: x\r\n\r\n"));
     return conn;
   }));
-  await until("all are there", async () => await streams(server) === 20);
+  await until("all are there", async () => await streams(server) === 100);
   using reader = new Events(server.url);
   await reader.next(1);
   const before = Deno.memoryUsage().rss;
-  // Some 5 MB for each of them, which no socket holds.
+  // Some 5 MB for each of them, which no socket holds: 500 MB if the server kept them.
   for (let round = 0; round < 5; round++) {
     const tail = "x".repeat(1000);
     await etcd.putMany(
@@ -71,6 +71,6 @@ test("a reader that never reads is hung up on, costs no memory, and others are n
     15,
   );
   await until("the others are gone", async () => await streams(server) === 1, 15);
-  assert(Deno.memoryUsage().rss - before < 150 << 20, `${(Deno.memoryUsage().rss - before) >> 20} MiB`);
+  assert(Deno.memoryUsage().rss - before < 300 << 20, `${(Deno.memoryUsage().rss - before) >> 20} MiB`);
   for (const conn of deaf) conn.close();
 });
