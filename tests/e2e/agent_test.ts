@@ -158,7 +158,7 @@ Deno.test("an agent without a source, or with one that cannot be read, exits wit
   const none = await empusa(["agent"], connect(host.etcd));
   assertEquals([none.code, none.stderr.split("\n")[0]], [
     2,
-    "empusa: missing --services (EMPUSA_AGENT_SERVICES)",
+    "empusa: missing --services (EMPUSA_AGENT_SERVICES) or --docker (EMPUSA_DOCKER)",
   ]);
   const stdin = await empusa(["agent", "--services", "-"], connect(host.etcd));
   assertEquals(stdin.code, 2);
