@@ -1,3 +1,4 @@
+import { firstWithin } from "./delay.ts";
 import { escapeControls, shorten } from "./escape.ts";
 import type { Output } from "./mod.ts";
 
@@ -13,9 +14,9 @@ export interface LogOptions {
   readonly format: typeof logFormats[number];
 }
 
-/** Milliseconds to wait for a reader of a line, and the most lines to keep. */
+/** Milliseconds to wait for a reader of a line, and the most UTF-16 code units to keep for it. */
 const writeTimeout = 1000;
-const maxWaiting = 100;
+const maxPending = 4_000_000;
 
 /** The most UTF-16 code units of a message, because it may contain foreign text. */
 const longestMessage = 8000;
@@ -27,9 +28,13 @@ const longestMessage = 8000;
 export class Log {
   readonly #output: Output;
   #options: LogOptions;
-  /** Resolves when all lines so far are written, in order. */
-  #last: Promise<void> = Promise.resolve();
-  #waiting = 0;
+  /** Lines that are yet to be written, in order, and their length. */
+  #pending: string[] = [];
+  #length = 0;
+  /** Resolves when all lines are written; undefined if they are. */
+  #writing: Promise<void> | undefined;
+  /** Resolves then, or when that takes too long: one timer for all lines. */
+  #waiting: Promise<void> | undefined;
 
   constructor(output: Output, options: LogOptions = { level: "info", format: "text" }) {
     this.#output = output;
@@ -61,21 +66,26 @@ export class Log {
   }
 
   async #write(level: LogLevel, text: string): Promise<void> {
-    if (logLevels.indexOf(level) > logLevels.indexOf(this.#options.level) || this.#waiting > maxWaiting) {
+    if (logLevels.indexOf(level) > logLevels.indexOf(this.#options.level) || this.#length > maxPending) {
       return;
     }
     const message = shorten(text, longestMessage);
     const line = this.#options.format === "json" ? jsonLine(level, message) : textLine(level, message);
-    this.#waiting++;
-    this.#last = this.#last.then(() => this.#output.write(line)).catch(() => {}).finally(() =>
-      this.#waiting--
-    );
-    let late: ReturnType<typeof setTimeout> | undefined;
-    await Promise.race([
-      this.#last,
-      new Promise<void>((resolve) => late = setTimeout(resolve, writeTimeout)),
-    ]);
-    clearTimeout(late);
+    this.#pending.push(line);
+    this.#length += line.length;
+    this.#writing ??= this.#writeAll();
+    this.#waiting ??= firstWithin([this.#writing], writeTimeout).then(() => this.#waiting = undefined);
+    await this.#waiting;
+  }
+
+  /** Writes what is pending, thousands of lines at once. */
+  async #writeAll(): Promise<void> {
+    while (this.#pending.length > 0) {
+      const lines = this.#pending.splice(0).join("");
+      await this.#output.write(lines).catch(() => {});
+      this.#length -= lines.length;
+    }
+    this.#writing = undefined;
   }
 }
 

@@ -39,3 +39,14 @@ Deno.test("nobody who reads, or no room: the program goes on", async () => {
   await full.error("first");
   await full.error("second");
 });
+
+Deno.test("thousands of lines at once are all written, in few writes", async () => {
+  const written: string[] = [];
+  const log = new Log(output(async (text) => {
+    written.push(text);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }));
+  await Promise.all(Array.from({ length: 10_000 }, (_, i) => log.info(`${i}`)));
+  assertEquals(written.join(""), Array.from({ length: 10_000 }, (_, i) => `empusa: ${i}\n`).join(""));
+  assertEquals(written.length, 2);
+});

@@ -79,12 +79,15 @@ async function decide(
     if (losses > 1) await delay(backOff(losses - 1, longestPause), deadline.signal);
     const transaction = transactionFor(pending, seen);
     if (most !== Infinity && transaction.expected.size > maxOperations) break;
-    const sent = await send(caller, transaction, deadline);
+    // Of many together most are free. If they are not, the next attempt tells how they are.
+    const isBlind = losses === 0 && pending.length > 1;
+    const sent = await send(caller, transaction, deadline, { isBlind });
     const { succeeded, found, revision } = sent;
     if (succeeded) {
       for (const { index } of pending) outcomes[index] = { outcome: "stored", revision };
       break;
     }
+    if (isBlind) continue;
     pending = pending.filter((claim) => {
       const outcome = outcomeOf(claim, sent, losses);
       if (outcome !== undefined) outcomes[claim.index] = outcome;
