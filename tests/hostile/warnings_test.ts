@@ -11,7 +11,7 @@ Deno.test("a watch remembers and tells a bounded part of what is no entry", asyn
     isTerminal: false,
     open: true,
     write: (text) => {
-      lines++;
+      lines += text.split("\n").length - 1;
       length += text.length;
       return Promise.resolve();
     },

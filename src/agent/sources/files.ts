@@ -14,8 +14,8 @@ const interval = 1000;
 /** Files that never come to rest are read after so many looks all the same. */
 const mostLooks = 5;
 
-/** A look takes at most this part of the time. */
-const share = 200;
+/** A look at thousands of files takes at most this part of the time. */
+const share = 20;
 
 type Files = Pick<System, "readFile" | "filesIn" | "readStdin" | "fingerprint">;
 
