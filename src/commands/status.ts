@@ -1,6 +1,7 @@
 import { ExitCode } from "../errors.ts";
 import { resultFor } from "../system/escape.ts";
 import { columns } from "../formats/columns.ts";
+import { endpointObject } from "../formats/endpoints.ts";
 import { type EndpointStatus, type RegistryStatus, showEndpoint } from "../registry/mod.ts";
 import { withAdvice } from "../settings/advice.ts";
 import { type Context, leaf, type Program } from "./shared/command.ts";
@@ -46,16 +47,11 @@ export async function runStatus({ format }: StatusOptions, context: Context): Pr
 
 function json({ endpoints, treeRoot, read, write, services, permanent }: RegistryStatus): string {
   const result = {
-    endpoints: endpoints.map(({ endpoint, facts, error }) => ({
-      endpoint: showEndpoint(endpoint),
-      reachable: facts !== undefined,
-      version: facts?.version ?? null,
-      leader: facts?.hasLeader ? facts.role === "leader" : null,
-      latency_ms: facts === undefined ? null : Math.round(facts.latency * 10) / 10,
-      database_bytes: facts?.databaseSize ?? null,
-      alarms: facts === undefined ? [] : facts.alarms ?? null,
-      error: error === undefined ? null : withAdvice(error.message, error.advice),
-    })),
+    endpoints: endpoints.map((status) => {
+      const { endpoint, error } = status;
+      const why = error === undefined ? null : withAdvice(error.message, error.advice);
+      return endpointObject(showEndpoint(endpoint), status, why);
+    }),
     tree_root: shown(treeRoot),
     readable: read === undefined,
     writable: write === undefined,

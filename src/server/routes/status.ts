@@ -1,4 +1,5 @@
 /** `/api/status`: how the server and etcd are. */
+import { endpointObject } from "../../formats/endpoints.ts";
 import { type EndpointStatus, showEndpoint } from "../../registry/mod.ts";
 import { staleness } from "../freshness.ts";
 import { jsonAnswer } from "../http/request.ts";
@@ -9,7 +10,7 @@ import type { RouteContext } from "./context.ts";
 const keptFor = 5000;
 
 export function statusRoutes(context: RouteContext): Route[] {
-  const endpoints = keeping(async () => (await context.endpoints()).map(endpointObject));
+  const endpoints = keeping(async () => (await context.endpoints()).map(shown));
   return [{
     method: "GET",
     path: "/api/status",
@@ -39,17 +40,8 @@ function stateOf({ view, activity, version }: RouteContext): Record<string, unkn
   };
 }
 
-function endpointObject({ endpoint, facts, error }: EndpointStatus): Record<string, unknown> {
-  return {
-    endpoint: showEndpoint(endpoint),
-    reachable: facts !== undefined,
-    version: facts?.version ?? null,
-    leader: facts?.hasLeader ? facts.role === "leader" : null,
-    latency_ms: facts === undefined ? null : Math.round(facts.latency * 10) / 10,
-    database_bytes: facts?.databaseSize ?? null,
-    alarms: facts === undefined ? [] : facts.alarms ?? null,
-    error: error?.message ?? null,
-  };
+function shown(status: EndpointStatus): Record<string, unknown> {
+  return endpointObject(showEndpoint(status.endpoint), status, status.error?.message ?? null);
 }
 
 /** Asks at most once in `keptFor`, however many ask. */
