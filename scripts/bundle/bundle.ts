@@ -62,9 +62,9 @@ function denoModules({ roots: [root = ""], modules, redirects }: Graph): esbuild
         if (module === undefined) throw new Error(`${importer} imports ${path}, which Deno does not know`);
         return { path: short(module.specifier), namespace: "deno" };
       });
-      build.onLoad({ filter: /./, namespace: "deno" }, async ({ path }) => {
+      build.onLoad({ filter: /./, namespace: "deno" }, async ({ path, with: { type } }) => {
         const { local = "", mediaType = "" } = find(path) ?? {};
-        const loader = loaders[mediaType];
+        const loader = type === "text" ? "text" : loaders[mediaType];
         if (loader === undefined) throw new Error(`${path} is ${mediaType}, for which there is no loader`);
         return { contents: await Deno.readTextFile(local), loader };
       });
