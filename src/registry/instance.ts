@@ -33,6 +33,8 @@ export type RegisteredInstance = Instance & EntryMeta & {
   readonly out?: Out | undefined;
   /** The store's revision in which its metadata last changed. */
   readonly metadataRevision?: Revision;
+  /** When it was registered, as its metadata says, which anybody may have written; undefined if that says nothing. */
+  readonly since?: string;
   /** The set of definitions that it was applied from; undefined if it was not. */
   readonly set?: unknown;
 };

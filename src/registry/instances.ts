@@ -14,7 +14,7 @@ import {
   registeredInstance,
   type Selection,
 } from "./instance.ts";
-import { belongsTo, type MetadataRecord, readRecord } from "./metadata.ts";
+import { belongsTo, lineIn, type MetadataRecord, readRecord } from "./metadata.ts";
 import { below } from "./span.ts";
 import type { Entry } from "./store.ts";
 
@@ -139,16 +139,18 @@ class InstanceCollector implements Collector<RegisteredInstance> {
     const instance = this.#instances.get(id);
     const record = this.#records.get(id);
     if (record === undefined) return instance;
-    const { metadata, out, fields: { set }, entry: { lease, createRevision, modifyRevision } } = record;
-    const applied = set === undefined ? {} : { set };
+    const { metadata, out, fields, entry: { lease, createRevision, modifyRevision } } = record;
+    const { set } = fields;
+    const since = lineIn(fields, "since");
+    const origin = { ...set === undefined ? {} : { set }, ...since === "" ? {} : { since } };
     if (instance !== undefined) {
       // What another process wrote under the name since then is not what the record is about.
       if (!belongsTo(record.entry, instance)) return instance;
-      return { ...instance, metadata, metadataRevision: modifyRevision, ...applied };
+      return { ...instance, metadata, metadataRevision: modifyRevision, ...origin };
     }
     if (out === undefined || this.#selection.all !== true) return undefined;
     const [type = "", name = ""] = id.split("/");
     const { location, ...rest } = out;
-    return { type, name, location, metadata, out: rest, lease, createRevision, modifyRevision, ...applied };
+    return { type, name, location, metadata, out: rest, lease, createRevision, modifyRevision, ...origin };
   }
 }

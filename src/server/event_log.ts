@@ -1,6 +1,6 @@
 /** The last publications, for streams: those that go on from one of them are sent what they missed. */
 import { asObject } from "../formats/json.ts";
-import { instanceId, type Switch, switchName } from "../registry/mod.ts";
+import { instanceId, type RegisteredInstance, type Switch, switchName } from "../registry/mod.ts";
 import type { RenderCache } from "./render_cache.ts";
 import type { Publication, ReadableView } from "./view.ts";
 
@@ -59,7 +59,7 @@ export class EventLog implements Disposable {
     const event = await this.#cache.get(`event ${kind}`, index, () =>
       this.#event(kind, index, {
         index,
-        services: services.instances.map((instance) => asObject(instance, true)),
+        services: services.instances.map(instanceObject),
         switches: switches.map(switchObject),
       }));
     return { index, event };
@@ -85,7 +85,7 @@ export class EventLog implements Disposable {
     const { index, services, switches } = logged.publication;
     return logged.bytes ??= encoder.encode(this.#event("change", index, {
       index,
-      put: services.put.map((instance) => asObject(instance, true)),
+      put: services.put.map(instanceObject),
       deleted: services.deleted.map(instanceId),
       switches: { put: switches.put.map(switchObject), deleted: switches.deleted.map(switchName) },
     }));
@@ -94,6 +94,10 @@ export class EventLog implements Disposable {
   #event(kind: string, index: number, data: unknown): string {
     return `event: ${kind}\nid: ${index}-${this.#epoch}\ndata: ${JSON.stringify(data)}\n\n`;
   }
+}
+
+function instanceObject(instance: RegisteredInstance): Record<string, unknown> {
+  return { ...asObject(instance, true), since: instance.since };
 }
 
 function switchObject({ name, value }: Switch): Record<string, string> {
