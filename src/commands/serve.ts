@@ -77,6 +77,11 @@ const settings = {
     meaning: "Connections at the same time.",
     parse: wholeNumber(1, 1_000_000),
   }),
+  uiWrite: flag({
+    flag: "--ui-write",
+    env: "EMPUSA_SERVE_UI_WRITE",
+    meaning: "Let the page at / pause, resume and unregister instances, and toggle switches.",
+  }),
 } as const;
 
 export type ServeOptions = Omit<ServerOptions, "timeout" | "version" | "onRendered">;
@@ -99,7 +104,7 @@ const serveOthers =
 
 /** @throws {UsageError} where settings do not go together */
 export function serveOptions(typed: Values<typeof settings>): ServeOptions {
-  const { http, tlsCert, tlsKey, authTokenFile, allowAnonymous, maxStale, maxConnections } = typed;
+  const { http, tlsCert, tlsKey, authTokenFile, allowAnonymous, maxStale, maxConnections, uiWrite } = typed;
   if ((tlsCert === undefined) !== (tlsKey === undefined)) {
     const [given, missing] = tlsKey === undefined
       ? [settings.tlsCert, settings.tlsKey]
@@ -117,12 +122,19 @@ export function serveOptions(typed: Values<typeof settings>): ServeOptions {
         `${settingName(settings.authTokenFile)} or ${settingName(settings.allowAnonymous)}`,
     );
   }
+  if (uiWrite && far !== undefined && authTokenFile === undefined) {
+    throw new UsageError(
+      `${settingName(settings.uiWrite)} needs ${settingName(settings.authTokenFile)}, as ` +
+        `${showAddress(far)} can be reached from other machines`,
+    );
+  }
   return {
     http,
     tls: tlsCert === undefined || tlsKey === undefined ? undefined : { cert: tlsCert, key: tlsKey },
     tokenFile: authTokenFile,
     maxStale: maxStale === undefined ? undefined : maxStale * 1000,
     maxConnections,
+    uiWrite,
   };
 }
 

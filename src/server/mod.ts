@@ -7,19 +7,23 @@ import { defaultLimits, type Limits } from "./http/connection.ts";
 import type { KeyPair } from "./http/listener.ts";
 import { type Route, Router } from "./http/router.ts";
 import { HttpServer } from "./http/server.ts";
+import { LeaseTimes } from "./lease_times.ts";
 import { Metrics } from "./metrics.ts";
 import { RenderCache } from "./render_cache.ts";
+import { type ChangeOptions, changeRoutes } from "./routes/changes.ts";
 import type { RouteContext } from "./routes/context.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { openapiRoutes } from "./routes/openapi.ts";
+import { pageRoutes } from "./routes/page.ts";
 import { pickRoutes } from "./routes/pick.ts";
 import { prometheusRoutes } from "./routes/prometheus.ts";
 import { serviceRoutes } from "./routes/services.ts";
 import { statusRoutes } from "./routes/status.ts";
 import { switchRoutes } from "./routes/switches.ts";
+import { ttlRoutes } from "./routes/ttls.ts";
 import { reloading } from "./secrets.ts";
-import { Tokens } from "./tokens.ts";
+import { tokenOf, Tokens } from "./tokens.ts";
 import { RegistryView } from "./view.ts";
 
 export { follow, type FollowOptions } from "./follow.ts";
@@ -35,6 +39,8 @@ export interface ServeOptions {
   /** Milliseconds without etcd after which there are no answers; undefined if there always are. */
   readonly maxStale: number | undefined;
   readonly maxConnections: number;
+  /** Whether the page may change the registry. */
+  readonly uiWrite: boolean;
   /** Milliseconds that an endpoint of etcd gets to tell its state. */
   readonly timeout: number;
   readonly version: string;
@@ -61,7 +67,7 @@ export interface Serving extends AsyncDisposable {
  */
 export async function serve(
   view: RegistryView,
-  registry: Pick<Registry, "endpoints">,
+  registry: Pick<Registry, "endpoints" | "withTtl" | "services" | "switches">,
   options: ServeOptions,
   log: Messages,
 ): Promise<Serving> {
@@ -71,8 +77,14 @@ export async function serve(
     ...context,
     connections: () => ({ open: server.connections, refused: server.refused }),
   });
-  const router = new Router(routesOf(context, metrics));
   let tokens: Tokens | undefined;
+  const changing = { view, registry, onChange: log.info, tokenLine: lineOf(() => tokens) };
+  const router = new Router(routesOf(context, [
+    ...ttlRoutes(context, new LeaseTimes(registry)),
+    ...pageRoutes(options.uiWrite),
+    ...options.uiWrite ? changeRoutes(changing) : [],
+    metrics.route,
+  ]));
   const handler = application({
     view,
     router,
@@ -100,8 +112,13 @@ export async function serve(
   return { addresses, [Symbol.asyncDispose]: () => running.disposeAsync() };
 }
 
+/** Tells the line of the token that a request shows. */
+function lineOf(tokens: () => Tokens | undefined): ChangeOptions["tokenLine"] {
+  return ({ headers }) => tokens()?.lineOf(tokenOf(headers) ?? "");
+}
+
 /** All routes. Further ones, such as those of another program's API, are added here: one file each. */
-function routesOf(context: RouteContext, metrics: Metrics): Route[] {
+function routesOf(context: RouteContext, others: readonly Route[]): Route[] {
   const routes = [
     ...healthRoutes(context),
     ...serviceRoutes(context),
@@ -110,7 +127,7 @@ function routesOf(context: RouteContext, metrics: Metrics): Route[] {
     ...eventRoutes(context),
     ...statusRoutes(context),
     ...prometheusRoutes(context),
-    metrics.route,
+    ...others,
   ];
   return [...routes, ...openapiRoutes(routes, context.version)];
 }

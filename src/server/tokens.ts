@@ -5,12 +5,18 @@ import { InvalidValueError } from "../errors.ts";
 /** The least and most characters of a token, and how many there may be. */
 const [shortest, longest, most] = [16, 1024, 1000];
 
+interface Line {
+  readonly number: number;
+  readonly text: string;
+}
+
 /** Some tokens, as digests, so that a comparison takes the same time whatever is alike. */
 export class Tokens {
-  readonly #digests: readonly Uint8Array[];
+  /** With the numbers of their lines, from 1. */
+  readonly #digests: readonly (readonly [digest: Uint8Array, line: number])[];
 
-  private constructor(tokens: readonly string[]) {
-    this.#digests = tokens.map(digest);
+  private constructor(tokens: readonly Line[]) {
+    this.#digests = tokens.map(({ text, number }) => [digest(text), number]);
   }
 
   /**
@@ -18,12 +24,15 @@ export class Tokens {
    * @throws {InvalidValueError} if there is none, or one is malformed; the rule does not tell it
    */
   static parse(bytes: Uint8Array): Tokens {
-    const lines = new TextDecoder().decode(bytes).split("\n").map((line) => line.trim());
-    const tokens = lines.filter((line) => line !== "" && !line.startsWith("#"));
+    const lines = new TextDecoder().decode(bytes).split("\n").map((line, i) => ({
+      number: i + 1,
+      text: line.trim(),
+    }));
+    const tokens = lines.filter(({ text }) => text !== "" && !text.startsWith("#"));
     if (tokens.length === 0) throw new InvalidValueError("hold at least one token");
     if (tokens.length > most) throw new InvalidValueError(`hold at most ${most} tokens`);
     if (
-      tokens.some((token) => token.length < shortest || token.length > longest || !/^[!-~]+$/.test(token))
+      tokens.some(({ text }) => text.length < shortest || text.length > longest || !/^[!-~]+$/.test(text))
     ) {
       throw new InvalidValueError(
         `hold tokens of ${shortest} to ${longest} printable ASCII characters, one a line`,
@@ -34,11 +43,16 @@ export class Tokens {
 
   /** Whether it is one of them. */
   accept(token: string): boolean {
+    return this.lineOf(token) !== undefined;
+  }
+
+  /** The number of the line that it is on, from 1; undefined if it is none of them. */
+  lineOf(token: string): number | undefined {
     const given = digest(token);
-    let isKnown = false;
+    let found: number | undefined;
     // All of them, so that the time does not tell which one it is.
-    for (const known of this.#digests) if (timingSafeEqual(given, known)) isKnown = true;
-    return isKnown;
+    for (const [known, line] of this.#digests) if (timingSafeEqual(given, known)) found = line;
+    return found;
   }
 }
 

@@ -24,6 +24,10 @@ Deno.test("serve refuses settings that do not go together, and to be reached fro
       ["--tls-key (EMPUSA_SERVE_TLS_KEY) needs --tls-cert", "--tls-key", "x"],
       ["must not both be given", "--auth-token-file", "x", "--allow-anonymous"],
       ["at least 6", "--max-stale", "5"],
+      [
+        "--ui-write (EMPUSA_SERVE_UI_WRITE) needs --auth-token-file",
+        ...["--ui-write", "--allow-anonymous", "--http", "0.0.0.0:8500"],
+      ],
       ["at least 1", "--max-connections", "0"],
     ] as const
   ) {
@@ -71,6 +75,8 @@ Deno.test("a process is ready once it has read everything; on SIGTERM it answers
   await manager.got("WATCHDOG=1");
   const { text, headers } = await get(`${url}/api/services`);
   assertEquals(JSON.parse(text).length, 1);
+  assertStringIncludes((await get(`${url}/`)).text, 'src="page/main.js"');
+  assertStringIncludes((await get(`${url}/page/main.js`)).text, 'import { Model } from "./model.js"');
   using client = Deno.createHttpClient({ proxy: { transport: "unix", path: socket } });
   assertEquals(await (await fetch("http://empusa/healthz", { client })).text(), "ok\n");
   const waiting = get(`${url}/api/services?index=${headers.get("x-empusa-index")}`);

@@ -16,6 +16,7 @@ test("before the first sync the data paths answer 503, and the server lives", as
     tokenFile: undefined,
     maxStale: undefined,
     maxConnections: 100,
+    uiWrite: false,
     timeout: 500,
     version: "0",
     onRendered: () => {},

@@ -61,6 +61,7 @@ export async function serving(
     tokenFile: undefined,
     maxStale: undefined,
     maxConnections: 5000,
+    uiWrite: false,
     timeout: 1000,
     version: "0",
     onRendered: ({ skipped = [] }) =>

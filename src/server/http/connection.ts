@@ -88,6 +88,11 @@ export class Connection {
     }
   }
 
+  get #peer(): string {
+    const { remoteAddr } = this.#conn;
+    return "hostname" in remoteAddr ? remoteAddr.hostname : "unix";
+  }
+
   /** Ends it after the answer that is under way, which comes at once. */
   stop(): void {
     if (this.isIdle) this.close();
@@ -144,7 +149,7 @@ export class Connection {
     }
     const body = await this.#reader.body(length, this.#shared.limits.maxBodyBytes);
     this.deadline = Infinity;
-    const request = { ...head, body, signal: this.#gone.signal };
+    const request = { ...head, body, peer: this.#peer, signal: this.#gone.signal };
     const answer = await this.#handled(request);
     const keepAlive = head.keepAlive && !this.#shared.stopping.aborted;
     if ("stream" in answer) {
@@ -234,7 +239,9 @@ const reasons: Readonly<Record<number, string>> = {
   403: "Forbidden",
   404: "Not Found",
   405: "Method Not Allowed",
+  409: "Conflict",
   413: "Content Too Large",
+  415: "Unsupported Media Type",
   431: "Request Header Fields Too Large",
   500: "Internal Server Error",
   501: "Not Implemented",

@@ -10,6 +10,8 @@ export interface Request {
   /** By lower-case name; several of one name are joined by commas. */
   readonly headers: ReadonlyMap<string, string>;
   readonly body: Uint8Array;
+  /** Who is connected: the address of the other end, or `unix` on a Unix socket. */
+  readonly peer: string;
   /** The reader is gone, or the server stops: whatever waits has to end. */
   readonly signal: AbortSignal;
 }
