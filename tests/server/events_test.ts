@@ -45,6 +45,22 @@ test("a stream begins with everything, goes on with each change, and resumes whe
   assert(performance.now() - stopped < 5000);
 });
 
+test("events tell since when an instance is registered, if its metadata says so", async () => {
+  await using etcd = await Etcd.start();
+  await etcd.etcdctl("put", "/foo/service/web/plain", "h:1");
+  await using server = await serving(etcd);
+  const metadata = { tags: ["v1"], meta: {}, weight: 1 };
+  const before = Date.now();
+  await server.registry.services.register({ type: "web", name: "tagged", location: "h:2", metadata });
+  await until("it is there", () => server.view.services.size === 2);
+  using events = new Events(server.url);
+  const [plain, tagged] = (await events.next(1)).data.services;
+  assertEquals([plain.name, plain.since, tagged.name], ["plain", undefined, "tagged"]);
+  assert(Date.parse(tagged.since) >= before && Date.parse(tagged.since) <= Date.now(), tagged.since);
+  await server.registry.services.pause({ type: "web", name: "tagged" }, { reason: "r", seconds: undefined });
+  assertEquals((await events.next(2)).data.put[0].since, tagged.since);
+});
+
 test("a reader that never reads is hung up on, costs no memory, and others are not held up", async () => {
   await using etcd = await Etcd.start();
   const limits = { requestTimeout: 5000, idleTimeout: 5000, writeTimeout: 1000, maxBodyBytes: 100 };

@@ -168,6 +168,8 @@ function flash(element, { changedAt = -Infinity }, old) {
   void element.offsetWidth;
   element.style.animationDelay = `-${age}ms`;
   element.classList.add("changed");
+  // Where nothing is to move, it is a color that stays.
+  setTimeout(() => element.classList.remove("changed"), fresh - age);
 }
 
 /** Makes them the children, and leaves those alone that are in place, as a click may be under way on one. */
