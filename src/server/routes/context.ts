@@ -1,5 +1,5 @@
 /** What the routes are made from. */
-import type { FormatName, Rendered } from "../../formats/mod.ts";
+import type { Rendered } from "../../formats/mod.ts";
 import type { EndpointStatus } from "../../registry/mod.ts";
 import type { EventLog } from "../event_log.ts";
 import type { RenderCache } from "../render_cache.ts";
@@ -22,8 +22,8 @@ export interface RouteContext {
   readonly version: string;
   /** Milliseconds without etcd after which there are no answers; undefined if there always are. */
   readonly maxStale: number | undefined;
-  /** Hears what a format could not express, each time that a list was made. Must not throw. */
-  readonly onRendered: (rendered: Rendered, format: FormatName) => void;
+  /** Hears what a format or an API could not express, each time that a list was made. Must not throw. */
+  readonly onRendered: (rendered: Pick<Rendered, "skipped" | "collisions">, format: string) => void;
   /** Asks each endpoint of etcd for its state. */
   readonly endpoints: () => Promise<readonly EndpointStatus[]>;
 }

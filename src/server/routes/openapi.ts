@@ -17,7 +17,8 @@ export function openapiRoutes(routes: readonly Route[], version: string): Route[
 }
 
 function openapi(routes: readonly Route[], version: string): Record<string, unknown> {
-  const paths = Map.groupBy(routes, ({ path }) => path);
+  // A route for every method only refuses.
+  const paths = Map.groupBy(routes.filter(({ method }) => method !== "*"), ({ path }) => path);
   return {
     openapi: "3.1.0",
     info: { title: "empusa serve", version, description: "The service registry, from memory." },

@@ -67,8 +67,8 @@ export async function print(
  * @throws {EmpusaError} naming the first of them, where that is not to be
  */
 export async function warnSkipped(
-  { skipped = [], collisions = [] }: Rendered,
-  { format, strict }: { readonly format: FormatName; readonly strict: boolean },
+  { skipped = [], collisions = [] }: Pick<Rendered, "skipped" | "collisions">,
+  { format, strict }: { readonly format: string; readonly strict: boolean },
   warnings: Warnings,
 ): Promise<void> {
   for (const { instance, rule } of skipped) {
