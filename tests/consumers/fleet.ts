@@ -17,10 +17,15 @@ export async function register(etcd: Etcd, ...args: Parameters<typeof registerin
   assert(code === 0, stderr);
 }
 
-/** Takes an instance out of use, or back into it. */
-export async function use(etcd: Etcd, verb: "pause" | "resume", name: string): Promise<void> {
+/** Takes an instance out of use, or back into it; what nobody keeps needs its mirrors named then. */
+export async function use(
+  etcd: Etcd,
+  verb: "pause" | "resume",
+  name: string,
+  ...options: readonly string[]
+): Promise<void> {
   const named = ["--service-type", "web", "--service-name", name];
-  const { code, stderr } = await empusa(["service", verb, ...named], connect(etcd));
+  const { code, stderr } = await empusa(["service", verb, ...named, ...options], connect(etcd));
   assert(code === 0, stderr);
 }
 

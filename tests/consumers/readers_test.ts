@@ -113,7 +113,7 @@ testUnless(dns.missing, "CoreDNS answers with addresses, ports and weights, good
   await use(etcd, "pause", "b");
   await has("web.example.org", "10.0.0.1 for 1 s");
   await has("b.web.example.org");
-  await use(etcd, "resume", "b");
+  await use(etcd, "resume", "b", ...mirror);
   await has("web.example.org", "10.0.0.1 for 1 s", "10.0.0.2 for 1 s");
 });
 
@@ -157,7 +157,7 @@ testUnless(
     );
     await use(etcd, "pause", "a");
     await until("no request goes to a paused instance", async () => (await shares(url))["light"] === 40);
-    await use(etcd, "resume", "a");
+    await use(etcd, "resume", "a", "--mirror", "traefik");
     await until("a resumed instance has its share again", async () => (await shares(url))["heavy"] === 30);
   },
 );
