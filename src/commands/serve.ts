@@ -2,7 +2,15 @@ import { ExitCode, parseOne, UsageError } from "../errors.ts";
 import { firstWithin, maxSeconds } from "../system/delay.ts";
 import { ServiceManager } from "../system/sd_notify.ts";
 import { Warnings } from "../system/warnings.ts";
-import { isLocal, type ListenAddress, parseListenAddress, showAddress } from "../server/http/address.ts";
+import { parseDnsAddress } from "../server/dns/address.ts";
+import { parseDomain } from "../server/dns/domain.ts";
+import {
+  isLocal,
+  type ListenAddress,
+  parseListenAddress,
+  showAddress,
+  type TcpAddress,
+} from "../server/http/address.ts";
 import type { RegistryView, ServeOptions as ServerOptions } from "../server/mod.ts";
 import { wholeNumber } from "../settings/connection.ts";
 import {
@@ -24,6 +32,9 @@ const defaultAddress = "127.0.0.1:8500";
 
 /** The least seconds of `--max-stale`: a quiet etcd is heard every 3 s, and an outage is told after 6 s. */
 const leastStale = 6;
+
+/** The most seconds of `--dns-ttl`. */
+const maxDnsTtl = 3600;
 
 const settings = {
   http: gathered({
@@ -70,6 +81,29 @@ const settings = {
     meaning: "Time without etcd after which to answer 503 instead of what is remembered.",
     parse: wholeNumber(leastStale, maxSeconds),
   }),
+  dns: gathered({
+    flag: "--dns",
+    placeholder: "ADDRESS",
+    env: "EMPUSA_SERVE_DNS",
+    commas: true,
+    meaning: "Where to answer DNS too, over UDP and TCP: IP:PORT.",
+    parseAll: (texts): readonly TcpAddress[] =>
+      texts.flatMap(splitAtCommas).map((text) => parseOne(text, parseDnsAddress)),
+  }),
+  dnsDomain: withDefault("empusa", {
+    flag: "--dns-domain",
+    placeholder: "DOMAIN",
+    env: "EMPUSA_SERVE_DNS_DOMAIN",
+    meaning: "Domain below which the names of services are.",
+    parse: parseDomain,
+  }),
+  dnsTtl: withDefault("1", {
+    flag: "--dns-ttl",
+    placeholder: "SECONDS",
+    env: "EMPUSA_SERVE_DNS_TTL",
+    meaning: "Time for which an answer of DNS may be remembered.",
+    parse: wholeNumber(0, maxDnsTtl),
+  }),
   maxConnections: withDefault("5000", {
     flag: "--max-connections",
     placeholder: "NUMBER",
@@ -105,6 +139,7 @@ const serveOthers =
 /** @throws {UsageError} where settings do not go together */
 export function serveOptions(typed: Values<typeof settings>): ServeOptions {
   const { http, tlsCert, tlsKey, authTokenFile, allowAnonymous, maxStale, maxConnections, uiWrite } = typed;
+  const { dns, dnsDomain, dnsTtl } = typed;
   if ((tlsCert === undefined) !== (tlsKey === undefined)) {
     const [given, missing] = tlsKey === undefined
       ? [settings.tlsCert, settings.tlsKey]
@@ -135,6 +170,7 @@ export function serveOptions(typed: Values<typeof settings>): ServeOptions {
     maxStale: maxStale === undefined ? undefined : maxStale * 1000,
     maxConnections,
     uiWrite,
+    dns: dns.length === 0 ? undefined : { addresses: dns, domain: dnsDomain, ttl: dnsTtl },
   };
 }
 

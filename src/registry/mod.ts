@@ -39,7 +39,7 @@ export {
 export type { ResumedOne } from "./maintenance.ts";
 export type { Applied } from "./apply.ts";
 export type { Desired, Planned } from "./apply_plan.ts";
-export { type Address, addressOf, hasAddress, showAddress } from "./address.ts";
+export { type Address, addressOf, hasAddress, ipOf, isHostName, showAddress } from "./address.ts";
 export { checkMirrors, mirrorKinds, mirrorsOf, parseMirror } from "./mirrors/mod.ts";
 export type { Access } from "./etcd/credentials.ts";
 export { type Adoptable, type Adopted, type AdoptOptions, parseAdoptable } from "./adoption.ts";

@@ -1,5 +1,7 @@
 /** What `/metrics` tells, in the words of Prometheus. */
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { addDns } from "./dns/metrics.ts";
+import type { DnsCounts } from "./dns/mod.ts";
 import { staleness } from "./freshness.ts";
 import type { Route } from "./http/router.ts";
 import type { Activity } from "./routes/context.ts";
@@ -14,6 +16,8 @@ export interface Measured {
   /** How many connections are open, and how many were closed at once as there were too many. */
   readonly connections: () => { readonly open: number; readonly refused: number };
   readonly version: string;
+  /** Undefined if DNS is not served. */
+  readonly dns: (() => DnsCounts) | undefined;
 }
 
 export class Metrics {
@@ -41,6 +45,7 @@ export class Metrics {
     });
     addRegistry(this.#registry, measured);
     addServer(this.#registry, measured);
+    if (measured.dns !== undefined) addDns(this.#registry, measured.dns);
   }
 
   /** Counts an answer. */

@@ -1,8 +1,9 @@
 /** `empusa serve`: the registry in memory, and what answers from it. */
 import type { Registry } from "../registry/mod.ts";
 import { application } from "./application.ts";
+import { type DnsContext, type DnsOptions, serveDns } from "./dns/mod.ts";
 import { EventLog } from "./event_log.ts";
-import { type ListenAddress, showAddress } from "./http/address.ts";
+import { type ListenAddress, showAddress, type TcpAddress } from "./http/address.ts";
 import { defaultLimits, type Limits } from "./http/connection.ts";
 import type { KeyPair } from "./http/listener.ts";
 import { type Route, Router } from "./http/router.ts";
@@ -50,6 +51,8 @@ export interface ServeOptions {
   /** Hears what a format could not express, each time that a list was made. Must not throw. */
   readonly onRendered: RouteContext["onRendered"];
   readonly limits?: Limits;
+  /** Undefined if DNS is not served. */
+  readonly dns?: DnsOptions | undefined;
 }
 
 /** Where messages for the operator go. */
@@ -62,6 +65,8 @@ export interface Messages {
 export interface Serving extends AsyncDisposable {
   /** Where it listens. */
   readonly addresses: readonly ListenAddress[];
+  /** Where it answers DNS, over UDP and TCP. */
+  readonly dnsAddresses: readonly TcpAddress[];
 }
 
 /**
@@ -76,8 +81,12 @@ export async function serve(
 ): Promise<Serving> {
   await using started = new AsyncDisposableStack();
   const context = started.use(contextOf(view, registry, options));
+  const dns = options.dns === undefined
+    ? undefined
+    : started.use(await serveDns(view, options.dns, dnsContext(options, log)));
   const metrics = new Metrics({
     ...context,
+    dns: dns === undefined ? undefined : () => dns.counts,
     connections: () => ({ open: server.connections, refused: server.refused }),
   });
   let tokens: Tokens | undefined;
@@ -110,8 +119,10 @@ export async function serve(
   for (const address of addresses) {
     log.info(`serving ${pair === undefined ? "http" : "https"} on ${showAddress(address)}`);
   }
+  const dnsAddresses = dns?.addresses ?? [];
+  for (const address of dnsAddresses) log.info(`serving dns on ${showAddress(address)}`);
   const running = started.move();
-  return { addresses, [Symbol.asyncDispose]: () => running.disposeAsync() };
+  return { addresses, dnsAddresses, [Symbol.asyncDispose]: () => running.disposeAsync() };
 }
 
 /** Tells the line of the token that a request shows. */
@@ -177,15 +188,28 @@ function readKeyPair(
   return reloading({ paths: [cert, key], parse, use, log });
 }
 
-/** Milliseconds between two messages that connections cannot be accepted. */
+/** Milliseconds between two messages about the same. */
 const repeatedAfter = 60_000;
 
 function acceptErrors(log: Messages): (error: unknown) => void {
+  return seldom((reason) => log.warn(`cannot accept connections, and tries again every 0.1 s: ${reason}`));
+}
+
+function dnsContext({ maxStale, maxConnections }: ServeOptions, log: Messages): DnsContext {
+  return {
+    maxStale,
+    maxConnections,
+    onAcceptError: acceptErrors(log),
+    onFailure: seldom((reason) => log.warn(`cannot answer a question of DNS: ${reason}`)),
+  };
+}
+
+/** Tells why something failed, and then nothing for a while: others can have it fail as often as they like. */
+function seldom(tell: (reason: string) => unknown): (error: unknown) => void {
   let loggedAt = -Infinity;
   return (error) => {
     if (performance.now() - loggedAt < repeatedAfter) return;
     loggedAt = performance.now();
-    const reason = error instanceof Error ? error.message : `${error}`;
-    log.warn(`cannot accept connections, and tries again every 0.1 s: ${reason}`);
+    tell(error instanceof Error ? error.message : `${error}`);
   };
 }

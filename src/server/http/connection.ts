@@ -1,5 +1,6 @@
 /** One connection: reads requests one after the other, and writes their answers. */
 import type { Ends } from "../../system/hang_up.ts";
+import type { Clock, Served } from "../accepting.ts";
 import { ByteReader, joined } from "./byte_reader.ts";
 import { type Head, parseHead } from "./head.ts";
 import { type Answer, HttpError, refusal, type Request, type Stream } from "./request.ts";
@@ -49,11 +50,10 @@ export interface Shared {
   readonly handler: Handler;
   readonly limits: Limits;
   readonly stopping: AbortSignal;
-  /** `performance.now()` as of a moment ago: to ask for it several times in each request would be costly. */
-  now: number;
+  readonly clock: Clock;
 }
 
-export class Connection {
+export class Connection implements Served {
   readonly #conn: Conn;
   readonly #reader: ByteReader;
   readonly #shared: Shared;
@@ -65,14 +65,14 @@ export class Connection {
   #hasSpoken = false;
   /** Whether no request is under way. */
   isIdle = true;
-  /** When it is to be closed unless something happens, on the clock of `Shared.now`. */
+  /** When it is to be closed unless something happens, on the clock of its acceptor. */
   deadline: number;
 
   constructor(conn: Conn, shared: Shared) {
     this.#conn = conn;
     this.#reader = new ByteReader(conn);
     this.#shared = shared;
-    this.deadline = shared.now + shared.limits.requestTimeout;
+    this.deadline = shared.clock.now + shared.limits.requestTimeout;
     // Deno 2.4 does not do that by itself.
     conn.setNoDelay?.(true);
   }
@@ -227,7 +227,7 @@ export class Connection {
   }
 
   #expect(ms: number): void {
-    this.deadline = this.#shared.now + ms;
+    this.deadline = this.#shared.clock.now + ms;
   }
 }
 
