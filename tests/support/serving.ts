@@ -41,6 +41,8 @@ export interface ServingHere extends Following {
   /** `http://127.0.0.1:PORT` */
   readonly url: string;
   readonly port: number;
+  /** Where it answers DNS; 0 if it does not. */
+  readonly dnsPort: number;
   /** What was logged. */
   readonly logged: readonly string[];
   /** Stops the server; the view goes on. */
@@ -85,6 +87,7 @@ export async function servingSoon(
     ...base,
     url: `${options.tls === undefined ? "http" : "https"}://${showAddress(address)}`,
     port: address.port,
+    dnsPort: server.dnsAddresses[0]?.port ?? 0,
     logged,
     stop,
     async [Symbol.asyncDispose](): Promise<void> {

@@ -57,6 +57,8 @@ export class Zone implements Disposable {
   readonly #recorder: InstanceRecorder;
   readonly #index: ZoneIndex;
   readonly #parts = new WeakMap<ServiceType, Parts>();
+  /** The last one that was made, as those who ask for random names want it again and again. */
+  #lastSoa: { readonly index: number; readonly data: RecordData } | undefined;
 
   constructor(view: ReadableView, { domain, servers }: ZoneOptions) {
     this.#view = view;
@@ -205,16 +207,20 @@ export class Zone implements Disposable {
   }
 
   #soa(): RecordData {
-    return {
+    const { index } = this.#view.services;
+    if (this.#lastSoa?.index === index) return this.#lastSoa.data;
+    const data: RecordData = {
       type: types.SOA,
       primary: `ns.addr.${this.#domain}`,
       admin: `hostmaster.${this.#domain}`,
-      serial: this.#view.services.index % 2 ** 32,
+      serial: index % 2 ** 32,
       refresh: 60,
       retry: 10,
       expiration: 600,
       minimum: negativeTtl,
     };
+    this.#lastSoa = { index, data };
+    return data;
   }
 }
 
