@@ -78,7 +78,7 @@ const settings = {
     flag: "--max-stale",
     placeholder: "SECONDS",
     env: "EMPUSA_SERVE_MAX_STALE",
-    meaning: "Time without etcd after which to answer 503 instead of what is remembered.",
+    meaning: "Time without etcd after which to answer 503, or SERVFAIL, instead of what is remembered.",
     parse: wholeNumber(leastStale, maxSeconds),
   }),
   dns: gathered({
@@ -122,10 +122,11 @@ export type ServeOptions = Omit<ServerOptions, "timeout" | "version" | "onRender
 
 export function serveCommand(program: Program, version: string): AnyCommand {
   return leaf(program, {
-    description: "Answer other programs over HTTP, from memory. Keeps answering while etcd is away.",
+    description: "Answer other programs over HTTP and DNS, from memory. Keeps answering while etcd is away.",
     examples: [
       ["for this machine", "serve"],
       ["for others, with TLS and tokens", serveOthers],
+      ["names for every program with a resolver", "serve --dns 127.0.0.1:8600"],
     ],
     settings,
     options: serveOptions,

@@ -29,6 +29,12 @@ Deno.test("serve refuses settings that do not go together, and to be reached fro
         ...["--ui-write", "--allow-anonymous", "--http", "0.0.0.0:8500"],
       ],
       ["at least 1", "--max-connections", "0"],
+      ["(EMPUSA_SERVE_DNS) must be IP:PORT", "--dns", "localhost:8600"],
+      ["(EMPUSA_SERVE_DNS) must be IP:PORT", "--dns", "unix:/x"],
+      ["must be a domain such as empusa", "--dns-domain", "a..b"],
+      ["must be a domain such as empusa", "--dns-domain", "x.arpa"],
+      ["must be a domain such as empusa", "--dns-domain", `${"x".repeat(60)}.${"y".repeat(60)}`],
+      ["at most 3600", "--dns-ttl", "3601"],
     ] as const
   ) {
     const { code, stderr } = await empusa(["serve", ...args], nobody);
@@ -45,6 +51,10 @@ Deno.test("serve says why it cannot listen, or use a file", async () => {
   for (
     const [said, ...args] of [
       [`cannot listen on 127.0.0.1:${port}: another process listens there`, "--http", `127.0.0.1:${port}`],
+      [
+        `cannot listen for DNS on 127.0.0.1:${port}: another process listens there`,
+        ...["--http", "127.0.0.1:0", "--dns", `127.0.0.1:${port}`],
+      ],
       ["there is a file that is no socket", "--http", `unix:${folder}/file`],
       ["must hold tokens of 16 to 1024", "--http", "127.0.0.1:0", "--auth-token-file", `${folder}/file`],
       [`cannot read "${folder}/none"`, "--http", "127.0.0.1:0", "--auth-token-file", `${folder}/none`],
