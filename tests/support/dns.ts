@@ -126,11 +126,11 @@ export function answerOf(
   return read(answer);
 }
 
-/** What a server on a port of 127.0.0.1 answers to bytes over UDP; undefined if that is nothing within a second. */
-export async function askUdp(port: number, bytes: Buffer): Promise<Buffer | undefined> {
+/** What a server on a port of 127.0.0.1 answers to bytes over UDP; undefined if that is nothing within some milliseconds. */
+export async function askUdp(port: number, bytes: Buffer, ms = 1000): Promise<Buffer | undefined> {
   const socket = createSocket("udp4");
   const { promise, resolve } = Promise.withResolvers<Buffer | undefined>();
-  const late = setTimeout(() => resolve(undefined), 1000);
+  const late = setTimeout(() => resolve(undefined), ms);
   socket.on("message", resolve);
   socket.on("error", () => resolve(undefined));
   socket.send(bytes, port, "127.0.0.1");
