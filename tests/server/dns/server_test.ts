@@ -65,6 +65,7 @@ test("questions of the domain fail before the first read, and after --max-stale;
     maxStale: undefined,
     maxConnections: 100,
     timeout: 500,
+    uiWrite: false,
     version: "0",
     onRendered: () => {},
     dns,
