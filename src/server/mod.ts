@@ -95,6 +95,7 @@ export async function serve(
     ...ttlRoutes(context, new LeaseTimes(registry)),
     ...pageRoutes(options.uiWrite),
     ...options.uiWrite ? changeRoutes(changing) : [],
+    metrics.route,
   ]));
   const handler = application({
     view,
