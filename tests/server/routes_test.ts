@@ -187,6 +187,8 @@ test("the OpenAPI document names each path and its parameters", async () => {
   ) {
     assert(paths[path]?.get?.summary.length > 0, path);
   }
+  // What only refuses is not part of the API.
+  assertEquals(Object.keys(paths).filter((path) => path.includes("*")), []);
   const { parameters, security } = paths["/api/services/{type}"].get;
   assertEquals(parameters[0], { name: "type", in: "path", required: true, schema: { type: "string" } });
   assert(parameters.some(({ name }: { name: string }) => name === "format") && security.length === 1);

@@ -71,6 +71,8 @@ test("Consul's catalog and health have all instances, those out of use as critic
   assertEquals(ids(await ask("health/service/web?tag=v1&tag=traefik.enable%3Dtrue")), []);
   assertEquals(ids(await ask("health/service/web?filter=%22v1%22+not+in+Service.Tags")), ["web/b"]);
   assertEquals(json(await ask("health/service/none")), []);
+  const pretty = await ask("health/service/web?pretty");
+  assertEquals([json(pretty), pretty.text.startsWith("[\n    {\n")], [json(health), true]);
   assertEquals(json(await ask("health/checks/web")).length, 2);
   const states = async (state: string): Promise<string[]> =>
     json(await ask(`health/state/${state}`)).map(({ ServiceID }: { ServiceID: string }) => ServiceID);
@@ -84,6 +86,13 @@ test("Consul's catalog and health have all instances, those out of use as critic
     db: ["v2"],
   });
   assert(server.logged.some((line) => line.startsWith("s must have a location")));
+  // A change of the metadata alone is a change too.
+  await etcd.etcdctl("put", "/foo/service-meta/web/a", '{"tags":["v9"]}');
+  await until("the tag is there", async () => ids(await ask("health/service/web?tag=v9")).length === 1);
+  const changed = await ask("catalog/service/web?tag=v9");
+  const [{ CreateIndex, ModifyIndex }] = json(changed);
+  assertEquals(ModifyIndex, Number(changed.headers.get("x-consul-index")));
+  assertEquals(CreateIndex, a.CreateIndex);
 });
 
 test("Consul's agent and status tell that there is a datacenter and a leader; the rest is refused", async () => {
@@ -182,4 +191,46 @@ test("while etcd is away Consul's clients learn it, and who wants a consistent a
     "there is one again",
     async () => (await ask("health/service/web?consistent")).status === 200,
   );
+});
+
+test("hostile names and locations make no invalid answer, and take no other instance away", async () => {
+  await using etcd = await Etcd.start();
+  const hostile = [
+    "__proto__",
+    "constructor",
+    "a b",
+    '"',
+    "<script>",
+    "\u202e",
+    "ü".repeat(100),
+    "..",
+    "%2e",
+    "\\",
+  ];
+  for (const text of hostile) {
+    await etcd.etcdctl("put", `/foo/service/${text}/x`, "10.0.0.1:1");
+    await etcd.etcdctl("put", `/foo/service/web/${text}`, `http://10.0.0.2:1/${text}`);
+    await etcd.etcdctl("put", `/foo/service/odd/${text}`, text.repeat(30));
+  }
+  await etcd.etcdctl(
+    "put",
+    "/foo/service-meta/web/..",
+    '{"tags":["__proto__"],"meta":{"__proto__":"x"},"weight":2}',
+  );
+  await using server = await serving(etcd);
+  const ask = (path: string): Promise<Got> => get(`${server.url}/${path}`);
+  const types = Object.keys(json(await ask("v1/catalog/services")));
+  assertEquals(types.sort(), [...hostile, "web"].sort());
+  assertEquals(ids(await ask("v1/health/service/web")).sort(), hostile.map((name) => `web/${name}`).sort());
+  assertEquals(ids(await ask("v1/health/service/web?filter=Service.Meta.__proto__+%3D%3D+x")), ["web/.."]);
+  for (const type of hostile.filter((type) => type !== "..")) {
+    assertEquals(ids(await ask(`v1/health/service/${encodeURIComponent(type)}`)), [`${type}/x`]);
+  }
+  assertEquals(json(await ask("v1/health/state/any")).length, 2 * hostile.length);
+  assertEquals(json(await ask("sd/traefik")).http.services.web.loadBalancer.servers.length, hostile.length);
+  const init = { method: "POST", body: '{"resource_names":["web","__proto__"]}' };
+  const { resources: [proto, web] } = await (await fetch(`${server.url}/v3/discovery:endpoints`, init))
+    .json();
+  assertEquals([proto.cluster_name, proto.endpoints[0].lb_endpoints.length], ["__proto__", 1]);
+  assertEquals(web.endpoints[0].lb_endpoints.length, hostile.length);
 });
