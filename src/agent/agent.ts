@@ -38,6 +38,9 @@ export class Agent {
   #sessions: Sessions | undefined;
   #updating = Promise.resolve();
   #isReady = false;
+  /** Whether all that the sources name could be resolved; if not, it is tried again. */
+  #isComplete = false;
+  #retry: ReturnType<typeof setTimeout> | undefined;
   /** Once everything is as it is to be, what a former agent has left is removed. */
   #cleaned: Promise<void> | undefined;
   /** Looks whether it is. */
@@ -67,10 +70,17 @@ export class Agent {
   reload(): void {
     this.#status.reloading();
     this.#isReady = false;
+    void this.#becomeReadySoon();
     void Promise.all(this.#sources.map((source) => source.reload())).then(() => {
       this.#wanted.outdate();
       this.#update();
     });
+  }
+
+  /** Whatever is in the way, the service manager hears in time. */
+  async #becomeReadySoon(): Promise<void> {
+    await delay(this.#options.timeout, this.#over.signal);
+    this.#becomeReady();
   }
 
   /**
@@ -84,14 +94,15 @@ export class Agent {
     signal.addEventListener("abort", () => stopped.resolve());
     if (signal.aborted) stopped.resolve();
     const following = this.#sources.map((source) => this.#follow(source, over.signal));
-    const ready = delay(this.#options.timeout, over.signal).then(() => this.#becomeReady());
+    const ready = this.#becomeReadySoon();
     try {
       await Promise.race([this.#keep(over.signal), this.#failed.promise, stopped.promise]);
       this.#status.stopping();
     } finally {
       over.abort();
       clearTimeout(this.#look);
-      await Promise.all([...following, ready, this.#updating, this.#cleaned]);
+      clearTimeout(this.#retry);
+      await Promise.all([...following, ready, this.#cleaned]);
       if (this.#sessions !== undefined) {
         await leave(this.#registry, this.#services, this.#sessions, this.#options, this.#status);
       }
@@ -172,7 +183,13 @@ export class Agent {
     if (this.#over.signal.aborted) return;
     const { services, remarks, tryAgain } = await this.#wanted.resolveAll();
     for (const remark of remarks) this.#status.report("warn", remark);
-    if (tryAgain) void delay(resolveAgain, this.#over.signal).then(() => this.#update());
+    this.#isComplete = !tryAgain;
+    if (tryAgain) {
+      this.#retry ??= setTimeout(() => {
+        this.#retry = undefined;
+        this.#update();
+      }, resolveAgain);
+    }
     const sessions = this.#sessions;
     if (sessions === undefined || this.#over.signal.aborted) return;
     for (const [id, service] of this.#services) {
@@ -181,6 +198,7 @@ export class Agent {
       service.remove();
     }
     for (const [id, service] of services) this.#keepService(id, service, sessions);
+    sessions.closeUnused(new Set(this.#services.values().flatMap(({ sessions }) => sessions)));
     this.#onChange();
   }
 
@@ -199,7 +217,7 @@ export class Agent {
     this.#look ??= setTimeout(() => {
       this.#look = undefined;
       const sessions = this.#sessions;
-      if (sessions === undefined || this.#wanted.sources < this.#sources.length) return;
+      if (sessions === undefined || !this.#isComplete || this.#wanted.sources < this.#sources.length) return;
       if (!this.#services.values().every(({ state }) => state !== "starting")) return;
       this.#becomeReady();
       this.#cleaned ??= this.#cleanUp(sessions);
@@ -211,7 +229,7 @@ export class Agent {
     const { name, timeout } = this.#options;
     const { signal } = this.#over;
     // Sessions without an instance take over their leases as well.
-    while (!signal.aborted && sessions.leases.size < sessions.all.length) await delay(settling, signal);
+    while (!signal.aborted && sessions.leases.size < sessions.all.length) await delay(100, signal);
     try {
       await Promise.all(sessions.all.map((session) => session.sweep(timeout)));
       const ours = new Set(sessions.leases.values());

@@ -46,7 +46,10 @@ export class KeptService {
   readonly id: string;
   readonly #reports: Reports;
   #wanted: WantedService;
+  /** The session that keeps it, the one that is to keep it, and those that kept it before and may have a key of it still. */
   #session: Session;
+  #next: Session;
+  readonly #former = new Set<Session>();
   /** Ends its checks. */
   #checking = new AbortController();
   /** Undefined until the checks have told. */
@@ -60,7 +63,7 @@ export class KeptService {
   constructor(wanted: WantedService, session: Session, reports: Reports) {
     this.id = instanceId(wanted.instance);
     this.#wanted = wanted;
-    this.#session = session;
+    this.#session = this.#next = session;
     this.#reports = reports;
     this.#check();
   }
@@ -92,15 +95,16 @@ export class KeptService {
     return this.#health !== undefined || this.#wanted.out !== undefined;
   }
 
+  /** The sessions that may have a key of it. */
+  get sessions(): readonly Session[] {
+    return [this.#session, this.#next, ...this.#former];
+  }
+
   /** Has the service be as its source wants it now. What is the same is not touched. */
   update(wanted: WantedService, session: Session): void {
     const before = this.#wanted;
     this.#wanted = wanted;
-    if (session !== this.#session) {
-      // Its key stays until the other session has put it on another lease.
-      this.#session.forget(before.instance);
-      this.#session = session;
-    }
+    this.#next = session;
     if (wanted.checksText !== before.checksText) {
       this.#checking.abort();
       this.#checking = new AbortController();
@@ -109,10 +113,11 @@ export class KeptService {
     this.#apply();
   }
 
-  /** Takes it out of use, and off its session; what is in etcd goes as soon as possible. */
+  /** Takes it out of use, and off its sessions; what is in etcd goes as soon as possible. */
   remove(): void {
     this.end();
     this.#session.remove(this.#wanted.instance);
+    this.#discard();
   }
 
   /** Takes it out of use for the time of its drain: its metadata stays, and says so. */
@@ -136,15 +141,26 @@ export class KeptService {
       case "restored":
       case "reclaimed":
       case "resumed":
-        return this.#become("registered");
+        this.#discard();
+        // It may have been taken out of use meanwhile.
+        return this.#state === "unhealthy" ? undefined : this.#become("registered");
       case "paused":
-        return this.#become("paused", event.mark.reason);
+        this.#discard();
+        return this.#state === "unhealthy" ? undefined : this.#become("paused", event.mark.reason);
       case "blocked":
       case "lost":
-        return this.#become("held by other", showHolder(event.holder));
+        return this.#state === "unhealthy"
+          ? undefined
+          : this.#become("held by other", showHolder(event.holder));
       case "unregistered":
         return;
     }
+  }
+
+  /** Has those that kept it before remove what they still have of it. */
+  #discard(): void {
+    for (const session of this.#former) session.discard(this.#wanted.instance);
+    this.#former.clear();
   }
 
   #check(): void {
@@ -180,6 +196,13 @@ export class KeptService {
     }
     if (this.#health === undefined) return;
     if (this.#state === "unhealthy") this.#become("starting");
+    if (this.#next !== this.#session) {
+      // Its key stays until the other session has put it on another lease.
+      this.#session.forget(instance);
+      this.#former.add(this.#session);
+      this.#former.delete(this.#next);
+      this.#session = this.#next;
+    }
     this.#session.add(instance);
   }
 

@@ -67,11 +67,13 @@ async function keep(
 ): Promise<void> {
   await sessions.end();
   const { leases } = sessions;
+  const cannot = "cannot hand over to the next agent, which registers anew";
   try {
-    await registry.agents.handOver(name, leases);
+    const isFound = leases.size === 0 || await registry.agents.handOver(name, leases);
+    if (!isFound) status.report("warn", `${cannot}: etcd denies it, or the leases have ended`);
   } catch (error) {
     if (!(error instanceof EmpusaError)) throw error;
-    status.report("warn", `cannot hand over to the next agent, which registers anew: ${error.message}`);
+    status.report("warn", `${cannot}: ${error.message}`);
   }
   const longest = Math.max(0, ...leases.keys());
   status.report(

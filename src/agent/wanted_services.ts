@@ -61,8 +61,12 @@ export class WantedServices {
     let tryAgain = false;
     for (const [source, named] of this.#named) {
       const { usable, failures } = await this.#resolveSource(source, named, isOutdated);
-      for (const [{ origin }, { message }] of failures) remarks.add(`${origin}: ${message}`);
-      tryAgain ||= failures.some(([, error]) => error instanceof UnreachableError);
+      for (const [{ origin }, error] of failures) {
+        // That has one reason for all.
+        const isUnreachable = error instanceof UnreachableError;
+        remarks.add(`${isUnreachable ? source.name : origin}: ${error.message}`);
+        tryAgain ||= isUnreachable;
+      }
       for (const service of usable) {
         const id = instanceId(service.instance);
         const first = services.get(id);
@@ -70,6 +74,7 @@ export class WantedServices {
         else remarks.add(`${service.origin} is ${id} again, after ${first.origin}: it is left out`);
       }
     }
+    this.#isOutdated ||= isOutdated && tryAgain;
     const fresh = [...remarks].filter((remark) => !this.#remarks.has(remark));
     this.#remarks = remarks;
     return { services, remarks: fresh, tryAgain };
@@ -88,11 +93,14 @@ export class WantedServices {
     readonly failures: readonly (readonly [SourceService, EmpusaError])[];
   }> {
     const before = this.#resolved.get(source);
-    const resolved = new Map<string, WantedService>();
+    const resolved = new Map<string, WantedService | undefined>();
     const failures: (readonly [SourceService, EmpusaError])[] = [];
-    for (const service of named) {
+    // At once, as those that ask for a way to etcd wait for the same answer.
+    await Promise.all(named.map(async (service) => {
       const text = JSON.stringify([service.definition, service.origin]);
       const known = before?.get(text);
+      // For the order.
+      resolved.set(text, undefined);
       try {
         const now = known === undefined || isOutdated ? await this.#resolve(service) : known;
         resolved.set(text, { ...now, out: service.out });
@@ -101,13 +109,17 @@ export class WantedServices {
         if (error instanceof UsageError && !source.isIndependent && before === undefined) throw error;
         failures.push([service, error]);
         // It is not worse than before.
-        if (known !== undefined) resolved.set(text, { ...known, out: service.out });
+        if (known === undefined) resolved.delete(text);
+        else resolved.set(text, { ...known, out: service.out });
       }
-    }
+    }));
     if (failures.length > 0 && !source.isIndependent) {
       return { usable: [...before?.values() ?? []], failures };
     }
-    this.#resolved.set(source, resolved);
-    return { usable: [...resolved.values()], failures };
+    const usable = new Map(
+      [...resolved].filter((one): one is [string, WantedService] => one[1] !== undefined),
+    );
+    this.#resolved.set(source, usable);
+    return { usable: [...usable.values()], failures };
   }
 }

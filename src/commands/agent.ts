@@ -147,7 +147,11 @@ export function agentOptions(typed: AgentOptions): AgentOptions {
 }
 
 /** @throws {UsageError} if the sources cannot be used at the start */
-export async function runAgent(options: AgentOptions, context: Context): Promise<number> {
+export async function runAgent(options: AgentOptions, given: Context): Promise<number> {
+  const context = {
+    ...given,
+    system: { ...given.system, sourceAddress: remembered(given.system.sourceAddress) },
+  };
   if (options.check) return await check(options, context);
   const { system, log, timeout } = context;
   const name = await filled(settingName(settings.name), options.name, parseName, context);
@@ -177,6 +181,20 @@ export async function runAgent(options: AgentOptions, context: Context): Promise
   using _signals = onSignals(agent, show, context);
   await agent.run(interruption.signal);
   return ExitCode.done;
+}
+
+/** How long the way to a host is known, in milliseconds: thousands of services ask for it at once. */
+const wayKnownFor = 1000;
+
+function remembered(ask: System["sourceAddress"]): System["sourceAddress"] {
+  const known = new Map<string, { readonly at: number; readonly answer: Promise<string> }>();
+  return (host) => {
+    const before = known.get(host);
+    if (before !== undefined && performance.now() - before.at < wayKnownFor) return before.answer;
+    const answer = ask(host);
+    known.set(host, { at: performance.now(), answer });
+    return answer;
+  };
 }
 
 /** SIGHUP has it read everything again, and SIGUSR1 print what it keeps. */
@@ -250,9 +268,12 @@ async function wantedFrom(
 
 /** Reads the files as the start does, and says how many services they define. */
 async function check(options: AgentOptions, context: Context): Promise<number> {
+  await filled(settingName(settings.name), options.name, parseName, context);
   const named: SourceService[] = [];
   const over = new AbortController();
-  for (const source of await sourcesOf({ ...options, docker: undefined }, context)) {
+  for (const source of await sourcesOf(options, context)) {
+    // Containers may be others by then, and the daemon away.
+    if (source.isIndependent) continue;
     await source.run({
       update: (services) => {
         named.push(...services);

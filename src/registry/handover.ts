@@ -24,8 +24,8 @@ import {
 export type AgentLeases = ReadonlyMap<number, LeaseId>;
 
 /** The most leases of one agent, and the most bytes that say which. */
-const mostLeases = 64;
-const maxBytes = 8192;
+const mostLeases = 1000;
+const maxBytes = 65_536;
 
 /** How many leases are looked at at the same time, and the time between two looks at one, in milliseconds. */
 const concurrency = 100;

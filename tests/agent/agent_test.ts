@@ -58,6 +58,64 @@ test("a service moves to the lease of another TTL without a gap", async () => {
   assert(!agent.said.includes("lost"), agent.said);
 });
 
+test("a service whose TTL changes while etcd is away is removed for good, and may change back", async () => {
+  await using etcd = await Etcd.start();
+  const [a, b] = [{ name: "a", tags: ["v1"] }, { name: "b", tags: ["v1"] }];
+  await using agent = await TestAgent.start(etcd, [{ ...a, ttl: 20 }, { ...b, ttl: 20 }]);
+  await agent.until({ "web/a": "registered", "web/b": "registered" });
+  await etcd.signal("SIGKILL");
+  agent.say({ ...a, ttl: 30 }, { ...b, ttl: 30 });
+  await pause(500);
+  agent.say({ ...b, ttl: 20 });
+  await pause(500);
+  await etcd.restart();
+  while ((await all(etcd)).join() !== "b h:1") await pause(50);
+  await agent.until({ "web/b": "registered" });
+  for (const ttl of [30, 20, 30]) agent.say({ ...b, ttl });
+  await pause(1000);
+  await agent.until({ "web/b": "registered" });
+  assertEquals(await all(etcd), ["b h:1"]);
+  agent.say();
+  while ((await all(etcd)).length > 0) await pause(50);
+  assertEquals(await etcd.etcdctl("get", "--prefix", "--keys-only", "/foo/service"), "");
+});
+
+test("the metadata of a service that is out of use goes with it, whatever its TTL was", async () => {
+  await using etcd = await Etcd.start();
+  let isUp = true;
+  const a = { name: "a", healthy: () => isUp };
+  await using agent = await TestAgent.start(etcd, [{ ...a, ttl: 20 }]);
+  await agent.until({ "web/a": "registered" });
+  isUp = false;
+  while ((await all(etcd)).join() !== "a h:1 unhealthy: it: down") await pause(20);
+  agent.say({ ...a, ttl: 30 });
+  await pause(300);
+  assertEquals(await all(etcd), ["a h:1 unhealthy: it: down"]);
+  agent.say();
+  while ((await all(etcd)).length > 0) await pause(50);
+});
+
+test("a service that comes back while an operator has it paused is paused, not on its way", async () => {
+  await using etcd = await Etcd.start();
+  using operator = await open(etcd);
+  let isUp = true;
+  const a = { name: "a", healthy: () => isUp };
+  await using agent = await TestAgent.start(etcd, [a]);
+  await agent.until({ "web/a": "registered" });
+  await operator.services.pause({ type: "web", name: "a" }, { reason: "disk", seconds: undefined });
+  await agent.until({ "web/a": "paused" });
+  isUp = false;
+  await agent.until({ "web/a": "unhealthy" });
+  isUp = true;
+  await agent.until({ "web/a": "paused" });
+  agent.say();
+  await agent.until({});
+  agent.say(a);
+  await agent.until({ "web/a": "paused" });
+  await operator.services.resume({ type: "web", name: "a" });
+  await agent.until({ "web/a": "registered" });
+});
+
 test("a service is out of use while a check fails, or its source says so", async () => {
   await using etcd = await Etcd.start();
   let healthy = false;

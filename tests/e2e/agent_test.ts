@@ -90,6 +90,21 @@ Deno.test("the agent tells the service manager when it is ready, reloads on SIGH
   await Deno.remove(folder, { recursive: true });
 });
 
+Deno.test("a reload is over within --timeout, though a source is away", async () => {
+  await using host = await Host.start("a");
+  using socket = new NotifySocket("@empusa-agent-reload");
+  await using agent = host.agent(["--docker", "/none/docker.sock", "--timeout", "1"], {
+    NOTIFY_SOCKET: socket.name,
+  });
+  await socket.got("READY=1");
+  socket.received.length = 0;
+  agent.signal("SIGHUP");
+  await socket.got("RELOADING=1");
+  await socket.got("READY=1");
+  agent.signal("SIGTERM");
+  assertEquals((await agent.outcome).code, 0);
+});
+
 Deno.test("what a killed agent kept is gone within its TTL, or kept by the next one without a gap", async () => {
   await using host = await Host.start("a", "b");
   {

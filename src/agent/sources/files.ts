@@ -62,6 +62,9 @@ class FilesSource implements Source {
     let took = 0;
     for (let changes = 0; !signal.aborted;) {
       const isForced = await this.#wait(took, signal);
+      // A reload that comes from now on waits for the next read.
+      const reloaded = this.#reloaded;
+      if (isForced) this.#reloaded = Promise.withResolvers();
       if (signal.aborted) break;
       const began = performance.now();
       const now = await this.#fingerprint();
@@ -74,14 +77,9 @@ class FilesSource implements Source {
         changes = 0;
         await this.#read(events);
       }
-      if (isForced) this.#finishReload();
+      if (isForced) reloaded.resolve();
     }
-    this.#finishReload();
-  }
-
-  #finishReload(): void {
     this.#reloaded.resolve();
-    this.#reloaded = Promise.withResolvers();
   }
 
   /**

@@ -24,6 +24,8 @@ export class Registrations {
   readonly #dirty = new Map<string, Dirty>();
   /** The newest change of each of them, if nothing but changes makes it dirty. */
   readonly #changedAt = new Map<string, Revision>();
+  /** Instances that another session is about to take over. */
+  readonly #disowned = new Map<string, Registration>();
   /** Keys that may be on the lease of the session and must not be. */
   readonly #unwanted = new Set<string>();
 
@@ -62,14 +64,19 @@ export class Registrations {
    */
   add(key: string, instance: Instance, first: "replace" | "wait"): boolean {
     const before = this.#wanted.get(key);
-    const registration = before ?? this.#removed.get(key) ?? newRegistration(instance, first);
+    const registration = before ?? this.#removed.get(key) ?? this.#disowned.get(key) ??
+      newRegistration(instance, first);
     const isChanged = change(registration, instance);
+    // The session that was to take it over may have done so.
+    if (this.#disowned.has(key)) registration.first = first;
     if (before === undefined) this.#add(key, registration);
     else if (before.out === undefined) {
       if (isChanged) this.markDirty(key, "removed");
       return isChanged;
     }
     registration.out = undefined;
+    // Who holds the name, or has it paused, is told once more.
+    registration.paused = registration.heldByOther = false;
     this.#markNew(key);
     return true;
   }
@@ -80,6 +87,7 @@ export class Registrations {
   }
 
   #add(key: string, registration: Registration): void {
+    this.#disowned.delete(key);
     this.#unwanted.delete(key);
     this.#removed.delete(key);
     this.#wanted.set(key, registration);
@@ -115,11 +123,24 @@ export class Registrations {
     registration.first = undefined;
     this.#wanted.delete(key);
     this.#dirty.delete(key);
+    this.#disowned.set(key, registration);
+  }
+
+  /** Has what is left of a disowned key removed. False if it was not disowned. */
+  discard(key: string): boolean {
+    const registration = this.#disowned.get(key);
+    if (registration === undefined) return false;
+    this.#disowned.delete(key);
+    // It is told by the session that has it now.
+    registration.registered = false;
+    this.#removed.set(key, registration);
+    this.#unwanted.add(key);
+    return true;
   }
 
   /** Has the key removed if it is on the lease of the session. */
   markUnwanted(key: string): void {
-    this.#unwanted.add(key);
+    if (!this.#disowned.has(key)) this.#unwanted.add(key);
   }
 
   unwantedKeys(): string[] {

@@ -137,9 +137,14 @@ export class Session {
     if (this.#registrations.remove(this.#writer.keyOf(instance))) this.#keeper.wake();
   }
 
-  /** Has another session keep the instance from now on: what is in etcd stays until that one has replaced it, or the lease ends. */
+  /** Does nothing about the instance any longer, as another session is about to take it over: its key must never be missing. */
   forget(instance: Named): void {
     this.#registrations.disown(this.#writer.keyOf(instance));
+  }
+
+  /** Has `run` remove what is left of a forgotten instance on the lease of this session: it was taken over, or need not be. */
+  discard(instance: Named): void {
+    if (this.#registrations.discard(this.#writer.keyOf(instance))) this.#keeper.wake();
   }
 
   /**

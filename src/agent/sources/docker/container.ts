@@ -125,8 +125,8 @@ export function readList(answer: unknown): Listed[] {
       const { IPAddress, GlobalIPv6Address } = fields(about);
       return [name, IPAddress, GlobalIPv6Address];
     });
-    // "Up 3 seconds (health: starting)": the time passes, and the state in parentheses matters.
-    const health = text(Status).replace(/^[^(]*/, "");
+    // "Up 3 seconds (health: starting)": the time passes, and the health at the end matters. Others have numbers in parentheses.
+    const [health = ""] = /\([a-z][a-z: ]*\)$/i.exec(text(Status)) ?? [];
     // Ports come in another order each time.
     const ports = list(Ports).map((port) => JSON.stringify(port)).sort();
     return { id, signature: JSON.stringify([State, health, Names, ports, networks]) };

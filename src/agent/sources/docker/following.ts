@@ -27,6 +27,8 @@ export class Following {
   readonly #busy = new Set<string>();
   /** Of the last list; undefined if all containers are to be inspected. */
   #signatures: ReadonlyMap<string, string> | undefined;
+  /** All are to be inspected anyway. */
+  #isRequested = false;
   /** Those whose inspection has failed. */
   readonly #failed = new Set<string>();
   #events = 0;
@@ -52,7 +54,7 @@ export class Following {
 
   /** Lists the containers now. */
   relist(): void {
-    this.#signatures = undefined;
+    this.#isRequested = true;
     this.#wake();
   }
 
@@ -88,7 +90,8 @@ export class Following {
   /** Whether something has changed since the last list, except on request. */
   async #list(): Promise<boolean> {
     const { engine, states } = this.#follower;
-    const before = this.#signatures;
+    const before = this.#isRequested ? undefined : this.#signatures;
+    this.#isRequested = false;
     const listed = new Map((await engine.list()).map(({ id, signature }) => [id, signature]));
     const changed = [...listed].filter(([id, signature]) => before?.get(id) !== signature);
     const gone = states.ids().filter((id) => !listed.has(id));

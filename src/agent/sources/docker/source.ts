@@ -123,7 +123,8 @@ class DockerSource implements Source {
   #publish(events: SourceEvents): void {
     const { services, warnings } = this.#naming.name(this.#states.standings());
     for (const warning of warnings) this.#say(events, warning);
-    if (this.#services !== undefined && isSame(this.#services, services)) return;
+    // The warnings are no state of the source: an update ends that.
+    if (warnings.length === 0 && this.#services !== undefined && isSame(this.#services, services)) return;
     this.#services = services;
     events.update(services);
   }
