@@ -179,11 +179,12 @@ await Promise.all(
 await print("\netcd is frozen; the answers then");
 await etcd.signal("SIGSTOP");
 const frozen = performance.now();
-for (const after of [1, 5, 30]) {
+const thawed = [1, 5, 30].map(async (after) => {
   await pause(frozen + after * 1000 - performance.now());
   const answers = await Promise.all(
     servers.slice(1).map(async ({ name, port }) => `${name} ${await answerAt(port, 6000)}`),
   );
   await print(`- after ${after} s: ${answers.join("; ")}`);
-}
+});
+await Promise.all(thawed);
 await etcd.signal("SIGCONT");

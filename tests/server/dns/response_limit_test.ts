@@ -6,13 +6,13 @@ Deno.test("a flood in the name of one network is answered with less than three t
   const limit = new ResponseLimit();
   const [asked, answered, truncated] = [40, 1232, 40];
   let [received, sent] = [0, 0];
-  for (const end = performance.now() + 300; performance.now() < end;) {
-    const address = `192.0.2.${received % 256}`;
+  for (let i = 0; i < 200_000; i++) {
+    const address = `192.0.2.${i % 256}`;
     received += asked;
     sent += limit.allows(address, asked, answered) ? answered : truncated;
   }
-  assert(sent < 3 * received + 4 * 131_072, `${sent} bytes for ${received}`);
-  assert(received > 1_000_000 && sent / received < 3, `${sent} bytes for ${received}`);
+  // Without a limit it would be 30 times as many.
+  assert(sent / received < 3, `${sent} bytes for ${received}`);
   // Others, and small answers, are not affected.
   assert(limit.allows("198.51.100.1", asked, answered));
   assert(limit.allows("192.0.2.1", asked, 3 * asked));
