@@ -96,9 +96,12 @@ export class Responder implements Disposable {
   #encoded(request: Request): Encoded {
     const { rcode, name, type } = request;
     if (rcode !== rcodes.noError) return this.#encoder.encode({ rcode, items: [] });
-    if (this.#zone.has(name) && whyUnready(this.#view, this.#maxStale) !== undefined) {
-      return this.#encoder.encode({ rcode: rcodes.servFail, items: [] });
-    }
+    const encoded = this.#answer(name, type);
+    const isTold = encoded.rcode === rcodes.refused || whyUnready(this.#view, this.#maxStale) === undefined;
+    return isTold ? encoded : this.#encoder.encode({ rcode: rcodes.servFail, items: [] });
+  }
+
+  #answer(name: string, type: number): Encoded {
     const key = `${type} ${name}`;
     const kept = this.#answers.get(key);
     if (kept?.isCurrent()) return kept.encoded;

@@ -83,6 +83,7 @@ test("a frozen etcd is answered for from memory, until --max-stale", async () =>
   assertEquals(await answers(server), ["1 A 10.0.0.1"]);
   await until("the answers are over", async () => await codeOf(server.dnsPort) === 2);
   assert(server.view.silence > 6000);
+  assertEquals(await codeOf(server.dnsPort, question("1.0.0.10.in-addr.arpa", "PTR")), 2);
   await etcd.signal("SIGCONT");
   await until("they are back", async () => await codeOf(server.dnsPort) === 0);
 });
