@@ -2,9 +2,10 @@
 import { Resolver } from "node:dns/promises";
 import { assertEquals } from "@std/assert";
 import { freePorts } from "../support/etcd.ts";
-import { missingPrograms, testUnless } from "../support/lacking.ts";
+import { missingNamespaces, missingPrograms, testUnless } from "../support/lacking.ts";
 import { until } from "../support/pause.ts";
 import { launch } from "../support/program.ts";
+import { projectFile } from "../support/project.ts";
 import { documented } from "./documented.ts";
 import { type NameServer, nameServer } from "./name_server.ts";
 import { caddy, coredns } from "./readers.ts";
@@ -49,11 +50,46 @@ const forwardingCoreDns: Forwarder = async (names, port) => {
   return [coreDns.path, "-conf", await written(names, "Corefile", text)];
 };
 
+const resolved = await firstFile(
+  "/lib/systemd/systemd-resolved",
+  projectFile(".deps/resolvers/lib/systemd/systemd-resolved"),
+);
+
+/** It has no option for its configuration: that is in a /run of its own, like its user. */
+const resolvedScript = `
+  set -e
+  grep -q ^systemd-resolve: /etc/passwd || {
+    (cat /etc/passwd; echo "systemd-resolve:x:993:993::/:/bin/false") >"$1/passwd"
+    mount --bind "$1/passwd" /etc/passwd
+  }
+  mount -t tmpfs none /run
+  mkdir -p /run/systemd/resolved.conf.d
+  cp "$1"/*.conf /run/systemd/resolved.conf.d
+  libraries=\${2%/lib/systemd/*}/usr/lib/$(uname -m)-linux-gnu
+  LD_LIBRARY_PATH=$libraries:$libraries/systemd exec "$2"`;
+
+const systemdResolved: Forwarder = async (names, port) => {
+  await written(names, "documented.conf", await documented("systemd-resolved,", { "8600": `${names.port}` }));
+  const own = `DNSStubListener=no\nDNSStubListenerExtra=127.0.0.1:${port}\nLLMNR=no\nMulticastDNS=no\n`;
+  await written(names, "own.conf", `[Resolve]\n${own}`);
+  return ["unshare", "--mount", "bash", "-c", resolvedScript, "bash", names.folder, resolved ?? ""];
+};
+
+/** The first of some files that is there. */
+async function firstFile(...paths: readonly string[]): Promise<string | undefined> {
+  for (const path of paths) if (await Deno.stat(path).catch(() => undefined) !== undefined) return path;
+  return undefined;
+}
+
+/** Why systemd-resolved cannot be tried. */
+const noResolved = resolved === undefined ? "no systemd-resolved" : missingNamespaces("--mount");
+
 for (
   const [title, missing, forwarder] of [
     ["dnsmasq", missingPrograms("dnsmasq"), dnsmasq],
     ["Unbound", missingPrograms("unbound"), unbound],
     ["CoreDNS", coreDns.missing, forwardingCoreDns],
+    ["systemd-resolved", noResolved, systemdResolved],
   ] as const
 ) {
   testUnless(missing, `${title} forwards the domain, and forgets what is over`, async () => {
