@@ -20,13 +20,10 @@ Deno.test("serve answers DNS over UDP and TCP, also what is damaged, and exits w
   assertEquals((await ask("w7.web.service.consul")).answers, ["3 A 10.0.0.7"]);
   const { answers, flags } = await ask("web.service.consul");
   assertEquals([answers.length, flags], [74, "aa tc rd"]);
-  const damaged = [Buffer.alloc(0), Buffer.alloc(60_000, 255), question("web.consul", "A").subarray(0, 20)];
-  const heard = await Promise.all(damaged.map((bytes) => askUdp(port, bytes)));
-  assertEquals(heard.map((bytes) => bytes === undefined ? undefined : read(bytes).rcode), [
-    undefined,
-    undefined,
-    1,
-  ]);
+  const unanswered = [Buffer.alloc(0), Buffer.alloc(60_000, 255)].map((bytes) => askUdp(port, bytes, 300));
+  assertEquals(await Promise.all(unanswered), [undefined, undefined]);
+  const cut = await askUdp(port, question("web.consul", "A").subarray(0, 20));
+  assertEquals(read(cut ?? Buffer.alloc(0)).rcode, 1);
   using conn = await Deno.connect({ hostname: "127.0.0.1", port });
   await conn.write(framed(question("_web._tcp.consul", "SRV")));
   const whole = read(await nextMessage(conn) ?? Buffer.alloc(0));

@@ -127,7 +127,7 @@ export function answerOf(
 }
 
 /** What a server on a port of 127.0.0.1 answers to bytes over UDP; undefined if that is nothing within some milliseconds. */
-export async function askUdp(port: number, bytes: Buffer, ms = 1000): Promise<Buffer | undefined> {
+export async function askUdp(port: number, bytes: Buffer, ms = 10_000): Promise<Buffer | undefined> {
   const socket = createSocket("udp4");
   const { promise, resolve } = Promise.withResolvers<Buffer | undefined>();
   const late = setTimeout(() => resolve(undefined), ms);

@@ -150,7 +150,7 @@ async function delays(): Promise<number[]> {
     await etcd.etcdctl(...command);
     const began = performance.now();
     for (;;) {
-      const answer = await askUdp(empusaPort, one);
+      const answer = await askUdp(empusaPort, one, 1000);
       if (answer !== undefined && (read(answer).rcode === 0) === (i % 2 === 0)) break;
     }
     all.push(performance.now() - began);

@@ -16,10 +16,13 @@ const dns: DnsOptions = {
   ttl: 1,
 };
 
+/** Milliseconds until a question is asked again: datagrams may be lost in a flood. */
+const patience = 2000;
+
 const a = question("web.z", "A", { payload: 1232 });
 
 async function codeOf(port: number, bytes = a): Promise<number | undefined> {
-  const answer = await askUdp(port, bytes);
+  const answer = await askUdp(port, bytes, patience);
   return answer === undefined ? undefined : read(answer).rcode;
 }
 
@@ -27,7 +30,7 @@ const connect = ({ dnsPort }: ServingHere): Promise<Deno.TcpConn> =>
   Deno.connect({ hostname: "127.0.0.1", port: dnsPort });
 
 async function answers(server: ServingHere): Promise<readonly string[]> {
-  const answer = await askUdp(server.dnsPort, a);
+  const answer = await askUdp(server.dnsPort, a, patience);
   return answer === undefined ? [] : read(answer).answers;
 }
 
