@@ -143,7 +143,12 @@ test("a service is out of use while a check fails, or its source says so", async
 
 test("an agent that keeps on exit hands over, and the next one takes over without an event", async () => {
   await using etcd = await Etcd.start();
-  const services = [{ name: "a" }, { name: "b", tags: ["v1"] }, { name: "old" }, { name: "long", ttl: 60 }];
+  const services = [
+    { name: "a", ttl: 9 },
+    { name: "b", ttl: 9, tags: ["v1"] },
+    { name: "old", ttl: 9 },
+    { name: "long", ttl: 60 },
+  ];
   {
     await using first = await TestAgent.start(etcd, services, { keepOnExit: true });
     await first.until({
@@ -163,7 +168,7 @@ test("an agent that keeps on exit hands over, and the next one takes over withou
   while ((await all(etcd)).join() !== "a h:1,b h:1,new h:1") await pause(50);
   // The record is taken, `new` comes, `old` and `long` go.
   assert(await revisionOf(etcd) <= before + 4, `${before} to ${await revisionOf(etcd)}`);
-  await pause(6000);
+  await pause(9000);
   assertEquals(await all(etcd), ["a h:1", "b h:1", "new h:1"]);
   assertEquals(observer.missing([]), 0);
 });

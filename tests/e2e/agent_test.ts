@@ -27,7 +27,8 @@ class Host implements AsyncDisposable {
   }
 
   agent(args: readonly string[] = [], env: Env = {}): Running {
-    return start(["agent", "--services", this.folder, "--ttl", "5", ...args], {
+    const ttl = args.includes("--ttl") ? [] : ["--ttl", "5"];
+    return start(["agent", "--services", this.folder, ...ttl, ...args], {
       ...connect(this.etcd),
       ...env,
     });
@@ -127,17 +128,17 @@ Deno.test("what a killed agent kept is gone within its TTL, or kept by the next 
 Deno.test("--keep-on-exit hands everything over to the next agent, which writes nothing", async () => {
   await using host = await Host.start("a", "b");
   {
-    await using agent = host.agent(["--keep-on-exit"]);
+    await using agent = host.agent(["--keep-on-exit", "--ttl", "9"]);
     await host.until("a,b");
     agent.signal("SIGTERM");
     const { code, stderr } = await agent.outcome;
     assertEquals(code, 0);
-    assertStringIncludes(stderr, "2 services stay registered for at most 5 s");
+    assertStringIncludes(stderr, "2 services stay registered for at most 9 s");
   }
   const before = await revisionOf(host.etcd);
-  await using next = host.agent();
+  await using next = host.agent(["--ttl", "9"]);
   await next.said("registered web/b");
-  await pause(6000);
+  await pause(9000);
   assertEquals(await host.names(), "a,b");
   // It took the record, and nothing else.
   assertEquals(await revisionOf(host.etcd), before + 1);

@@ -34,18 +34,18 @@ async function leftBehind(registry: Registry, some = instances, ttl = 30): Promi
 test("what is registered on the lease just as it is wanted is not written", async () => {
   await using etcd = await Etcd.start();
   using registry = await open(etcd);
-  const lease = await leftBehind(registry, instances, 4);
+  const lease = await leftBehind(registry, instances, 8);
   assert(await isLeaseFor(agent, lease));
   const [before, revision] = [await stored(etcd), await revisionOf(etcd)];
   await pause(2000);
   using other = await open(etcd);
-  const session = other.services.session(4, { owner: "a1", lease });
+  const session = other.services.session(8, { owner: "a1", lease });
   await using kept = keep(session);
   for (const instance of instances) session.add(instance);
   await reported(kept, "registered", instances.length);
   await session.sweep(5000);
   assertEquals(session.leaseId, lease);
-  await pause(5000);
+  await pause(8000);
   assertEquals([await stored(etcd), await revisionOf(etcd)], [before, revision]);
   assertEquals(kept.events.length, instances.length);
 });
