@@ -85,7 +85,8 @@ export class Sessions {
 
   #open(ttl: number, lease?: string): Running {
     const { owner, onConflict, onEvent } = this.#options;
-    const session = this.#registry.services.session(ttl, { owner, lease });
+    const siblings = (): Iterable<string> => this.leases.values();
+    const session = this.#registry.services.session(ttl, { owner, lease, siblings });
     const over = new AbortController();
     const ended = session.run({
       every: "auto",

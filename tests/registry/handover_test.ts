@@ -56,7 +56,7 @@ test("what somebody else writes there hands over nothing, and no lease of others
   using registry = await open(etcd);
   const own = await granted(etcd, 60);
   const theirs = (await etcd.etcdctl("lease", "grant", "60")).split(" ")[1] ?? "";
-  const many = Object.fromEntries(Array.from({ length: 65 }, (_, i) => [i + 1, own]));
+  const many = Object.fromEntries(Array.from({ length: 1001 }, (_, i) => [i + 1, own]));
   const contents = [
     "",
     "null",
@@ -73,7 +73,7 @@ test("what somebody else writes there hands over nothing, and no lease of others
     `{"leases":{"60":"${"9".repeat(4000)}"}}`,
     `{"leases":{"60":"${BigInt(`0x${theirs}`)}"}}`,
     JSON.stringify({ leases: many }),
-    `{"leases":{"60":"${own}"},"x":"${"y".repeat(10_000)}"}`,
+    `{"leases":{"60":"${own}"},"x":"${"y".repeat(70_000)}"}`,
   ];
   for (const content of contents) {
     await etcd.etcdctl("put", "--", key, content);

@@ -47,6 +47,8 @@ export interface LeaseOrigin {
   readonly owner?: string | undefined;
   /** The lease of another process that is taken over; if it is gone, there is a new one. */
   readonly lease?: LeaseId | undefined;
+  /** The leases of other sessions of this process: an instance may come from them. */
+  readonly siblings?: (() => Iterable<LeaseId>) | undefined;
 }
 
 export class SessionLease {
@@ -55,6 +57,7 @@ export class SessionLease {
   readonly #requested: number | undefined;
   /** The key whose mark the IDs carry; undefined if they are random. */
   readonly #owner: string | undefined;
+  readonly #siblings: () => Iterable<LeaseId>;
   /** The session chooses the ID itself, so that a grant can be repeated safely. */
   #id: LeaseId;
   /** The lease of another process that this one takes over, if it lives. */
@@ -69,10 +72,15 @@ export class SessionLease {
   #dueAt = 0;
 
   /** @param ttl seconds; undefined for registrations without a TTL, which need no lease */
-  constructor(store: Store, ttl: number | undefined, { owner, lease }: LeaseOrigin = {}) {
+  constructor(
+    store: Store,
+    ttl: number | undefined,
+    { owner, lease, siblings = () => [] }: LeaseOrigin = {},
+  ) {
     this.#store = store;
     this.#requested = ttl;
     this.#owner = owner;
+    this.#siblings = siblings;
     this.#taken = ttl === undefined ? undefined : lease;
     this.#id = this.#taken ?? newLeaseId();
   }
@@ -119,9 +127,9 @@ export class SessionLease {
     return performance.now() > this.#refreshedAt + this.#ttlMs;
   }
 
-  /** Whether the lease is one that this session had before. */
+  /** Whether the lease is one that this session had before, or another session of this process has. */
   wasOurs(lease: LeaseId | undefined): boolean {
-    return lease !== undefined && this.#past.includes(lease);
+    return lease !== undefined && (this.#past.includes(lease) || new Set(this.#siblings()).has(lease));
   }
 
   /** Whether another process had the lease before, and may have put keys on it. */

@@ -187,7 +187,8 @@ export class Reconciler {
     const wasOurs = (lease: LeaseId | undefined): boolean =>
       this.#lease.wasOurs(lease) ||
       registration.first !== undefined && this.#lease.isTakenOver && lease === this.#lease.id;
-    const takes = (holder: Entry): boolean => mayReplace(holder, registration, wasOurs);
+    const takes = (holder: Entry): boolean =>
+      this.#registrations.get(key) === registration && mayReplace(holder, registration, wasOurs);
     return { key, registration, dirty, writing: this.writing(registration), takes, out: registration.out };
   }
 
