@@ -2,6 +2,7 @@
 import { EmpusaError, UnreachableError } from "../errors.ts";
 import {
   type AgentLeases,
+  type ConflictRule,
   instanceId,
   type Registry,
   type Session,
@@ -17,7 +18,7 @@ import type { AgentStatus } from "./status.ts";
 import { type Resolve, WantedServices } from "./wanted_services.ts";
 
 export interface AgentOptions extends LeaveOptions {
-  readonly onConflict: "yield" | "takeover";
+  readonly onConflict: ConflictRule;
   /** Milliseconds after which it counts as started, though it could not register all that is healthy. */
   readonly timeout: number;
 }
@@ -174,7 +175,7 @@ export class Agent {
 
   /** Resolves what the sources name, and keeps that; one change after the other. */
   #update(): void {
-    this.#updating = this.#updating.then(() => this.#apply(), () => {}).catch((error) => {
+    this.#updating = this.#updating.then(() => this.#apply()).catch((error) => {
       this.#failed.reject(error);
     });
   }

@@ -1,6 +1,6 @@
 /** One service that the agent keeps registered while it is healthy, and what is known of it. */
 import type { Instance, SessionEvent } from "../registry/mod.ts";
-import { instanceId, type Session, showHolder } from "../registry/mod.ts";
+import { draining, instanceId, type Session, showHolder } from "../registry/mod.ts";
 import type { Health } from "../registration/health.ts";
 import type { Line } from "../registration/outages.ts";
 import { describeHealth } from "../registration/reporter.ts";
@@ -40,15 +40,14 @@ interface Reports {
   readonly onChange: () => void;
 }
 
-const draining = { state: "draining", reason: "" } as const;
-
 export class KeptService {
   readonly id: string;
   readonly #reports: Reports;
   #wanted: WantedService;
-  /** The session that keeps it, the one that is to keep it, and those that kept it before and may have a key of it still. */
   #session: Session;
+  /** Keeps it from the next time on that it is in use. */
   #next: Session;
+  /** These kept it before, and may still have one of its keys. */
   readonly #former = new Set<Session>();
   /** Ends its checks. */
   #checking = new AbortController();
@@ -80,7 +79,7 @@ export class KeptService {
     return this.#state;
   }
 
-  /** Why it is not registered, or how long since; for people. */
+  /** Why it is not registered, for people; empty if it is. */
   get why(): string {
     return this.#why;
   }
@@ -88,11 +87,6 @@ export class KeptService {
   /** When it got into its state, in milliseconds since the epoch. */
   get since(): number {
     return this.#since;
-  }
-
-  /** Whether its checks have told, or need not. */
-  get isKnown(): boolean {
-    return this.#health !== undefined || this.#wanted.out !== undefined;
   }
 
   /** The sessions that may have a key of it. */

@@ -1,5 +1,6 @@
 /** How the agent ends: it takes its services out, each with its time to drain; or leaves them to the next agent. */
 import { EmpusaError } from "../errors.ts";
+import { counted } from "../formats/counted.ts";
 import type { Registry } from "../registry/mod.ts";
 import { formatUnregistered, formatUnregisterFailed } from "../registration/reporter.ts";
 import { delay } from "../system/delay.ts";
@@ -78,6 +79,6 @@ async function keep(
   const longest = Math.max(0, ...leases.keys());
   status.report(
     "info",
-    `${count} ${count === 1 ? "service stays" : "services stay"} registered for at most ${longest} s`,
+    `${counted(count, "service stays", "services stay")} registered for at most ${longest} s`,
   );
 }

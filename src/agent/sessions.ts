@@ -1,10 +1,10 @@
 /** The sessions of an agent: one for each TTL, so that thousands of instances need few leases. */
-import type { AgentLeases, Registry, Session, SessionEvent } from "../registry/mod.ts";
+import type { AgentLeases, ConflictRule, Registry, Session, SessionEvent } from "../registry/mod.ts";
 
 export interface SessionsOptions {
   /** The name of the agent. */
   readonly owner: string;
-  readonly onConflict: "yield" | "takeover";
+  readonly onConflict: ConflictRule;
   /** Must not throw. */
   readonly onEvent: (session: Session, event: SessionEvent) => void;
 }
@@ -85,8 +85,8 @@ export class Sessions {
 
   #open(ttl: number, lease?: string): Running {
     const { owner, onConflict, onEvent } = this.#options;
-    const siblings = (): Iterable<string> => this.leases.values();
-    const session = this.#registry.services.session(ttl, { owner, lease, siblings });
+    const isSibling = (lease: string): boolean => this.all.some(({ leaseId }) => leaseId === lease);
+    const session = this.#registry.services.session(ttl, { owner, lease, isSibling });
     const over = new AbortController();
     const ended = session.run({
       every: "auto",

@@ -1,9 +1,10 @@
 /** What the agent tells people and the service manager: a line for each change, and one status of all. */
 import type { Instance, SessionEvent } from "../registry/mod.ts";
+import { counted } from "../formats/counted.ts";
 import { describeOutage, type Line } from "../registration/outages.ts";
 import { describe, type ReportedEvent } from "../registration/reporter.ts";
 import type { Log } from "../system/log.ts";
-import { ServiceManager } from "../system/sd_notify.ts";
+import { type ServiceManager, serviceManager } from "../system/sd_notify.ts";
 import type { System } from "../system/mod.ts";
 import type { KeptService } from "./kept_service.ts";
 
@@ -25,9 +26,7 @@ export class AgentStatus implements Disposable {
   constructor(log: Log, system: System, services: () => Iterable<KeptService>) {
     this.#log = log;
     this.#services = services;
-    this.#manager = new ServiceManager(system, (error) => {
-      void log.warn(`cannot notify the service manager at $NOTIFY_SOCKET: ${error.message}`);
-    });
+    this.#manager = serviceManager(system, log);
     this.#watchdog = this.#manager.watchdog();
   }
 
@@ -95,7 +94,7 @@ export class AgentStatus implements Disposable {
     const services = [...this.#services()];
     const counts = Map.groupBy(services, ({ state }) => state);
     const states = [...counts].map(([state, { length }]) => `${length} ${state}`).join(", ");
-    const all = `${services.length} ${services.length === 1 ? "service" : "services"}`;
+    const all = counted(services.length, "service");
     return [states === "" ? all : `${all}: ${states}`, ...this.#troubles.values()].join("; ");
   }
 

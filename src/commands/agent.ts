@@ -4,6 +4,7 @@ import type { Source, SourceService } from "../agent/source.ts";
 import { type DockerSocket, parseDockerHost, parseDockerIp } from "../agent/sources/docker/options.ts";
 import { withPlaceholders } from "../definitions/placeholders.ts";
 import { ExitCode, UsageError } from "../errors.ts";
+import { counted } from "../formats/counted.ts";
 import { conflictRules, instanceId, maxTtl, parseName } from "../registry/mod.ts";
 import { wholeSeconds } from "../settings/connection.ts";
 import {
@@ -289,7 +290,6 @@ async function check(options: AgentOptions, context: Context): Promise<number> {
     if (first !== undefined) throw new UsageError(`${service.origin} is ${id} again, after ${first}`);
     ids.set(id, service.origin);
   }
-  const { length } = named;
-  await context.log.info(`the definitions are in order: ${length} ${length === 1 ? "service" : "services"}`);
+  await context.log.info(`the definitions are in order: ${counted(named.length, "service")}`);
   return ExitCode.done;
 }

@@ -1,6 +1,6 @@
 import { ExitCode, parseOne, UsageError } from "../errors.ts";
 import { firstWithin, maxSeconds } from "../system/delay.ts";
-import { ServiceManager } from "../system/sd_notify.ts";
+import { serviceManager } from "../system/sd_notify.ts";
 import { Warnings } from "../system/warnings.ts";
 import { parseDnsAddress } from "../server/dns/address.ts";
 import { parseDomain } from "../server/dns/domain.ts";
@@ -183,9 +183,7 @@ export async function runServe(options: ServeOptions, context: Context, version:
   const { follow, RegistryView, serve } = await import("../server/mod.ts");
   using view = new RegistryView();
   const logs = { info: (text: string) => void log.info(text), warn: (text: string) => void log.warn(text) };
-  using manager = new ServiceManager(system, (error) => {
-    logs.warn(`cannot notify the service manager at $NOTIFY_SOCKET: ${error.message}`);
-  });
+  using manager = serviceManager(system, log);
   using _ = manager.watchdog();
   const warnings = new Warnings(log);
   await using __ = await serve(view, registry, {

@@ -1,4 +1,5 @@
 /** Writes the state of the registry to a file, if that is plausible and has changed. */
+import { counted } from "../formats/counted.ts";
 import { EmpusaError } from "../errors.ts";
 import { type FormatName, formats, type Rendered } from "../formats/mod.ts";
 import { compareInstances, type RegisteredInstance } from "../registry/mod.ts";
@@ -89,7 +90,7 @@ export class Exporter {
     const { output } = this.#options;
     // Standard output shows it.
     if (how === "kept" || output === standardOutput) return;
-    await this.#log.info(`wrote ${output}: ${count} ${count === 1 ? "entry" : "entries"}`);
+    await this.#log.info(`wrote ${output}: ${counted(count, "entry", "entries")}`);
     if (how === "replaced") return;
     await this.#warnings.warn(
       output,

@@ -1,5 +1,5 @@
 /** A health check over HTTP: it sends a request, and reads the status of the response. */
-import { connect, reason } from "./tcp.ts";
+import { connect, reason, writeAll } from "./tcp.ts";
 import type { System } from "../system/mod.ts";
 import type { Check } from "./health.ts";
 
@@ -171,10 +171,6 @@ function decoded(text: string): string {
       return encoded;
     }
   });
-}
-
-async function writeAll(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
-  for (let sent = 0; sent < bytes.length;) sent += await connection.write(bytes.subarray(sent));
 }
 
 /** No status arrived. The message says why. */

@@ -2,6 +2,7 @@
 import { EmpusaError, ExitCode, UnreachableError } from "../errors.ts";
 import {
   ConflictError,
+  draining,
   type Instance,
   instanceId,
   type Session,
@@ -39,8 +40,6 @@ const removalTimeoutInOutage = 1000;
 
 /** The longest time to remove what is left when the command has stopped, in milliseconds. */
 const leavingTimeout = 1000;
-
-const draining = { state: "draining", reason: "" } as const;
 
 export class ManagedRegistration {
   readonly #session: Session;

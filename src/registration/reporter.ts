@@ -1,6 +1,6 @@
 /** Reports what happens to a registration: to the log, and to the service manager. */
 import type { Log } from "../system/log.ts";
-import { ServiceManager } from "../system/sd_notify.ts";
+import { type ServiceManager, serviceManager } from "../system/sd_notify.ts";
 import {
   type Instance,
   instanceId,
@@ -29,9 +29,7 @@ export class StatusReporter implements Disposable {
 
   constructor(log: Log, system: System) {
     this.#log = log;
-    this.#manager = new ServiceManager(system, (error) => {
-      void log.warn(`cannot notify the service manager at $NOTIFY_SOCKET: ${error.message}`);
-    });
+    this.#manager = serviceManager(system, log);
     this.#watchdog = this.#manager.watchdog();
   }
 

@@ -13,6 +13,11 @@ export async function connect(host: string, port: number, signal: AbortSignal): 
   }
 }
 
+/** Writes all of the bytes: a connection may take a part of them at a time. */
+export async function writeAll(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
+  for (let sent = 0; sent < bytes.length;) sent += await connection.write(bytes.subarray(sent));
+}
+
 /** Returns why a connection failed, in a few words. */
 export function reason(error: unknown): string {
   const { code = "", message } = error as Error & { code?: string };

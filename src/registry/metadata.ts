@@ -25,6 +25,9 @@ export interface Out {
   readonly reason: string;
 }
 
+/** Its process is about to end. */
+export const draining: Out = { state: "draining", reason: "" };
+
 /** What the metadata key of an instance holds. */
 export interface MetadataRecord {
   readonly metadata: Metadata;

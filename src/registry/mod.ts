@@ -46,6 +46,7 @@ export { type Adoptable, type Adopted, type AdoptOptions, parseAdoptable } from 
 export type { OldEntry } from "./etcd/v2.ts";
 export type { OutageEvent } from "./outage.ts";
 export {
+  draining,
   type Mark,
   maxWeight,
   type Metadata,

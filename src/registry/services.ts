@@ -28,8 +28,8 @@ export interface SessionOrigin {
    * A lease that the agent had before, which is taken over if it lives. What is registered on it just as it is added is not written.
    */
   readonly lease?: LeaseId | undefined;
-  /** The leases of other sessions of this process: instances that come from them are taken over in place. */
-  readonly siblings?: () => Iterable<LeaseId>;
+  /** Whether another session of this process has the lease: instances that come from it are taken over in place. */
+  readonly isSibling?: (lease: LeaseId) => boolean;
 }
 
 /** What an apply owns, and whether it removes what it owns and no longer defines. */
@@ -66,9 +66,9 @@ export class Services extends Collection<RegisteredInstance, Selection> {
    * @param ttl seconds; undefined if its instances are to stay
    * @throws {InvalidValueError} if the owner is no name
    */
-  session(ttl?: number, { owner, lease, siblings }: SessionOrigin = {}): Session {
+  session(ttl?: number, { owner, lease, isSibling }: SessionOrigin = {}): Session {
     return new Session(this.store, this.treeRoot, {
-      ...{ ttl, timeout: this.timeout, by: this.#by, lease, siblings },
+      ...{ ttl, timeout: this.timeout, by: this.#by, lease, isSibling },
       owner: owner === undefined ? undefined : agentKey(this.treeRoot, owner),
     });
   }

@@ -1,4 +1,5 @@
 /** Tells when files have changed, whatever way they were replaced: by their times, sizes and inodes. */
+import { fingerprint } from "../system/mod.ts";
 
 /** Milliseconds between two looks. */
 const lookEvery = 1000;
@@ -12,7 +13,7 @@ export function onChangedFiles(paths: readonly string[], onChange: () => Promise
   let timer: ReturnType<typeof setTimeout> | undefined;
   let known: string | undefined;
   const look = async (): Promise<void> => {
-    const now = (await Promise.all(paths.map(stampOf))).join("\n");
+    const now = (await Promise.all(paths.map(fingerprint))).join("\n");
     if (known !== undefined && now !== known && !isOver) await onChange();
     known = now;
     if (!isOver) timer = setTimeout(look, lookEvery);
@@ -24,13 +25,4 @@ export function onChangedFiles(paths: readonly string[], onChange: () => Promise
       clearTimeout(timer);
     },
   };
-}
-
-async function stampOf(path: string): Promise<string> {
-  try {
-    const { mtime, size, ino, dev } = await Deno.stat(path);
-    return `${mtime?.getTime()} ${size} ${ino} ${dev}`;
-  } catch {
-    return "none";
-  }
 }

@@ -190,7 +190,9 @@ export async function fingerprint(path: string): Promise<string> {
     const names = await filesIn(path);
     const paths = names?.toSorted().map((name) => `${path}/${name}`) ?? [path];
     const stats = await Promise.all(paths.map((path) => Deno.stat(path)));
-    return stats.map(({ mtime, size, ino }, i) => `${paths[i]} ${mtime?.getTime()} ${size} ${ino}`).join(
+    return stats.map(({ mtime, size, ino, dev }, i) =>
+      `${paths[i]} ${mtime?.getTime()} ${size} ${ino} ${dev}`
+    ).join(
       "\n",
     );
   } catch {

@@ -1,5 +1,6 @@
 /** Notifies the service manager, by systemd's sd_notify(3). */
 import { escapeControls, shorten } from "./escape.ts";
+import type { Log } from "./log.ts";
 import type { System } from "./mod.ts";
 
 /** Milliseconds before a message that the manager did not accept is sent again, and the most messages to keep. */
@@ -12,6 +13,13 @@ const longestStatus = 1000;
 /** Each line of a message is an assignment, so foreign text must not begin a line. */
 function statusLine(status: string): string {
   return `STATUS=${shorten(escapeControls(status), longestStatus)}`;
+}
+
+/** The service manager; a log gets what it cannot be told. */
+export function serviceManager(system: System, log: Pick<Log, "warn">): ServiceManager {
+  return new ServiceManager(system, (error) => {
+    void log.warn(`cannot notify the service manager at $NOTIFY_SOCKET: ${error.message}`);
+  });
 }
 
 export class ServiceManager implements Disposable {

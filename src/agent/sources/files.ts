@@ -1,6 +1,7 @@
 /** Definitions in files and folders, which are read again when they change. */
 import { type Definitions, readDefinitions, showRemark } from "../../definitions/files.ts";
 import { EmpusaError, UsageError } from "../../errors.ts";
+import { counted } from "../../formats/counted.ts";
 import { firstWithin } from "../../system/delay.ts";
 import type { System } from "../../system/mod.ts";
 import type { Source, SourceEvents, SourceService } from "../source.ts";
@@ -112,10 +113,7 @@ class FilesSource implements Source {
     }
     this.#say(events, remarks);
     const services = servicesOf(definitions);
-    events.report(
-      "info",
-      `read ${this.name} again: ${services.length} ${services.length === 1 ? "service" : "services"}`,
-    );
+    events.report("info", `read ${this.name} again: ${counted(services.length, "service")}`);
     events.update(services);
   }
 
@@ -141,5 +139,5 @@ function remarksOf({ warnings, mistakes }: Definitions): string[] {
 }
 
 function inWords({ mistakes: { length } }: Definitions): string {
-  return `${length} ${length === 1 ? "mistake" : "mistakes"}`;
+  return counted(length, "mistake");
 }

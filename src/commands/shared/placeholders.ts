@@ -45,6 +45,19 @@ export async function filled(
   }
 }
 
+/**
+ * Likewise, for a text that obeys the rule as it is. Most have no placeholder, and need no name for messages.
+ * @param what tells the name
+ */
+export async function filledIfAny(
+  what: () => string,
+  text: string,
+  parse: (text: string) => string,
+  context: Context,
+): Promise<string> {
+  return text.includes("{") ? await filled(what(), text, parse, context) : text;
+}
+
 /** The address that this machine uses towards the endpoint to which a way is found first. */
 async function towardsEtcd(
   what: string,

@@ -91,14 +91,12 @@ export async function send(
   const compare = [...expected].map(([key, revision]) =>
     ({ key: Buffer.from(key), target: "Mod", result: "Equal", mod_revision: revision }) as const
   );
-  // Of a hundred puts most are on one lease.
-  const leases = new Map([...new Set(puts.map(({ lease = "0" }) => lease))].map((id) => [id, bits64(id)]));
   const success = [
     ...puts.map(({ key, value, lease }) => ({
       request_put: {
         key: Buffer.from(key),
         value: Buffer.from(value),
-        lease: leases.get(lease ?? "0") ?? "0",
+        lease: lease ?? "0",
       },
     })),
     ...deletes.map((key) => ({ request_delete_range: { key: Buffer.from(key) } })),
@@ -123,16 +121,6 @@ export async function send(
   ).catch((error) => {
     throw leaseEnded(error, keys[0] ?? "");
   });
-}
-
-/**
- * A number of 64 bits as the encoder takes it best: it takes a text as well, and works through its digits for each put. The
- * types of etcd3 have no word for it.
- */
-function bits64(text: string): string {
-  const bits = BigInt(text);
-  const [low, high] = [bits, bits >> 32n].map((part) => Number(BigInt.asIntN(32, part)));
-  return { low, high, unsigned: false } as unknown as string;
 }
 
 /** See `Store.delete`. */

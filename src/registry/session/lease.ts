@@ -47,8 +47,8 @@ export interface LeaseOrigin {
   readonly owner?: string | undefined;
   /** The lease of another process that is taken over; if it is gone, there is a new one. */
   readonly lease?: LeaseId | undefined;
-  /** The leases of other sessions of this process: an instance may come from them. */
-  readonly siblings?: (() => Iterable<LeaseId>) | undefined;
+  /** Whether another session of this process has the lease: an instance may come from it. */
+  readonly isSibling?: ((lease: LeaseId) => boolean) | undefined;
 }
 
 export class SessionLease {
@@ -57,7 +57,7 @@ export class SessionLease {
   readonly #requested: number | undefined;
   /** The key whose mark the IDs carry; undefined if they are random. */
   readonly #owner: string | undefined;
-  readonly #siblings: () => Iterable<LeaseId>;
+  readonly #isSibling: (lease: LeaseId) => boolean;
   /** The session chooses the ID itself, so that a grant can be repeated safely. */
   #id: LeaseId;
   /** The lease of another process that this one takes over, if it lives. */
@@ -75,12 +75,12 @@ export class SessionLease {
   constructor(
     store: Store,
     ttl: number | undefined,
-    { owner, lease, siblings = () => [] }: LeaseOrigin = {},
+    { owner, lease, isSibling = () => false }: LeaseOrigin = {},
   ) {
     this.#store = store;
     this.#requested = ttl;
     this.#owner = owner;
-    this.#siblings = siblings;
+    this.#isSibling = isSibling;
     this.#taken = ttl === undefined ? undefined : lease;
     this.#id = this.#taken ?? newLeaseId();
   }
@@ -129,7 +129,7 @@ export class SessionLease {
 
   /** Whether the lease is one that this session had before, or another session of this process has. */
   wasOurs(lease: LeaseId | undefined): boolean {
-    return lease !== undefined && (this.#past.includes(lease) || new Set(this.#siblings()).has(lease));
+    return lease !== undefined && (this.#past.includes(lease) || this.#isSibling(lease));
   }
 
   /** Whether another process had the lease before, and may have put keys on it. */

@@ -164,7 +164,7 @@ async function* readEvents(body: AsyncIterable<Uint8Array>): AsyncGenerator<Engi
     let start = 0;
     for (let end; (end = part.indexOf(0x0a, start)) >= 0; start = end + 1) {
       parts.push(part.subarray(start, end));
-      // One that is too long is left out: the next list shows what it was about.
+      // Skips an event that is too long: the next list shows what it was about.
       const event = length > longestEvent ? undefined : readEvent(Buffer.concat(parts).toString("utf8"));
       if (event !== undefined) yield event;
       parts = [];
@@ -178,7 +178,7 @@ async function* readEvents(body: AsyncIterable<Uint8Array>): AsyncGenerator<Engi
 }
 
 /**
- * The version of the API that both sides speak: the one that this client was written for, or the nearest that the daemon
+ * The version of the API that both sides speak: `writtenFor`, or the nearest that the daemon
  * has.
  * @throws {Error} if it names none
  */

@@ -3,7 +3,7 @@
  * `fetch` or node:http, as that of the events does when a daemon ends, rejects a promise that no code can reach, which
  * ends the process.
  */
-import { connect, reason } from "../../../registration/tcp.ts";
+import { connect, reason, writeAll } from "../../../registration/tcp.ts";
 import type { DockerSocket } from "./options.ts";
 
 /** The longest head of an answer, and the longest line in front of a chunk, in bytes. */
@@ -39,8 +39,7 @@ export async function get(socket: DockerSocket, path: string, signal: AbortSigna
   try {
     signal.throwIfAborted();
     const lines = [`GET ${path} HTTP/1.1`, "Host: docker", "User-Agent: empusa", "Connection: close", "\r\n"];
-    const request = new TextEncoder().encode(lines.join("\r\n"));
-    for (let sent = 0; sent < request.length;) sent += await connection.write(request.subarray(sent));
+    await writeAll(connection, new TextEncoder().encode(lines.join("\r\n")));
     const incoming = new Incoming(connection);
     const head = parseHead(await incoming.until("\r\n\r\n", longestHead));
     return { ...head, body: bodyOf(incoming, head.headers, signal, close) };

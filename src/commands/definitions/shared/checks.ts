@@ -7,7 +7,7 @@ import type { TimedCheck } from "../../../registration/timed_checks.ts";
 import { addressOf, hasAddress, type Instance } from "../../../registry/mod.ts";
 import { shorten } from "../../../system/escape.ts";
 import type { Context } from "../../shared/command.ts";
-import { filled } from "../../shared/placeholders.ts";
+import { filledIfAny } from "../../shared/placeholders.ts";
 import { serviceEnvironment } from "../../service/shared/environment.ts";
 
 /**
@@ -25,8 +25,8 @@ export async function timedChecksOf(
   // They load parts of the runtime that are not needed otherwise.
   const { execCheck, httpCheck, tcpCheck } = await import("../../../registration/probes.ts");
   const noCa = (): Promise<undefined> => Promise.resolve(undefined);
-  const fill = async (i: number, kind: "tcp" | "http", text: string): Promise<string> =>
-    text.includes("{") ? await filled(what(`checks[${i}].${kind}`), text, (text) => text, context) : text;
+  const fill = (i: number, kind: "tcp" | "http", text: string): Promise<string> =>
+    filledIfAny(() => what(`checks[${i}].${kind}`), text, (text) => text, context);
   const checkOf = async ({ tcp, http, exec = "" }: CheckDefinition, i: number): Promise<Check> => {
     if (http !== undefined) {
       return httpCheck(parseCheckUrl(await fill(i, "http", http)), context.system, noCa);

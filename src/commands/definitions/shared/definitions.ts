@@ -14,6 +14,7 @@ import { flag, list, settingName, type Values, withDefault } from "../../../sett
 import { escapeControls, resultFor, shorten } from "../../../system/escape.ts";
 import type { Context } from "../../shared/command.ts";
 import { formatSetting } from "../../shared/format.ts";
+import { counted } from "../../../formats/counted.ts";
 import { jsonArray } from "../../../formats/json.ts";
 import { instanceFrom } from "./instances.ts";
 
@@ -55,11 +56,7 @@ export async function desiredFrom(
   for (const warning of warnings) await context.log.warn(showRemark(warning));
   for (const mistake of mistakes) await context.log.error(showRemark(mistake));
   if (mistakes.length > 0) {
-    throw new UsageError(
-      `${mistakes.length} ${
-        mistakes.length === 1 ? "mistake" : "mistakes"
-      } in the definitions: nothing was done`,
-    );
+    throw new UsageError(`${counted(mistakes.length, "mistake")} in the definitions: nothing was done`);
   }
   if (prune && isEmpty) {
     throw new UsageError(

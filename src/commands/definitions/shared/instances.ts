@@ -3,7 +3,7 @@ import type { ServiceDefinition } from "../../../definitions/rules.ts";
 import { InvalidValueError, UsageError } from "../../../errors.ts";
 import { type Instance, mirrorsOf, parseLocation, parseName } from "../../../registry/mod.ts";
 import type { Context } from "../../shared/command.ts";
-import { filled } from "../../shared/placeholders.ts";
+import { filledIfAny } from "../../shared/placeholders.ts";
 
 /**
  * @param what names a field of the definition in messages
@@ -15,11 +15,8 @@ export async function instanceFrom(
   what: (field: string) => string,
   context: Context,
 ): Promise<Instance> {
-  const filledIn = async (field: "name" | "location", parse: (text: string) => string): Promise<string> => {
-    // Most have no placeholder, and need no name for messages.
-    const text = texts[field];
-    return text.includes("{") ? await filled(what(field), text, parse, context) : text;
-  };
+  const filledIn = (field: "name" | "location", parse: (text: string) => string): Promise<string> =>
+    filledIfAny(() => what(field), texts[field], parse, context);
   const instance: Instance = {
     type,
     name: await filledIn("name", parseName),
