@@ -56,7 +56,6 @@ export class ByteReader {
    * @throws {HttpError} if it is longer than `most` bytes, malformed, or ends early
    */
   async body(length: number | undefined, most: number): Promise<Uint8Array> {
-    if (length === 0) return new Uint8Array();
     if (length !== undefined) {
       if (length > most) throw tooLong(most);
       return await this.#take(length);

@@ -1,8 +1,9 @@
 /** One connection: reads requests one after the other, and writes their answers. */
 import type { Ends } from "../../system/hang_up.ts";
 import type { Clock, Served } from "../accepting.ts";
-import { ByteReader, joined } from "./byte_reader.ts";
+import { ByteReader } from "./byte_reader.ts";
 import { type Head, parseHead } from "./head.ts";
+import { type Buffers, chunk, headOf } from "./message.ts";
 import { type Answer, HttpError, refusal, type Request, type Stream } from "./request.ts";
 
 /** What of a connection of Deno's is needed. */
@@ -40,10 +41,12 @@ export const defaultLimits: Limits = {
 /** Milliseconds to wait for a sender that still sends what is not read any more, so that it sees the answer. */
 const lingering = 1000;
 
-/** Answers up to this size go out in one packet with their head, in bytes. */
-const joinedBytes = 65_536;
+/** The longest head that a connection remembers, in characters. */
+const longestRemembered = 1024;
 
 const encoder = new TextEncoder();
+
+const noBody = new Uint8Array();
 
 /** What a connection shares with the others of its server. */
 export interface Shared {
@@ -51,6 +54,7 @@ export interface Shared {
   readonly limits: Limits;
   readonly stopping: AbortSignal;
   readonly clock: Clock;
+  readonly buffers: Buffers;
 }
 
 export class Connection implements Served {
@@ -59,6 +63,7 @@ export class Connection implements Served {
   readonly #shared: Shared;
   readonly #gone = new AbortController();
   #ending: Promise<void> | undefined;
+  #last: { readonly text: string; readonly head: Head } | undefined;
   #isOpen = true;
   #isWriting = false;
   /** Whether a byte of a request came. */
@@ -128,7 +133,7 @@ export class Connection implements Served {
         this.#expect(this.#shared.limits.requestTimeout);
       });
       if (text === undefined) return false;
-      head = parseHead(text);
+      head = this.#parsed(text);
       return await this.#answer(head);
     } catch (error) {
       if (!(error instanceof HttpError)) throw error;
@@ -142,15 +147,24 @@ export class Connection implements Served {
     }
   }
 
+  /** Clients that ask again mostly ask the same. */
+  #parsed(text: string): Head {
+    if (this.#last?.text === text) return this.#last.head;
+    const head = parseHead(text);
+    this.#last = text.length > longestRemembered ? undefined : { text, head };
+    return head;
+  }
+
   async #answer(head: Head): Promise<boolean> {
     const { length, expectsContinue } = head;
     if (expectsContinue && length !== 0) {
       await this.#writeAll(encoder.encode("HTTP/1.1 100 Continue\r\n\r\n"));
     }
-    const body = await this.#reader.body(length, this.#shared.limits.maxBodyBytes);
+    const body = length === 0 ? noBody : await this.#reader.body(length, this.#shared.limits.maxBodyBytes);
     this.deadline = Infinity;
     const request = { ...head, body, peer: this.#peer, signal: this.#gone.signal };
-    const answer = await this.#handled(request);
+    const answering = this.#shared.handler(request);
+    const answer = answering instanceof Promise ? await this.#awaited(answering) : answering;
     const keepAlive = head.keepAlive && !this.#shared.stopping.aborted;
     if ("stream" in answer) {
       await this.#writeStream(answer, head);
@@ -160,12 +174,10 @@ export class Connection implements Served {
     return keepAlive;
   }
 
-  /** The answer of the handler; while that takes its time, it learns that the reader has gone. */
-  async #handled(request: Request): Promise<Answer | Stream> {
-    const answer = this.#shared.handler(request);
-    if (!(answer instanceof Promise)) return answer;
+  /** While an answer takes its time, its handler learns that the reader has gone. */
+  #awaited<T>(answering: Promise<T>): Promise<T> {
     this.#abortAtEnd();
-    return await answer;
+    return answering;
   }
 
   /** From now on, what comes is read ahead: nothing else tells that the other side has gone. */
@@ -178,25 +190,31 @@ export class Connection implements Served {
     { keepAlive, isHead }: { readonly keepAlive: boolean; readonly isHead: boolean },
   ): Promise<void> {
     const bytes = typeof body === "string" ? encoder.encode(body) : body;
-    const head = encoder.encode(
-      `${statusLine(status)}${headerLines(headers)}Content-Length: ${bytes.length}\r\n${
-        keepAlive ? "" : "Connection: close\r\n"
-      }\r\n`,
-    );
-    if (isHead) return await this.#writeAll(head);
-    if (bytes.length > joinedBytes) {
-      await this.#writeAll(head);
-      return await this.#writeAll(bytes);
+    const head = headOf(status, headers, {
+      "Content-Length": `${bytes.length}`,
+      Connection: keepAlive ? undefined : "close",
+    });
+    if (isHead) return await this.#writeAll(encoder.encode(head));
+    const filled = this.#shared.buffers.filled(head, bytes);
+    if (filled !== undefined) return await this.#writeFilled(filled);
+    await this.#writeAll(encoder.encode(head));
+    await this.#writeAll(bytes);
+  }
+
+  async #writeFilled(filled: Uint8Array<ArrayBuffer>): Promise<void> {
+    let isWritten = false;
+    try {
+      await this.#writeAll(filled);
+      isWritten = true;
+    } finally {
+      this.#shared.buffers.giveBack(filled, isWritten);
     }
-    await this.#writeAll(joined([head, bytes]));
   }
 
   /** Writes parts as they come. The connection is not used again. */
   async #writeStream({ status, headers = {}, stream }: Stream, { takesChunks, method }: Head): Promise<void> {
-    const coding = takesChunks ? "Transfer-Encoding: chunked\r\n" : "";
-    await this.#writeAll(
-      encoder.encode(`${statusLine(status)}${headerLines(headers)}${coding}Connection: close\r\n\r\n`),
-    );
+    const framing = { "Transfer-Encoding": takesChunks ? "chunked" : undefined, Connection: "close" };
+    await this.#writeAll(encoder.encode(headOf(status, headers, framing)));
     if (method === "HEAD") return;
     this.deadline = Infinity;
     this.#abortAtEnd();
@@ -229,50 +247,4 @@ export class Connection implements Served {
   #expect(ms: number): void {
     this.deadline = this.#shared.clock.now + ms;
   }
-}
-
-const reasons: Readonly<Record<number, string>> = {
-  200: "OK",
-  304: "Not Modified",
-  400: "Bad Request",
-  401: "Unauthorized",
-  403: "Forbidden",
-  404: "Not Found",
-  405: "Method Not Allowed",
-  409: "Conflict",
-  413: "Content Too Large",
-  415: "Unsupported Media Type",
-  431: "Request Header Fields Too Large",
-  500: "Internal Server Error",
-  501: "Not Implemented",
-  503: "Service Unavailable",
-};
-
-function statusLine(status: number): string {
-  return `HTTP/1.1 ${status} ${reasons[status] ?? ""}\r\nDate: ${date()}\r\n`;
-}
-
-/** Values that others chose are no headers: routes escape them. A line end would forge one, so it is never written. */
-function headerLines(headers: Readonly<Record<string, string>>): string {
-  let lines = "";
-  for (const name in headers) lines += `${name}: ${(headers[name] as string).replace(/[^\t -~]/g, "?")}\r\n`;
-  return lines;
-}
-
-let dateText = "";
-let dateSecond = 0;
-
-function date(): string {
-  const now = Date.now();
-  if (Math.floor(now / 1000) !== dateSecond) {
-    dateSecond = Math.floor(now / 1000);
-    dateText = new Date(now).toUTCString();
-  }
-  return dateText;
-}
-
-/** One chunk. A large one is not copied: many streams may send the same bytes at the same time. */
-function chunk(bytes: Uint8Array): Uint8Array[] {
-  const parts = [encoder.encode(`${bytes.length.toString(16)}\r\n`), bytes, encoder.encode("\r\n")];
-  return bytes.length > joinedBytes ? parts : [joined(parts)];
 }

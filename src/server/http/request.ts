@@ -79,5 +79,6 @@ export function parameter({ query }: Pick<Request, "query">, name: string): stri
 
 /** All values of a parameter, in order. */
 export function parameters({ query }: Pick<Request, "query">, name: string): string[] {
+  if (query.length === 0) return [];
   return query.filter(([key]) => key === name).map(([, value]) => value);
 }

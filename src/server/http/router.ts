@@ -36,7 +36,13 @@ interface Node {
   variable: Node | undefined;
   /** What takes all further segments. */
   rest: Node | undefined;
-  readonly routes: Map<string, Route>;
+  readonly routes: Map<string, Known>;
+}
+
+/** A route, with the places and names of the variable segments in its path. */
+interface Known {
+  readonly route: Route;
+  readonly variables: readonly (readonly [at: number, name: string])[];
 }
 
 const newNode = (): Node => ({ fixed: new Map(), variable: undefined, rest: undefined, routes: new Map() });
@@ -58,17 +64,18 @@ export class Router {
   match({ method, path }: Pick<Request, "method" | "path">): Match | HttpError {
     const node = find(this.#root, path, 0);
     if (node === undefined) return new HttpError(404, "there is nothing at this path");
-    const route = node.routes.get(method === "HEAD" ? "GET" : method) ?? node.routes.get("*");
-    if (route === undefined) {
+    const known = node.routes.get(method === "HEAD" ? "GET" : method) ?? node.routes.get("*");
+    if (known === undefined) {
       const allowed = [...node.routes.keys()].flatMap((one) => one === "GET" ? ["GET", "HEAD"] : [one]);
       return new HttpError(405, `this path takes ${allowed.join(", ")} only`, { Allow: allowed.join(", ") });
     }
-    return { route, params: paramsOf(route, path) };
+    return { route: known.route, params: paramsOf(known, path) };
   }
 
   #add(route: Route): void {
     let node = this.#root;
-    for (const segment of segmentsOf(route)) {
+    const segments = segmentsOf(route);
+    for (const segment of segments) {
       const next = segment === "**"
         ? node.rest
         : isVariable(segment)
@@ -81,7 +88,11 @@ export class Router {
       node = child;
     }
     if (node.routes.has(route.method)) throw new Error(`two routes for ${route.method} ${route.path}`);
-    node.routes.set(route.method, route);
+    const variables = [...segments.entries()].filter(([, segment]) => isVariable(segment));
+    node.routes.set(route.method, {
+      route,
+      variables: variables.map(([at, segment]) => [at, segment.slice(1, -1)]),
+    });
   }
 }
 
@@ -106,10 +117,8 @@ function isVariable(segment: string): boolean {
   return segment.startsWith("{");
 }
 
-function paramsOf(route: Route, path: readonly string[]): Record<string, string> {
+function paramsOf({ variables }: Known, path: readonly string[]): Record<string, string> {
   const params: Record<string, string> = {};
-  for (const [i, segment] of segmentsOf(route).entries()) {
-    if (isVariable(segment)) params[segment.slice(1, -1)] = path[i] as string;
-  }
+  for (const [at, name] of variables) params[name] = path[at] as string;
   return params;
 }

@@ -5,6 +5,7 @@
 import { Acceptor, type AcceptorOptions } from "../accepting.ts";
 import type { ListenAddress } from "./address.ts";
 import { Connection, defaultLimits, type Handler, type Limits } from "./connection.ts";
+import { Buffers } from "./message.ts";
 import { checkKeyPair, type KeyPair, type Listener, open, reopen } from "./listener.ts";
 
 export interface ServerOptions extends AcceptorOptions {
@@ -18,8 +19,9 @@ export class HttpServer {
   constructor(handler: Handler, options: ServerOptions) {
     const { limits = defaultLimits } = options;
     const stopping = this.#stopping.signal;
+    const buffers = new Buffers();
     this.#acceptor = new Acceptor<Listener>((clock) => {
-      const shared = { handler, limits, stopping, clock };
+      const shared = { handler, limits, stopping, clock, buffers };
       return (conn) => new Connection(conn, shared);
     }, options);
   }
