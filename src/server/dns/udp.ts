@@ -3,6 +3,7 @@ import type { Buffer } from "node:buffer";
 import { createSocket, type Socket } from "node:dgram";
 import type { TcpAddress } from "../http/address.ts";
 import { isV6 } from "./ip.ts";
+import { maxRequestBytes } from "./request.ts";
 import type { Responder } from "./responder.ts";
 import { ResponseLimit } from "./response_limit.ts";
 
@@ -26,6 +27,8 @@ export class UdpServer implements AsyncDisposable {
     this.#options = options;
     this.#socket = createSocket({
       type: isV6(host) ? "udp6" : "udp4",
+      // In Deno 2.4 and 2.9, so long is the memory for each datagram, and nothing else: of 64 KiB, most time would go into that.
+      recvBufferSize: maxRequestBytes + 1,
       // Where answers go is an address already.
       lookup: (ip, _options, found) => found(null, ip, isV6(ip) ? 6 : 4),
     });
