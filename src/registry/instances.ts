@@ -151,6 +151,7 @@ class InstanceCollector implements Collector<RegisteredInstance> {
     if (out === undefined || this.#selection.all !== true) return undefined;
     const [type = "", name = ""] = id.split("/");
     const { location, ...rest } = out;
-    return { type, name, location, metadata, out: rest, lease, createRevision, modifyRevision, ...origin };
+    const revisions = { createRevision, modifyRevision, metadataRevision: modifyRevision };
+    return { type, name, location, metadata, out: rest, lease, ...revisions, ...origin };
   }
 }

@@ -48,6 +48,29 @@ test("pausing twice is done, with the reason of the last time", async () => {
   assertEquals([again?.already, (await all(registry))[0]?.out?.reason], [true, "fan"]);
 });
 
+test("a watch tells what changes of an instance that is out of use: its reason, and its metadata alone", async () => {
+  await using etcd = await Etcd.start();
+  using registry = await open(etcd);
+  await registry.services.register(web);
+  await registry.services.pause(web, forGood);
+  const over = new AbortController();
+  const options = { signal: over.signal, onOutage: () => {}, onInvalid: () => {} };
+  const watched: string[] = [];
+  const watching = (async () => {
+    for await (const event of registry.services.watch({ types: [], all: true }, options)) {
+      const item = event.kind === "put" ? event.item : undefined;
+      watched.push(`${event.kind} ${item?.out?.reason} ${item?.metadata?.tags}`);
+    }
+  })();
+  await until("it begins", () => watched.length === 1);
+  await registry.services.pause(web, { ...forGood, reason: "fan" });
+  await until("the reason is told", () => watched[1] === "put fan ");
+  await registry.services.register({ ...web, metadata: { tags: ["v2"], meta: {}, weight: 1 } });
+  await until("the tag is told", () => watched[2]?.startsWith("put ") === true && watched[2].endsWith(" v2"));
+  over.abort();
+  await watching;
+});
+
 test("what is not registered cannot be paused or resumed", async () => {
   await using etcd = await Etcd.start();
   using registry = await open(etcd);
