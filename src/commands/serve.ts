@@ -1,4 +1,5 @@
 import { ExitCode, parseOne, UsageError } from "../errors.ts";
+import { counted } from "../formats/counted.ts";
 import { firstWithin, maxSeconds } from "../system/delay.ts";
 import { serviceManager } from "../system/sd_notify.ts";
 import { Warnings } from "../system/warnings.ts";
@@ -199,7 +200,11 @@ export async function runServe(options: ServeOptions, context: Context, version:
     onFailure: (error) => logs.warn(`cannot read the registry yet, retrying: ${error.message}`),
   });
   void untilSynced(view, timeout, interruption.signal).then(() => {
-    if (view.isSynced) logs.info(`read ${view.services.size} instances and ${view.switches.length} switches`);
+    const read = [
+      counted(view.services.size, "instance"),
+      counted(view.switches.length, "switch", "switches"),
+    ];
+    if (view.isSynced) logs.info(`read ${read.join(" and ")}`);
     manager.ready(view.isSynced ? "serving" : "waiting for etcd");
   });
   await followed;

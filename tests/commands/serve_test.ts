@@ -99,7 +99,7 @@ Deno.test("a process is ready once it has read everything; on SIGTERM it answers
   const { code, stderr } = await process.outcome;
   assert(performance.now() - stopped < 5000);
   assertEquals(code, 0);
-  assertMatch(stderr, /serving http on .*read 1 instances and 0 switches.*stopping\n$/s);
+  assertMatch(stderr, /serving http on .*read 1 instance and 0 switches.*stopping\n$/s);
   await until("the stream has ended", () => events.ended);
   await manager.got("STOPPING=1");
   // Nothing is left but the other socket.

@@ -85,9 +85,12 @@ test("the page pauses, resumes and unregisters instances and toggles switches; w
       "paused web/a until it is resumed",
       "resumed web/a",
       "refused a change",
+      "refused a change",
       "paused db/main for 60 s",
+      "refused a change",
       "set the switch features/x to no",
       "unregistered web/a",
+      "refused a change",
     ],
   );
 });
@@ -140,7 +143,11 @@ test("a change that comes from a foreign page, or is malformed, is refused and d
       .status,
     200,
   );
-  assertEquals(server.logged.filter((line) => line.includes("asked by")).length, 1);
+  const [refused, done] = ["refused a change, asked by 127.0.0.1: ", "paused web/a"];
+  assertEquals(
+    [refused, done].map((begin) => server.logged.filter((line) => line.startsWith(begin)).length),
+    [24, 1],
+  );
   // Behind what ends TLS for it, the server knows neither the scheme nor the port of the page.
   assertEquals(
     (await send(server, "resume", web, { Host: "localhost", Origin: "https://localhost" })).status,

@@ -47,16 +47,20 @@ export function changeRoutes(options: ChangeOptions): Route[] {
 
 async function carryOut(request: RoutedRequest, change: Change, options: ChangeOptions): Promise<Answer> {
   const line = options.tokenLine(request);
-  checkOrigin(request.headers, { hasToken: line !== undefined });
   const who = `${request.peer}${line === undefined ? "" : ` with the token on line ${line}`}`;
   try {
+    checkOrigin(request.headers, { hasToken: line !== undefined });
     const done = await change(objectIn(request), options);
     options.onChange(`${done}, asked by ${who}`);
     return jsonAnswer({ done: escapeControls(done) });
   } catch (error) {
-    if (!(error instanceof EmpusaError)) throw error;
-    options.onChange(`refused a change, asked by ${who}: ${error.message}`);
-    throw new HttpError(statusOf(error), escapeControls(shorten(error.message, 1000)));
+    const refusal = error instanceof EmpusaError
+      ? new HttpError(statusOf(error), escapeControls(shorten(error.message, 1000)))
+      : error;
+    if (refusal instanceof HttpError) {
+      options.onChange(`refused a change, asked by ${who}: ${shorten(refusal.message, 1000)}`);
+    }
+    throw refusal;
   }
 }
 
