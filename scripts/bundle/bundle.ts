@@ -1,6 +1,7 @@
 /**
  * Makes one file of the program and all that it needs: `bundle.ts PACKAGES OUTPUT BUILD`, with what
- * `deno info --json main.ts` says on standard input; and beside it LICENSES.txt, the licences of what is in it.
+ * `deno info --json main.ts` says on standard input; and beside it LICENSES.txt, the licences of what is in it, and
+ * .compile.js, the same for an executable.
  *
  * PACKAGES is a folder with a `node_modules` in it; BUILD is what `--version` tells. The same sources give the same bytes.
  */
@@ -8,6 +9,8 @@ import * as esbuild from "esbuild";
 import { isBuiltin } from "node:module";
 import { grpcClient, orderedMap } from "./grpc_client.ts";
 import { licences } from "./licences.ts";
+import { packed } from "./pack.ts";
+import { openTelemetry } from "./prom_client.ts";
 import { protoLoader } from "./proto_loader.ts";
 
 const [packages = "", output = "", build = ""] = Deno.args;
@@ -86,7 +89,8 @@ function npmModules(): esbuild.Plugin {
         contents: `module.exports = process.getBuiltinModule("node:${path}");`,
         loader: "js",
       }));
-      for (const { replaces, contents } of [grpcClient, orderedMap, protoLoader(packages, folder)]) {
+      const replacements = [grpcClient, orderedMap, openTelemetry, protoLoader(packages, folder)];
+      for (const { replaces, contents } of replacements) {
         // It is found, and finds what it needs, where the one that is replaced would be.
         build.onResolve({ filter: replaces }, ({ path, resolveDir }) => ({
           path,
@@ -103,12 +107,19 @@ function npmModules(): esbuild.Plugin {
   };
 }
 
+/** What only the servers and the agent load, and what reads files of definitions. */
+const late = /^src\/(server|agent|definitions)\//;
+
 const graph: Graph = await new Response(Deno.stdin.readable).json();
-const { metafile } = await esbuild.build({
+const { metafile, outputFiles } = await esbuild.build({
   absWorkingDir: packages,
   entryPoints: ["main"],
-  outfile: output,
+  // Nothing is written there.
+  outdir: `${packages}/chunks`,
+  entryNames: "[name]",
   bundle: true,
+  splitting: true,
+  write: false,
   format: "esm",
   platform: "node",
   target: "es2023",
@@ -121,6 +132,11 @@ const { metafile } = await esbuild.build({
   metafile: true,
   plugins: [npmModules(), denoModules(graph)],
 });
+const entry = Object.keys(metafile.outputs).find((path) => path.endsWith("/main.js")) ?? "";
+const isLate = (module: string): boolean => late.test(module.replace(/^deno:/, ""));
+const chunks = { metafile, files: outputFiles, entry, isLate };
+await Deno.writeTextFile(output, await packed(chunks, "run"));
+await Deno.writeTextFile(`${folder}/.compile.js`, await packed(chunks, "compile"));
 await Deno.writeTextFile(
   `${folder}/LICENSES.txt`,
   await licences(packages, Object.keys(metafile.inputs)),

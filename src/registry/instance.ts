@@ -72,8 +72,12 @@ const encoder = new TextEncoder();
 
 /** Whether it is one line that is not blank. Anybody may have written something else. */
 export function isLocation(text: string): boolean {
-  return text.trim() !== "" && isPlainText(text) &&
-    encoder.encode(text).length <= maxLocationBytes;
+  return text.trim() !== "" && isPlainText(text) && isUpTo(maxLocationBytes, text);
+}
+
+/** Whether a text has at most so many bytes. A code unit has three at most, and no character fewer than it has code units. */
+function isUpTo(bytes: number, text: string): boolean {
+  return 3 * text.length <= bytes || (text.length <= bytes && encoder.encode(text).length <= bytes);
 }
 
 export const maxNameBytes = 255;
@@ -81,8 +85,7 @@ const maxLocationBytes = 4096;
 
 /** Whether a name has the length that names may have. Anybody may have written one of any length, and of anything else. */
 export function isNameSized(name: string): boolean {
-  // No character has fewer bytes than code units.
-  return name !== "" && name.length <= maxNameBytes && encoder.encode(name).length <= maxNameBytes;
+  return name !== "" && isUpTo(maxNameBytes, name);
 }
 
 /**
@@ -197,20 +200,12 @@ export function prefixOf(treeRoot: string, kind: keyof typeof kinds, type?: stri
 }
 
 /**
- * Reads an instance from its key and value, which any program may have written.
- * @throws {InvalidValueError} where it cannot be understood as an instance
- */
-export function readInstance(treeRoot: string, key: Uint8Array, value: Uint8Array): Instance {
-  return { ...readKey(instancePrefix(treeRoot), key), location: decode(value) };
-}
-
-/**
  * Reads whose key it is, which any program may have written.
  * @param base what keys of its kind begin with
  * @throws {InvalidValueError} where it cannot be that of an instance
  */
-export function readKey(base: string, key: Uint8Array): Named {
-  const [type, name, ...rest] = decode(key).slice(base.length).split("/");
+export function readKey(base: string, key: string): Named {
+  const [type, name, ...rest] = key.slice(base.length).split("/");
   if (type === undefined || name === undefined || rest.length > 0) {
     throw new InvalidValueError(`be ${base}TYPE/NAME`);
   }
@@ -219,10 +214,14 @@ export function readKey(base: string, key: Uint8Array): Named {
   throw new InvalidValueError(`have a type and a name of at most ${maxNameBytes} bytes`);
 }
 
-/** An instance from its stored entry. Throws like `readInstance`. */
-export function registeredInstance(treeRoot: string, entry: Entry): RegisteredInstance {
-  const { key, value, lease, createRevision, modifyRevision } = entry;
-  return { ...readInstance(treeRoot, key, value), lease, createRevision, modifyRevision };
+/**
+ * Reads an instance from its entry, which any program may have written.
+ * @throws {InvalidValueError} where it cannot be understood as an instance
+ */
+export function registeredInstance(treeRoot: string, key: string, entry: Entry): RegisteredInstance {
+  const { type, name } = readKey(instancePrefix(treeRoot), key);
+  const { value, lease, createRevision, modifyRevision } = entry;
+  return { type, name, location: decode(value), lease, createRevision, modifyRevision };
 }
 
 /** The ID of an instance. */

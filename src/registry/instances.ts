@@ -1,6 +1,6 @@
 /** How the instances of a selection lie in the store: each has a raw key, and may have one for its metadata. */
 import { InvalidValueError } from "../errors.ts";
-import { type Codec, type Collector, type InvalidEntry, type Touched } from "./collection.ts";
+import { type Codec, type Collector, decode, type InvalidEntry, type Touched } from "./collection.ts";
 import {
   compareInstances,
   instanceId,
@@ -65,6 +65,13 @@ interface StoredRecord extends MetadataRecord {
   readonly entry: Omit<Entry, "value">;
 }
 
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** A key as text, even if it is none. */
+function decodeKey(key: Uint8Array): string {
+  return decoder.decode(key);
+}
+
 class InstanceCollector implements Collector<RegisteredInstance> {
   readonly #treeRoot: string;
   readonly #selection: Selection;
@@ -81,15 +88,18 @@ class InstanceCollector implements Collector<RegisteredInstance> {
   }
 
   put(entry: Entry): Touched | undefined {
-    const touched = this.delete(entry.key);
+    const text = decodeKey(entry.key);
+    const touched = this.#delete(text);
     if (touched === undefined) return undefined;
+    // What is no UTF-8 was decoded with this in its place.
+    if (text.includes("\ufffd")) decode(entry.key);
     if (touched.isMain) {
-      const instance = registeredInstance(this.#treeRoot, entry);
+      const instance = registeredInstance(this.#treeRoot, text, entry);
       if (isNamed(instance, this.#selection)) this.#instances.set(touched.id, instance);
       return touched;
     }
     const { key, value, ...rest } = entry;
-    readKey(this.#metadataBase, key);
+    readKey(this.#metadataBase, text);
     const record = readRecord(value);
     if (record.out !== undefined && !isLocation(record.out.location)) {
       throw new InvalidValueError("name a location of one line");
@@ -99,7 +109,10 @@ class InstanceCollector implements Collector<RegisteredInstance> {
   }
 
   delete(key: Uint8Array): Touched | undefined {
-    const text = new TextDecoder().decode(key);
+    return this.#delete(decodeKey(key));
+  }
+
+  #delete(text: string): Touched | undefined {
     const isMain = text.startsWith(this.#base);
     if (!isMain && !text.startsWith(this.#metadataBase)) return undefined;
     const id = text.slice((isMain ? this.#base : this.#metadataBase).length);

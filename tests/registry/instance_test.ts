@@ -7,8 +7,9 @@ import {
   parseLocation,
   parseName,
   parseTreeRoot,
-  readInstance,
+  registeredInstance,
 } from "../../src/registry/instance.ts";
+import { instancesOf } from "../../src/registry/instances.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
@@ -79,27 +80,45 @@ Deno.test("keys are {tree root}/service/{type}/{name}", () => {
 });
 
 Deno.test("what is read back is what was stored", () => {
-  assertEquals(readInstance("/foo", bytes("/foo/service/web/größe"), bytes("日本:1")), {
+  const entry = {
+    key: bytes(""),
+    value: bytes("日本:1"),
+    lease: undefined,
+    createRevision: 1,
+    modifyRevision: 2,
+  };
+  assertEquals(registeredInstance("/foo", "/foo/service/web/größe", entry), {
     type: "web",
     name: "größe",
     location: "日本:1",
+    lease: undefined,
+    createRevision: 1,
+    modifyRevision: 2,
   });
 });
 
 Deno.test("what is no instance is refused, and says why", () => {
   const read = (key: string | Uint8Array, value: string | Uint8Array): void => {
-    readInstance(
-      "/foo",
-      typeof key === "string" ? bytes(key) : key,
-      typeof value === "string" ? bytes(value) : value,
-    );
+    const [keyBytes, valueBytes] = [key, value].map((one) => typeof one === "string" ? bytes(one) : one) as [
+      Uint8Array,
+      Uint8Array,
+    ];
+    const entry = {
+      key: keyBytes,
+      value: valueBytes,
+      lease: undefined,
+      createRevision: 1,
+      modifyRevision: 1,
+    };
+    instancesOf("/foo").collector().put(entry);
   };
   const notUtf8 = Uint8Array.of(0xff);
   assertThrows(() => read("/foo/service/web", "h:1"), InvalidValueError, "be /foo/service/TYPE/NAME");
   assertThrows(() => read("/foo/service/web/a/b", "h:1"), InvalidValueError, "be /foo/service/TYPE/NAME");
   assertThrows(() => read("/foo/service/web/", "h:1"), InvalidValueError, "not empty");
   assertThrows(() => read("/foo/service/web/a", notUtf8), InvalidValueError, "be UTF-8");
-  assertThrows(() => read(notUtf8, "h:1"), InvalidValueError, "be UTF-8");
+  const badKey = Uint8Array.from([...bytes("/foo/service/web/"), 0xff]);
+  assertThrows(() => read(badKey, "h:1"), InvalidValueError, "be UTF-8");
 });
 
 Deno.test("instances are in order of type, then name", () => {

@@ -1,0 +1,107 @@
+/**
+ * Puts the chunks that esbuild made into one file. V8 reads through every function of a script before it starts it, which takes
+ * longer than all else that a command does, unless Deno has kept the result: it does so for a script, and not for an
+ * executable. So in this file
+ *
+ * - what the start needs is code,
+ * - what a command loads on demand is code too, or for an executable text, which becomes code when it is asked for,
+ * - what only long-running commands load is compressed text.
+ */
+import * as esbuild from "esbuild";
+import { deflateRawSync } from "node:zlib";
+
+type Outputs = esbuild.Metafile["outputs"];
+
+export interface Chunks {
+  readonly metafile: esbuild.Metafile;
+  readonly files: readonly esbuild.OutputFile[];
+  /** The chunk that runs first. */
+  readonly entry: string;
+  /** Whether a module, which is loaded on demand, is one that only long-running commands load. */
+  readonly isLate: (module: string) => boolean;
+}
+
+/** The one file, for Deno to run, or to put into an executable. */
+export async function packed(
+  { metafile: { outputs }, files, entry, isLate }: Chunks,
+  use: "run" | "compile",
+): Promise<string> {
+  const eager = reached(outputs, entry, ({ kind }) => kind === "import-statement");
+  const soon = reached(outputs, entry, ({ path }) => !isLate(outputs[path]?.entryPoint ?? ""));
+  const parts = { code: [] as string[], text: [] as string[], compressed: [] as string[] };
+  const texts = new Map(files.map(({ path, text }) => [nameOf(path), text]));
+  for (const path of Object.keys(outputs).sort()) {
+    const name = JSON.stringify(nameOf(path));
+    const code = await asCommonJs(texts.get(nameOf(path)) as string);
+    if (eager.has(path) || (soon.has(path) && use === "run")) {
+      parts.code.push(`${name}(require,exports,module){"use strict";${code}}`);
+    } else if (soon.has(path)) parts.text.push(`${name}:${JSON.stringify(code)}`);
+    else parts.compressed.push(`${name}:"${deflateRawSync(code, { level: 9 }).toString("base64")}"`);
+  }
+  return `${loader}
+const code = {
+${parts.code.join(",\n")}
+};
+const text = {
+${parts.text.join(",\n")}
+};
+const compressed = {
+${parts.compressed.join(",\n")}
+};
+load(${JSON.stringify(nameOf(entry))});
+`;
+}
+
+/** What chunks call a chunk. */
+function nameOf(path: string): string {
+  return `./${path.replace(/^.*\//, "")}`;
+}
+
+/** The chunks that a chunk leads to, by those of its imports that count. */
+function reached(
+  outputs: Outputs,
+  from: string,
+  counts: (one: Outputs[string]["imports"][number]) => boolean,
+): Set<string> {
+  const found = new Set([from]);
+  for (const path of found) {
+    for (const one of outputs[path]?.imports ?? []) {
+      if (one.external !== true && counts(one)) found.add(one.path);
+    }
+  }
+  return found;
+}
+
+async function asCommonJs(text: string): Promise<string> {
+  const { code, warnings } = await esbuild.transform(text, {
+    format: "cjs",
+    platform: "node",
+    target: "es2023",
+    minifyWhitespace: true,
+    minifySyntax: true,
+    legalComments: "none",
+    // As a call of require.
+    supported: { "dynamic-import": false },
+  });
+  const [warning] = warnings;
+  if (warning !== undefined) throw new Error(warning.text);
+  return code.trim();
+}
+
+const loader = `const modules = new Map();
+function load(name) {
+  let module = modules.get(name);
+  if (module === undefined) {
+    modules.set(name, module = { exports: {} });
+    (code[name] ?? compiled(name))(load, module.exports, module);
+  }
+  return module.exports;
+}
+function compiled(name) {
+  return new Function("require", "exports", "module", '"use strict";' + textOf(name) + "\\n//# sourceURL=" + name);
+}
+function textOf(name) {
+  if (text[name] !== undefined) return text[name];
+  const [{ Buffer }, { inflateRawSync }] = ["node:buffer", "node:zlib"].map((one) => process.getBuiltinModule(one));
+  return inflateRawSync(Buffer.from(compressed[name], "base64")).toString();
+}`;
