@@ -101,7 +101,10 @@ function compiled(name) {
   return new Function("require", "exports", "module", '"use strict";' + textOf(name) + "\\n//# sourceURL=" + name);
 }
 function textOf(name) {
-  if (text[name] !== undefined) return text[name];
+  const plain = text[name];
+  // It is code from now on.
+  delete text[name];
+  if (plain !== undefined) return plain;
   const [{ Buffer }, { inflateRawSync }] = ["node:buffer", "node:zlib"].map((one) => process.getBuiltinModule(one));
   return inflateRawSync(Buffer.from(compressed[name], "base64")).toString();
 }`;
