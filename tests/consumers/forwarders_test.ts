@@ -36,7 +36,9 @@ const dnsmasq: Forwarder = async (names, port) => {
 
 const unbound: Forwarder = async (names, port) => {
   const text = await documented("Unbound:", { "127.0.0.1@8600": `127.0.0.1@${names.port}` });
-  const own = `  interface: 127.0.0.1@${port}\n  username: ""\n  chroot: ""\n  pidfile: ""\n` +
+  // Where it was unpacked only, there is no /etc/unbound.
+  const own =
+    `  interface: 127.0.0.1@${port}\n  username: ""\n  chroot: ""\n  directory: /\n  pidfile: ""\n` +
     "  use-syslog: no\nremote-control:\n  control-enable: no\n\n";
   const [server = "", zone = ""] = text.split(/\n\n/);
   return ["unbound", "-d", "-c", await written(names, "unbound.conf", `${server}\n${own}${zone}`)];

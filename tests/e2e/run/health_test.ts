@@ -26,13 +26,14 @@ Deno.test("it is registered when its port is open, and removed when it crashes",
   assertEquals(await isLeft(etcd), "found 0 leases\n");
 });
 
-Deno.test("it is found only while it is healthy, and one failed check changes nothing", async () => {
+Deno.test("it is found only while it is healthy, whatever proxies there are, and one failed check changes nothing", async () => {
   await using etcd = await Etcd.start();
   const server = new Server();
   const options = `--check-http http://${server.address}/health --check-exec true --check-interval 0.5 ` +
     "--check-timeout 1 --check-rise 2 --check-fall 3";
   using observer = await KeyObserver.of([etcd], key);
-  await using running = run(options, server.command(), connect(etcd));
+  const env = { ...connect(etcd), http_proxy: "http://127.0.0.1:1", HTTP_PROXY: "http://127.0.0.1:1" };
+  await using running = run(options, server.command(), env);
   await running.said("registered web/a");
   for (const bad of ["503", "hang"]) {
     await server.tell(`health/${bad}`);
