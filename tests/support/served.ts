@@ -6,11 +6,12 @@ import { Etcd } from "./etcd.ts";
 import { type Event, Events } from "./event_stream.ts";
 import { pause } from "./pause.ts";
 import { freePorts } from "./ports.ts";
-import { connect, type Running, start } from "./program.ts";
+import { connect, start } from "./program.ts";
 import { Proxy } from "./proxy.ts";
 import { Random } from "./random.ts";
 import { open } from "./registry.ts";
 import { type Answers, answersOf, type Registered, ServedModel, typeNames } from "./served_model.ts";
+import { usage } from "./usage.ts";
 
 export interface Outcome {
   readonly rounds: number;
@@ -56,7 +57,7 @@ export async function compareServed(seed: number, isEnough: (rounds: number) => 
     await end?.();
     await misbehaving;
     await watched.untilRight(model, `seed ${seed}, round ${outcome.rounds}, ${name}`);
-    memory.push(residentOf(served));
+    memory.push(Math.round(usage(served.pid).memory));
     descriptors.push((await Array.fromAsync(Deno.readDir(`/proc/${served.pid}/fd`))).length);
   }
   return { ...outcome, memory, descriptors };
@@ -124,11 +125,6 @@ class Watched implements Disposable {
 function difference(answers: Answers, expected: Answers): string {
   const wrong = Object.keys(expected).filter((what) => answers[what] !== expected[what]);
   return wrong.map((what) => `${what} is\n${answers[what]}\ninstead of\n${expected[what]}`).join("\n\n");
-}
-
-function residentOf({ pid }: Running): number {
-  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
-  return Math.round(Number(/^VmRSS:\s*(\d+)/m.exec(status)?.[1]) / 1024);
 }
 
 async function operate({ services, switches }: Registry, model: ServedModel, random: Random): Promise<void> {

@@ -5,21 +5,12 @@
 import { Etcd } from "../../tests/support/etcd.ts";
 import { connect, type Running, start } from "../../tests/support/program.ts";
 import { pause } from "../../tests/support/pause.ts";
+import { usage } from "../../tests/support/usage.ts";
 
 const [instances = 10_000, seconds = 60] = Deno.args.map(Number);
 const ttl = 15;
 
 const print = (line: string): Promise<number> => Deno.stdout.write(new TextEncoder().encode(`${line}\n`));
-
-/** What /proc tells of a process: CPU ticks since its start, a hundredth of a second each, and resident MiB. */
-function usage(pid: number): { ticks: number; memory: number } {
-  const fields = Deno.readTextFileSync(`/proc/${pid}/stat`).replace(/^.*\) /, "").split(" ").map(Number);
-  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
-  return {
-    ticks: (fields[11] ?? 0) + (fields[12] ?? 0),
-    memory: Number(/^VmRSS:\s*(\d+)/m.exec(status)?.[1] ?? 0) / 1024,
-  };
-}
 
 async function count(etcd: Etcd): Promise<number> {
   const answer = await fetch(`${etcd.url}/v3/kv/range`, {

@@ -3,7 +3,7 @@
  * Time and memory of listing everything, and how long it takes from a put to a watcher's line.
  */
 import { Etcd } from "../../tests/support/etcd.ts";
-import { projectFile } from "../../tests/support/project.ts";
+import { program } from "../../tests/support/program.ts";
 import { pause } from "../../tests/support/pause.ts";
 
 const [runs = 5] = Deno.args.map(Number);
@@ -22,7 +22,7 @@ const env = { EMPUSA_ETCD_ENDPOINT: etcd.endpoint, EMPUSA_TREE_ROOT: "/bench", E
 
 const listers = {
   "empusa service list --format json": [
-    projectFile("scripts/empusa"),
+    program,
     "service",
     "list",
     "--format",
@@ -105,7 +105,7 @@ async function latencies([program = "", ...args]: readonly string[], type: strin
 await print("\n| watcher | puts seen | p50 | p99 |\n|---|---|---|---|");
 for (
   const [name, command] of Object.entries({
-    "empusa service watch": [projectFile("scripts/empusa"), "service", "watch", "--service-type", "watched"],
+    "empusa service watch": [program, "service", "watch", "--service-type", "watched"],
     "etcdctl watch": [
       "etcdctl",
       `--endpoints=${etcd.endpoint}`,

@@ -5,6 +5,7 @@
 import { Etcd } from "../../tests/support/etcd.ts";
 import { pause, until } from "../../tests/support/pause.ts";
 import { connect, launch, type Running, start } from "../../tests/support/program.ts";
+import { usage } from "../../tests/support/usage.ts";
 
 const [seconds = 4] = Deno.args.map(Number);
 const rounds = 3;
@@ -42,16 +43,6 @@ async function serving(): Promise<{ readonly running: Running; readonly url: str
     return answer.ok;
   });
   return { running, url };
-}
-
-/** What /proc tells of a process: CPU in hundredths of a second since its start, and resident MiB. */
-function usage(pid: number): { readonly ticks: number; readonly memory: number } {
-  const fields = Deno.readTextFileSync(`/proc/${pid}/stat`).replace(/^.*\) /, "").split(" ").map(Number);
-  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
-  return {
-    ticks: (fields[11] ?? 0) + (fields[12] ?? 0),
-    memory: Number(/^VmRSS:\s*(\d+)/m.exec(status)?.[1] ?? 0) / 1024,
-  };
 }
 
 /** A bare server; with a number, its answer has so many bytes. */
