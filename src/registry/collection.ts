@@ -162,6 +162,24 @@ export function decode(bytes: Uint8Array): string {
   }
 }
 
+const looseDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** Bytes as text, with U+FFFD for what is no UTF-8. */
+export function textOf(bytes: Uint8Array): string {
+  return looseDecoder.decode(bytes);
+}
+
+/** Whether a text says all of its bytes: a key that is no UTF-8 looks like another one, which has nothing to do with it. */
+export function isTextOf(text: string, bytes: Uint8Array): boolean {
+  if (!text.includes("\ufffd")) return true;
+  try {
+    decoder.decode(bytes);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Separates the items among some entries from what is none. */
 export function readAll<T extends EntryMeta>(
   entries: readonly Entry[],
@@ -213,15 +231,17 @@ export class SimpleCollector<T extends EntryMeta> implements Collector<T> {
     this.#read = read;
   }
 
-  put(entry: Entry): Touched {
+  put(entry: Entry): Touched | undefined {
     const touched = this.delete(entry.key);
     const item = this.#read(entry);
-    if (item !== undefined) this.#items.set(touched.id, item);
+    if (item !== undefined && touched !== undefined) this.#items.set(touched.id, item);
     return touched;
   }
 
-  delete(key: Uint8Array): Touched {
-    const id = new TextDecoder().decode(key).slice(this.#base.length);
+  delete(key: Uint8Array): Touched | undefined {
+    const text = textOf(key);
+    if (!isTextOf(text, key)) return undefined;
+    const id = text.slice(this.#base.length);
     this.#items.delete(id);
     return { id, isMain: true };
   }

@@ -1,6 +1,13 @@
 /** How the instances of a selection lie in the store: each has a raw key, and may have one for its metadata. */
 import { InvalidValueError } from "../errors.ts";
-import { type Codec, type Collector, decode, type InvalidEntry, type Touched } from "./collection.ts";
+import {
+  type Codec,
+  type Collector,
+  type InvalidEntry,
+  isTextOf,
+  textOf,
+  type Touched,
+} from "./collection.ts";
 import {
   compareInstances,
   instanceId,
@@ -65,13 +72,6 @@ interface StoredRecord extends MetadataRecord {
   readonly entry: Omit<Entry, "value">;
 }
 
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-
-/** A key as text, even if it is none. */
-function decodeKey(key: Uint8Array): string {
-  return decoder.decode(key);
-}
-
 class InstanceCollector implements Collector<RegisteredInstance> {
   readonly #treeRoot: string;
   readonly #selection: Selection;
@@ -88,11 +88,11 @@ class InstanceCollector implements Collector<RegisteredInstance> {
   }
 
   put(entry: Entry): Touched | undefined {
-    const text = decodeKey(entry.key);
-    const touched = this.#delete(text);
+    const text = textOf(entry.key);
+    const touched = this.#touched(text);
     if (touched === undefined) return undefined;
-    // What is no UTF-8 was decoded with this in its place.
-    if (text.includes("\ufffd")) decode(entry.key);
+    if (!isTextOf(text, entry.key)) throw new InvalidValueError("be UTF-8");
+    this.#forget(touched);
     if (touched.isMain) {
       const instance = registeredInstance(this.#treeRoot, text, entry);
       if (isNamed(instance, this.#selection)) this.#instances.set(touched.id, instance);
@@ -109,18 +109,24 @@ class InstanceCollector implements Collector<RegisteredInstance> {
   }
 
   delete(key: Uint8Array): Touched | undefined {
-    return this.#delete(decodeKey(key));
+    const text = textOf(key);
+    const touched = isTextOf(text, key) ? this.#touched(text) : undefined;
+    if (touched !== undefined) this.#forget(touched);
+    return touched;
   }
 
-  #delete(text: string): Touched | undefined {
+  /** The instance that a key is of; undefined if the selection cannot hold it. */
+  #touched(text: string): Touched | undefined {
     const isMain = text.startsWith(this.#base);
     if (!isMain && !text.startsWith(this.#metadataBase)) return undefined;
     const id = text.slice((isMain ? this.#base : this.#metadataBase).length);
     const [type = ""] = id.split("/", 1);
     const { types } = this.#selection;
-    if (types.length > 0 && !types.includes(type)) return undefined;
+    return types.length > 0 && !types.includes(type) ? undefined : { id, isMain };
+  }
+
+  #forget({ id, isMain }: Touched): void {
     (isMain ? this.#instances : this.#records).delete(id);
-    return { id, isMain };
   }
 
   get(id: string): RegisteredInstance | undefined {

@@ -1,29 +1,16 @@
 import { sendDatagram } from "./datagram.ts";
-import { EmpusaError } from "../errors.ts";
 import { type Ends, hangUp } from "./hang_up.ts";
 import { isIgnored, keepIgnored } from "./ignored_signals.ts";
 import { onUncaught } from "./last_guard.ts";
 import { type OutputFile, outputFile } from "./replace_file.ts";
 import { adoptOrphans } from "./orphans.ts";
+import { type Output, output } from "./output.ts";
 import { onReaderGone } from "./reader_gone.ts";
 import { type Signal, signalNumbers } from "./signals.ts";
 import { type Child, spawn, type SpawnOptions } from "./spawn.ts";
 import { type ChildEnvironment, dropUnreadable, variable } from "./variables.ts";
 
-export type { Child, ChildEnvironment, OutputFile, Signal, SpawnOptions };
-
-/** An output stream for text. */
-export interface Output {
-  /** Whether it is a terminal. */
-  readonly isTerminal: boolean;
-  /** False after its reader has closed it. */
-  readonly open: boolean;
-  /**
-   * Writes all of `text`. If the reader has closed the stream, the rest is dropped without an error.
-   * @throws {EmpusaError} if it cannot be written, such as to a full disk
-   */
-  write(text: string): Promise<void>;
-}
+export type { Child, ChildEnvironment, Output, OutputFile, Signal, SpawnOptions };
 
 /** One AbortSignal for all signals that ask the process to stop. */
 export interface Interruption extends Disposable {
@@ -132,34 +119,6 @@ export function system(): System {
     adoptOrphans,
     interruption,
     onSignals,
-  };
-}
-
-function output(stream: typeof Deno.stdout, name: "output" | "error"): Output {
-  let open = true;
-  return {
-    isTerminal: stream.isTerminal(),
-    get open(): boolean {
-      return open;
-    },
-    async write(text): Promise<void> {
-      let bytes = new TextEncoder().encode(text);
-      while (open && bytes.length > 0) {
-        try {
-          bytes = bytes.subarray(await stream.write(bytes));
-        } catch (error) {
-          if (error instanceof Deno.errors.BrokenPipe) {
-            open = false;
-          } else if (error instanceof Deno.errors.WouldBlock) {
-            // Another process that shares the stream has made it non-blocking, and the reader is slow.
-            await new Promise((go) => setTimeout(go, 5));
-          } else {
-            const { message } = error as Error;
-            throw new EmpusaError(`cannot write to standard ${name}: ${message}`, { cause: error });
-          }
-        }
-      }
-    },
   };
 }
 

@@ -136,3 +136,16 @@ Deno.test("instances are in order of type, then name", () => {
     "ä/a",
   ]);
 });
+
+Deno.test("a key that is no UTF-8 has nothing to do with the one that its text looks like", () => {
+  const entry = { value: bytes("h:1"), lease: undefined, createRevision: 1, modifyRevision: 1 };
+  const key = bytes("/foo/service/web/a\ufffd");
+  const broken = Uint8Array.from([...bytes("/foo/service/web/a"), 0xff]);
+  const collected = instancesOf("/foo").collector();
+  collected.put({ ...entry, key });
+  assertThrows(() => collected.put({ ...entry, key: broken }), InvalidValueError, "be UTF-8");
+  assertEquals(collected.delete(broken), undefined);
+  assertEquals(collected.items().map(({ name }) => name), ["a\ufffd"]);
+  assertEquals(collected.delete(key), { id: "web/a\ufffd", isMain: true });
+  assertEquals(collected.items(), []);
+});
