@@ -9,6 +9,7 @@ import { registerWeb, start } from "../tests/support/program.ts";
 import { Proxy } from "../tests/support/proxy.ts";
 import { Random } from "../tests/support/random.ts";
 import { pause } from "../tests/support/pause.ts";
+import { usage } from "../tests/support/usage.ts";
 
 const [seconds = 600, seed = 1] = Deno.args.map(Number);
 const ttl = 5;
@@ -95,10 +96,7 @@ async function block(some: readonly Proxy[], how: "cut" | "stall"): Promise<void
 }
 
 /** MiB. */
-async function memory(): Promise<number> {
-  const status = await Deno.readTextFile(`/proc/${refresher.pid}/status`);
-  return Number(/^VmRSS:\s*(\d+)/m.exec(status)?.[1]) / 1024;
-}
+const memory = (): number => usage(refresher.pid).memory;
 
 const began = Date.now();
 const counts = new Map<string, number>();
@@ -111,12 +109,12 @@ while (Date.now() < began + seconds * 1000) {
   await faults[name]?.();
   const back = await observer.until((value) => value === "h:1");
   longest = Math.max(longest, back);
-  const now = await memory();
+  const now = memory();
   if (Date.now() < began + warmUp * 1000) early = Math.max(early, now);
   else late = Math.max(late, now);
   await pause(random.next() * 2000);
 }
-const end = await memory();
+const end = memory();
 refresher.signal("SIGTERM");
 const { code, stderr } = await refresher.outcome;
 

@@ -108,7 +108,7 @@ function npmModules(): esbuild.Plugin {
 }
 
 /** What only the servers and the agent load, and what reads files of definitions. */
-const late = /^src\/(server|agent|definitions)\//;
+const late = /^deno:src\/(server|agent|definitions)\//;
 
 const graph: Graph = await new Response(Deno.stdin.readable).json();
 const { metafile, outputFiles } = await esbuild.build({
@@ -133,10 +133,10 @@ const { metafile, outputFiles } = await esbuild.build({
   plugins: [npmModules(), denoModules(graph)],
 });
 const entry = Object.keys(metafile.outputs).find((path) => path.endsWith("/main.js")) ?? "";
-const isLate = (module: string): boolean => late.test(module.replace(/^deno:/, ""));
-const chunks = { metafile, files: outputFiles, entry, isLate };
-await Deno.writeTextFile(output, await packed(chunks, "run"));
-await Deno.writeTextFile(`${folder}/.compile.js`, await packed(chunks, "compile"));
+const isLate = (module: string): boolean => late.test(module);
+const { run, compile } = await packed({ metafile, files: outputFiles, entry, isLate });
+await Deno.writeTextFile(output, run);
+await Deno.writeTextFile(`${folder}/.compile.js`, compile);
 await Deno.writeTextFile(
   `${folder}/LICENSES.txt`,
   await licences(packages, Object.keys(metafile.inputs)),

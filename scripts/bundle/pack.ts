@@ -21,35 +21,46 @@ export interface Chunks {
   readonly isLate: (module: string) => boolean;
 }
 
-/** The one file, for Deno to run, or to put into an executable. */
+/** The one file: for Deno to run, and to put into an executable. */
 export async function packed(
   { metafile: { outputs }, files, entry, isLate }: Chunks,
-  use: "run" | "compile",
-): Promise<string> {
+): Promise<{ readonly run: string; readonly compile: string }> {
   const eager = reached(outputs, entry, ({ kind }) => kind === "import-statement");
   const soon = reached(outputs, entry, ({ path }) => !isLate(outputs[path]?.entryPoint ?? ""));
-  const parts = { code: [] as string[], text: [] as string[], compressed: [] as string[] };
   const texts = new Map(files.map(({ path, text }) => [nameOf(path), text]));
+  const parts = {
+    eager: [] as string[],
+    soonAsCode: [] as string[],
+    soonAsText: [] as string[],
+    late: [] as string[],
+  };
   for (const path of Object.keys(outputs).sort()) {
     const name = JSON.stringify(nameOf(path));
     const code = await asCommonJs(texts.get(nameOf(path)) as string);
-    if (eager.has(path) || (soon.has(path) && use === "run")) {
-      parts.code.push(`${name}(require,exports,module){"use strict";${code}}`);
-    } else if (soon.has(path)) parts.text.push(`${name}:${JSON.stringify(code)}`);
-    else parts.compressed.push(`${name}:"${deflateRawSync(code, { level: 9 }).toString("base64")}"`);
+    const method = `${name}(require,exports,module){"use strict";${code}}`;
+    if (eager.has(path)) parts.eager.push(method);
+    else if (soon.has(path)) {
+      parts.soonAsCode.push(method);
+      parts.soonAsText.push(`${name}:${JSON.stringify(code)}`);
+    } else parts.late.push(`${name}:"${deflateRawSync(code, { level: 9 }).toString("base64")}"`);
   }
-  return `${loader}
+  const file = (code: readonly string[], text: readonly string[]): string =>
+    `${loader}
 const code = {
-${parts.code.join(",\n")}
+${code.join(",\n")}
 };
 const text = {
-${parts.text.join(",\n")}
+${text.join(",\n")}
 };
 const compressed = {
-${parts.compressed.join(",\n")}
+${parts.late.join(",\n")}
 };
 load(${JSON.stringify(nameOf(entry))});
 `;
+  return {
+    run: file([...parts.eager, ...parts.soonAsCode], []),
+    compile: file(parts.eager, parts.soonAsText),
+  };
 }
 
 /** What chunks call a chunk. */

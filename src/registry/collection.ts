@@ -192,7 +192,7 @@ export function readAll<T extends EntryMeta>(
       collected.put(entry);
     } catch (error) {
       if (!(error instanceof InvalidValueError)) throw error;
-      invalid.push({ key: new TextDecoder().decode(entry.key), rule: error.message });
+      invalid.push({ key: textOf(entry.key), rule: error.message });
     }
   }
   return { items: collected.items(), invalid: [...invalid, ...collected.leftovers()] };

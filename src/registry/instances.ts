@@ -144,7 +144,7 @@ class InstanceCollector implements Collector<RegisteredInstance> {
     const leftovers: InvalidEntry[] = [];
     for (const [id, { entry, out }] of this.#records) {
       const instance = this.#instances.get(id);
-      const key = new TextDecoder().decode(entry.key);
+      const key = textOf(entry.key);
       if (instance === undefined && out === undefined) {
         leftovers.push({ key, rule: "belong to an instance, which is not registered" });
       } else if (instance !== undefined && !belongsTo(entry, instance)) {

@@ -1,6 +1,6 @@
 /** Reads the items of a watch from the store, and from its changes. */
 import { InvalidValueError, RefusedError } from "../errors.ts";
-import type { Codec, Collector, EntryMeta } from "./collection.ts";
+import { type Codec, type Collector, type EntryMeta, textOf } from "./collection.ts";
 import { type Change, type Deadline, type Entry, type Revision, RevisionGone, type Store } from "./store.ts";
 import type { WatchEvent } from "./watch.ts";
 import type { View } from "./watch_view.ts";
@@ -109,7 +109,7 @@ export class Reader<T extends EntryMeta> {
       return collected.put(entry);
     } catch (error) {
       if (!(error instanceof InvalidValueError)) throw error;
-      this.#onInvalid(new TextDecoder().decode(entry.key), error.message);
+      this.#onInvalid(textOf(entry.key), error.message);
       return collected.delete(entry.key);
     }
   }

@@ -7,6 +7,7 @@ import config from "../../deno.json" with { type: "json" };
 import { Etcd } from "../../tests/support/etcd.ts";
 import { pause } from "../../tests/support/pause.ts";
 import { projectFile } from "../../tests/support/project.ts";
+import { usage } from "../../tests/support/usage.ts";
 
 const [runs = "20"] = Deno.args;
 const deno = Deno.execPath();
@@ -109,10 +110,10 @@ async function memory(program: Line): Promise<number> {
   const [command = "", ...args] = [...register(program), "--refresh-every", "auto"];
   const child = new Deno.Command(command, { args, env, stdin: "null", stdout: "null" }).spawn();
   await pause(idle);
-  const status = await Deno.readTextFile(`/proc/${child.pid}/status`);
+  const { memory } = usage(child.pid);
   child.kill("SIGTERM");
   await child.status;
-  return Number(/^VmRSS:\s*(\d+)/m.exec(status)?.[1]) / 1024;
+  return memory;
 }
 
 const staying = ["empusa, executable", "empusa, bundle", "empusa, source"];
