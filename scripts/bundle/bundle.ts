@@ -1,7 +1,7 @@
 /**
  * Makes one file of the program and all that it needs: `bundle.ts PACKAGES OUTPUT BUILD`, with what
  * `deno info --json main.ts` says on standard input; and beside it LICENSES.txt, the licences of what is in it, and
- * .compile.js, the same for an executable.
+ * .executable, a folder with the same for an executable.
  *
  * PACKAGES is a folder with a `node_modules` in it; BUILD is what `--version` tells. The same sources give the same bytes.
  */
@@ -134,9 +134,14 @@ const { metafile, outputFiles } = await esbuild.build({
 });
 const entry = Object.keys(metafile.outputs).find((path) => path.endsWith("/main.js")) ?? "";
 const isLate = (module: string): boolean => late.test(module);
-const { run, compile } = await packed({ metafile, files: outputFiles, entry, isLate });
+const { run, executable } = await packed({ metafile, files: outputFiles, entry, isLate });
 await Deno.writeTextFile(output, run);
-await Deno.writeTextFile(`${folder}/.compile.js`, compile);
+await Deno.remove(`${folder}/.executable`, { recursive: true }).catch(() => {});
+await Deno.mkdir(`${folder}/.executable/parts`, { recursive: true });
+for (const [name, content] of executable) {
+  const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+  await Deno.writeFile(`${folder}/.executable/${name}`, bytes);
+}
 await Deno.writeTextFile(
   `${folder}/LICENSES.txt`,
   await licences(packages, Object.keys(metafile.inputs)),

@@ -86,6 +86,15 @@ Deno.test("its version tells the commit and the runtime", async () => {
   );
 });
 
+Deno.test("its runtime takes the code that was compiled for it", async () => {
+  await using etcd = await Etcd.start();
+  const { code, stderr } = await new Deno.Command(program, {
+    args: ["service", "list"],
+    env: { ...connect(etcd), EMPUSA_LOGLEVEL: "debug" },
+  }).output();
+  assertEquals([code, new TextDecoder().decode(stderr)], [0, ""]);
+});
+
 Deno.test("its archive has all that goes with it, and the checksum is right", async () => {
   const dist = projectFile("dist");
   const { code } = await new Deno.Command("sha256sum", {
