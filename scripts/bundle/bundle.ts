@@ -7,6 +7,7 @@
  */
 import * as esbuild from "esbuild";
 import { isBuiltin } from "node:module";
+import { fileURLToPath } from "node:url";
 import { grpcClient, orderedMap } from "./grpc_client.ts";
 import { licences } from "./licences.ts";
 import { packed } from "./pack.ts";
@@ -80,6 +81,7 @@ function npmModules(): esbuild.Plugin {
   return {
     name: "npm-modules",
     setup(build): void {
+      build.onResolve({ filter: /^file:/ }, ({ path }) => ({ path: fileURLToPath(path) }));
       build.onResolve({ filter: /./ }, ({ path }) => {
         if (!isBuiltin(path)) return undefined;
         return { path: path.replace(/^node:/, ""), namespace: "builtin" };
@@ -89,7 +91,7 @@ function npmModules(): esbuild.Plugin {
         contents: `module.exports = process.getBuiltinModule("node:${path}");`,
         loader: "js",
       }));
-      const replacements = [grpcClient, orderedMap, openTelemetry, protoLoader(packages, folder)];
+      const replacements = [grpcClient, orderedMap, openTelemetry, protoLoader(packages)];
       for (const { replaces, contents } of replacements) {
         // It is found, and finds what it needs, where the one that is replaced would be.
         build.onResolve({ filter: replaces }, ({ path, resolveDir }) => ({
