@@ -1,7 +1,7 @@
 /** What services and switches have in common: how their items lie in the store, and how they are read and watched. */
 import { EmpusaError, InvalidValueError, RefusedError } from "../errors.ts";
 import { remove } from "./session/own_lease.ts";
-import { deadlineAfter, type Entry, type Revision, type Span, type Store } from "./store.ts";
+import { type Deadline, deadlineAfter, type Entry, type Revision, type Span, type Store } from "./store.ts";
 import { watchAll, type WatchEvent, type WatchOptions } from "./watch.ts";
 
 /** What the store knows of each item beside its value. */
@@ -96,12 +96,12 @@ export class Collection<T extends EntryMeta, Selection> {
 
   async list(selection?: Selection): Promise<Listing<T>> {
     const codec = this.#codecOf(selection);
-    const { found: { entries, revision }, withheld } = await unlessDenied(
+    const { found: { collected, invalid, revision }, withheld } = await unlessDenied(
       codec,
-      ({ spans }) => this.store.list(spans, deadlineAfter(this.timeout)),
+      (codec) => readItems(this.store, codec, deadlineAfter(this.timeout)),
     );
-    const { items, invalid } = readAll(entries, codec);
-    return { items: items.sort(codec.compare), invalid, revision, withheld };
+    const items = collected.items().sort(codec.compare);
+    return { items, invalid: [...invalid, ...collected.leftovers()], revision, withheld };
   }
 
   /**
@@ -187,6 +187,30 @@ export function readAll<T extends EntryMeta>(
 ): { items: T[]; invalid: InvalidEntry[] } {
   const collected = collector();
   const invalid: InvalidEntry[] = [];
+  putAll(entries, collected, invalid);
+  return { items: collected.items(), invalid: [...invalid, ...collected.leftovers()] };
+}
+
+/**
+ * Reads all that belongs to the items of a codec, at `revision` or at the newest one.
+ * @throws what `Store.scan` throws
+ */
+export async function readItems<T extends EntryMeta>(
+  store: Store,
+  { spans, collector }: Pick<Codec<T>, "spans" | "collector">,
+  deadline: Deadline,
+  revision?: Revision,
+): Promise<{ collected: Collector<T>; invalid: readonly InvalidEntry[]; revision: Revision }> {
+  let [collected, invalid]: [Collector<T>, InvalidEntry[]] = [collector(), []];
+  const at = await store.scan(spans, deadline, () => {
+    [collected, invalid] = [collector(), []];
+    return (entries) => putAll(entries, collected, invalid);
+  }, revision);
+  return { collected, invalid, revision: at };
+}
+
+/** Puts entries into a collector. What it cannot understand goes to `invalid`. */
+function putAll<T>(entries: readonly Entry[], collected: Collector<T>, invalid: InvalidEntry[]): void {
   for (const entry of entries) {
     try {
       collected.put(entry);
@@ -195,7 +219,6 @@ export function readAll<T extends EntryMeta>(
       invalid.push({ key: textOf(entry.key), rule: error.message });
     }
   }
-  return { items: collected.items(), invalid: [...invalid, ...collected.leftovers()] };
 }
 
 /**

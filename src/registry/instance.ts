@@ -205,10 +205,9 @@ export function prefixOf(treeRoot: string, kind: keyof typeof kinds, type?: stri
  * @throws {InvalidValueError} where it cannot be that of an instance
  */
 export function readKey(base: string, key: string): Named {
-  const [type, name, ...rest] = key.slice(base.length).split("/");
-  if (type === undefined || name === undefined || rest.length > 0) {
-    throw new InvalidValueError(`be ${base}TYPE/NAME`);
-  }
+  const slash = key.indexOf("/", base.length);
+  const [type, name] = [key.slice(base.length, slash), key.slice(slash + 1)];
+  if (slash < 0 || name.includes("/")) throw new InvalidValueError(`be ${base}TYPE/NAME`);
   if (type === "" || name === "") throw new InvalidValueError("have a type and a name that are not empty");
   if (isNameSized(type) && isNameSized(name)) return { type, name };
   throw new InvalidValueError(`have a type and a name of at most ${maxNameBytes} bytes`);
@@ -216,10 +215,11 @@ export function readKey(base: string, key: string): Named {
 
 /**
  * Reads an instance from its entry, which any program may have written.
+ * @param base what the keys of instances begin with
  * @throws {InvalidValueError} where it cannot be understood as an instance
  */
-export function registeredInstance(treeRoot: string, key: string, entry: Entry): RegisteredInstance {
-  const { type, name } = readKey(instancePrefix(treeRoot), key);
+export function registeredInstance(base: string, key: string, entry: Entry): RegisteredInstance {
+  const { type, name } = readKey(base, key);
   const { value, lease, createRevision, modifyRevision } = entry;
   return { type, name, location: decode(value), lease, createRevision, modifyRevision };
 }

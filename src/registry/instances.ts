@@ -73,7 +73,6 @@ interface StoredRecord extends MetadataRecord {
 }
 
 class InstanceCollector implements Collector<RegisteredInstance> {
-  readonly #treeRoot: string;
   readonly #selection: Selection;
   readonly #base: string;
   readonly #metadataBase: string;
@@ -81,7 +80,6 @@ class InstanceCollector implements Collector<RegisteredInstance> {
   readonly #records = new Map<string, StoredRecord>();
 
   constructor(treeRoot: string, selection: Selection) {
-    this.#treeRoot = treeRoot;
     this.#selection = selection;
     this.#base = instancePrefix(treeRoot);
     this.#metadataBase = prefixOf(treeRoot, "metadata");
@@ -92,12 +90,24 @@ class InstanceCollector implements Collector<RegisteredInstance> {
     const touched = this.#touched(text);
     if (touched === undefined) return undefined;
     if (!isTextOf(text, entry.key)) throw new InvalidValueError("be UTF-8");
-    this.#forget(touched);
-    if (touched.isMain) {
-      const instance = registeredInstance(this.#treeRoot, text, entry);
-      if (isNamed(instance, this.#selection)) this.#instances.set(touched.id, instance);
-      return touched;
+    if (touched.isMain) this.#putInstance(touched, text, entry);
+    else this.#putRecord(touched, text, entry);
+    return touched;
+  }
+
+  #putInstance(touched: Touched, text: string, entry: Entry): void {
+    let instance: RegisteredInstance | undefined;
+    try {
+      instance = registeredInstance(this.#base, text, entry);
+    } finally {
+      // What cannot be understood replaces what was there, too.
+      if (instance === undefined || !isNamed(instance, this.#selection)) this.#forget(touched);
+      else this.#instances.set(touched.id, instance);
     }
+  }
+
+  #putRecord(touched: Touched, text: string, entry: Entry): void {
+    this.#forget(touched);
     const { key, value, ...rest } = entry;
     readKey(this.#metadataBase, text);
     const record = readRecord(value);
@@ -105,7 +115,6 @@ class InstanceCollector implements Collector<RegisteredInstance> {
       throw new InvalidValueError("name a location of one line");
     }
     this.#records.set(touched.id, { ...record, entry: { key, ...rest } });
-    return touched;
   }
 
   delete(key: Uint8Array): Touched | undefined {
@@ -120,9 +129,9 @@ class InstanceCollector implements Collector<RegisteredInstance> {
     const isMain = text.startsWith(this.#base);
     if (!isMain && !text.startsWith(this.#metadataBase)) return undefined;
     const id = text.slice((isMain ? this.#base : this.#metadataBase).length);
-    const [type = ""] = id.split("/", 1);
     const { types } = this.#selection;
-    return types.length > 0 && !types.includes(type) ? undefined : { id, isMain };
+    if (types.length > 0 && !types.includes(id.split("/", 1)[0] ?? "")) return undefined;
+    return { id, isMain };
   }
 
   #forget({ id, isMain }: Touched): void {
@@ -135,9 +144,16 @@ class InstanceCollector implements Collector<RegisteredInstance> {
   }
 
   items(): RegisteredInstance[] {
-    const ids = new Set(this.#instances.keys());
-    if (this.#selection.all) { for (const id of this.#records.keys()) ids.add(id); }
-    return ids.values().map((id) => this.get(id)).filter((one) => one !== undefined).toArray();
+    const found: RegisteredInstance[] = [];
+    const add = (id: string): void => {
+      const one = this.get(id);
+      if (one !== undefined) found.push(one);
+    };
+    for (const id of this.#instances.keys()) add(id);
+    if (this.#selection.all) {
+      for (const id of this.#records.keys()) if (!this.#instances.has(id)) add(id);
+    }
+    return found;
   }
 
   leftovers(): InvalidEntry[] {

@@ -23,6 +23,9 @@ export interface Snapshot {
   readonly revision: Revision;
 }
 
+/** Takes entries of the span with that index, in their order, and keeps none of them longer than it needs. */
+export type TakeEntries = (entries: readonly Entry[], span: number) => void;
+
 /** A key to write, with its value and its lease. */
 export interface Put {
   readonly key: string;
@@ -196,6 +199,17 @@ export interface Store {
    * @throws {RevisionGone} if the store does not have the revision
    */
   list(spans: readonly Span[], deadline: Deadline, revision?: Revision): Promise<Snapshot>;
+  /**
+   * Hands on all entries of some spans, page by page. `begin` is called before the first page, and again if all has to be read once
+   * more. Returns the revision at which they were read.
+   * @throws {RevisionGone} if the store does not have the revision
+   */
+  scan(
+    spans: readonly Span[],
+    deadline: Deadline,
+    begin: () => TakeEntries,
+    revision?: Revision,
+  ): Promise<Revision>;
   /** At most `most` keys that begin with `prefix`, in order, the first one not before `from`. */
   keys(prefix: string, from: Uint8Array, most: number, deadline: Deadline): Promise<Uint8Array[]>;
   /** One entry, or undefined if the key does not exist. */

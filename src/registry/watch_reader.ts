@@ -1,6 +1,6 @@
 /** Reads the items of a watch from the store, and from its changes. */
 import { InvalidValueError, RefusedError } from "../errors.ts";
-import { type Codec, type Collector, type EntryMeta, textOf } from "./collection.ts";
+import { type Codec, type Collector, type EntryMeta, readItems, textOf } from "./collection.ts";
 import { type Change, type Deadline, type Entry, type Revision, RevisionGone, type Store } from "./store.ts";
 import type { WatchEvent } from "./watch.ts";
 import type { View } from "./watch_view.ts";
@@ -45,9 +45,8 @@ export class Reader<T extends EntryMeta> {
   }
 
   async #read(deadline: Deadline, at?: Revision): Promise<State<T>> {
-    const { entries, revision } = await this.#store.list(this.#codec.spans, deadline, at);
-    const collected = this.#codec.collector();
-    for (const entry of entries) this.#take(entry, collected);
+    const { collected, invalid, revision } = await readItems(this.#store, this.#codec, deadline, at);
+    for (const { key, rule } of invalid) this.#onInvalid(key, rule);
     return { collected, items: collected.items(), revision };
   }
 
@@ -70,7 +69,7 @@ export class Reader<T extends EntryMeta> {
     // The key that makes an item was written: it is put, even if it is as it was.
     const touched = new Map<string, boolean>();
     for (const { key, entry } of changes) {
-      const found = entry === undefined ? this.#collected.delete(key) : this.#take(entry, this.#collected);
+      const found = entry === undefined ? this.#collected.delete(key) : this.#take(entry);
       if (found !== undefined) touched.set(found.id, touched.get(found.id) === true || found.isMain);
     }
     const revision = changes[0]?.revision ?? 0;
@@ -104,13 +103,13 @@ export class Reader<T extends EntryMeta> {
   }
 
   /** Has what is no item reported: it is as good as deleted. */
-  #take(entry: Entry, collected: Collector<T>): ReturnType<Collector<T>["put"]> {
+  #take(entry: Entry): ReturnType<Collector<T>["put"]> {
     try {
-      return collected.put(entry);
+      return this.#collected.put(entry);
     } catch (error) {
       if (!(error instanceof InvalidValueError)) throw error;
       this.#onInvalid(textOf(entry.key), error.message);
-      return collected.delete(entry.key);
+      return this.#collected.delete(entry.key);
     }
   }
 }

@@ -87,7 +87,7 @@ Deno.test("what is read back is what was stored", () => {
     createRevision: 1,
     modifyRevision: 2,
   };
-  assertEquals(registeredInstance("/foo", "/foo/service/web/größe", entry), {
+  assertEquals(registeredInstance(instancePrefix("/foo"), "/foo/service/web/größe", entry), {
     type: "web",
     name: "größe",
     location: "日本:1",

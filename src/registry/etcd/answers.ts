@@ -71,15 +71,16 @@ export function rangeAnswer(
   if (revision < at) throw invalidAnswer("it is older than requested");
   const { kvs = [], more = false } = answer;
   if (kvs.length > limit) throw invalidAnswer("it holds more keys than requested");
-  let before: Uint8Array | undefined;
-  const entries = kvs.map((kv) => {
-    const entry = entryOf(kv, asked, at === 0 ? revision : at);
-    if (before !== undefined && Buffer.compare(before, entry.key) >= 0) {
+  const entries = kvs.map((kv) => entryFrom(kv, at === 0 ? revision : at));
+  for (let i = 1; i < entries.length; i++) {
+    if (Buffer.compare((entries[i - 1] as Entry).key, (entries[i] as Entry).key) >= 0) {
       throw invalidAnswer("its keys are out of order");
     }
-    before = entry.key;
-    return entry;
-  });
+  }
+  // If the outer ones were requested, so were those between them.
+  for (const entry of [entries[0], entries.at(-1)]) {
+    if (entry !== undefined && !isIn(entry.key, asked)) throw notRequested();
+  }
   if (more && entries.length === 0) throw invalidAnswer("it announces more keys and holds none");
   return { entries, revision, more };
 }
@@ -236,13 +237,20 @@ export function revisionOf({ header }: Answer): Revision {
 
 /** The entry that etcd sent, from a store whose newest revision is `newest`. */
 export function entryOf(kv: KeyValue | null | undefined, range: KeyRange, newest: Revision): Entry {
+  const entry = entryFrom(kv, newest);
+  if (!isIn(entry.key, range)) throw notRequested();
+  return entry;
+}
+
+function entryFrom(kv: KeyValue | null | undefined, newest: Revision): Entry {
   if (!kv) throw invalidAnswer("an entry in it has no key");
   const { key, value, lease } = kv;
-  if (!isIn(key, range)) throw invalidAnswer("it holds a key that was not requested");
   const modifyRevision = integer(kv.mod_revision, 1, "the revision of a key", newest);
   const createRevision = integer(kv.create_revision, 1, "the revision of a key", modifyRevision);
   return { key, value, lease: lease === "0" ? undefined : lease, createRevision, modifyRevision };
 }
+
+const notRequested = (): AttemptFailure => invalidAnswer("it holds a key that was not requested");
 
 /** Whether a key is in a range. */
 export function isIn(key: Uint8Array, { key: first, range_end: end }: KeyRange): boolean {

@@ -9,6 +9,7 @@ import {
   RevisionGone,
   type Snapshot,
   type Span,
+  type TakeEntries,
 } from "../store.ts";
 import { entriesAnswer, type KeyRange, type Page, rangeAnswer, rangesAnswer } from "./answers.ts";
 import type { Caller } from "./call.ts";
@@ -44,9 +45,31 @@ export async function list(
   deadline: Deadline,
   revision: Revision,
 ): Promise<Snapshot> {
+  let all: Entry[][] = [];
+  const at = await scan(caller, spans, deadline, () => {
+    all = spans.map(() => []);
+    return (entries, span) => {
+      for (const entry of entries) all[span]?.push(entry);
+    };
+  }, revision);
+  return { entries: all.length === 1 ? all[0] ?? [] : all.flat(), revision: at };
+}
+
+/**
+ * Hands on all entries of some spans, at `revision`, or at the newest revision if that is 0, which it returns.
+ * @param begin is called before the first page, and again if all has to be read once more
+ * @throws {RevisionGone} if the revision is compacted
+ */
+export async function scan(
+  caller: Caller,
+  spans: readonly Span[],
+  deadline: Deadline,
+  begin: () => TakeEntries,
+  revision: Revision,
+): Promise<Revision> {
   for (let failures = 1;; failures++) {
     try {
-      return await new Listing(caller, deadline).read(spans, revision);
+      return await new Listing(caller, deadline, begin()).read(spans, revision);
     } catch (error) {
       // If the revision was compacted between two pages, another one is as good, unless the caller requested this one.
       if (!(error instanceof RevisionGone) || revision !== 0) throw error;
@@ -59,14 +82,15 @@ export async function list(
 interface Rest {
   readonly range: Required<KeyRange>;
   readonly right: Right;
-  /** Where what is found goes. */
-  readonly entries: Entry[];
+  /** Which span it is of. */
+  readonly span: number;
 }
 
 /** Reads spans page by page, all at one revision. */
 class Listing {
   readonly #caller: Caller;
   readonly #deadline: Deadline;
+  readonly #take: TakeEntries;
   /** How many keys the next page holds, and any page may. */
   #size: number;
   #most = pageSizes.most;
@@ -74,53 +98,51 @@ class Listing {
   #together = maxTogether;
   #bytes = 0;
 
-  constructor(caller: Caller, deadline: Deadline) {
+  constructor(caller: Caller, deadline: Deadline, take: TakeEntries) {
     this.#caller = caller;
     this.#deadline = deadline;
+    this.#take = take;
     this.#size = deadline.perPage ? pageSizes.least : pageSizes.first;
   }
 
-  async read(spans: readonly Span[], revision: Revision): Promise<Snapshot> {
-    const all = spans.map(({ first, end }): Rest => {
+  async read(spans: readonly Span[], revision: Revision): Promise<Revision> {
+    const rests = spans.map(({ first, end }, span): Rest => {
       const range = { key: Buffer.from(first), range_end: Buffer.from(end) };
-      return { range, right: { verb: "read", key: first, end: range.range_end }, entries: [] };
+      return { range, right: { verb: "read", key: first, end: range.range_end }, span };
     });
     let at = revision;
-    for (const rests = [...all]; rests.length > 0;) {
-      const some = rests.splice(0, this.#together);
-      const pages = await this.#pages(some, at);
+    for (let some = this.#next(rests), asked = this.#pages(some, at); some.length > 0;) {
+      const [pages, these] = [await asked, some];
       if (pages === undefined) {
         rests.unshift(...some);
         if (some.length > 1) this.#together = 1;
         else this.#size = this.#most = Math.ceil(this.#size / 8);
-        continue;
+      } else {
+        if (at === 0) at = pages[0]?.revision ?? 0;
+        for (const [i, page] of pages.entries()) rests.push(...remaining(these[i] as Rest, page));
       }
-      for (const [i, { entries, more, revision: newest }] of pages.entries()) {
-        const rest = some[i] as Rest;
-        if (at === 0) at = newest;
-        this.#add(entries, rest);
-        const last = entries.at(-1);
-        if (!more || last === undefined) continue;
-        const key = Buffer.concat([last.key, Buffer.of(0)]);
-        rests.push({ ...rest, range: { ...rest.range, key } });
-      }
+      // The next pages are on their way while these are taken.
+      some = this.#next(rests);
+      asked = this.#pages(some, at);
+      // Where taking these fails, nobody waits for them.
+      asked.catch(() => {});
+      for (const [i, { entries }] of pages?.entries() ?? []) this.#add(entries, these[i] as Rest);
     }
-    return {
-      entries: all.length === 1 ? all[0]?.entries ?? [] : all.flatMap(({ entries }) => entries),
-      revision: at,
-    };
+    return at;
   }
 
-  #add(entries: readonly Entry[], { entries: all, right }: Rest): void {
-    for (const entry of entries) {
-      all.push(entry);
-      this.#bytes += entry.key.length + entry.value.length;
-    }
+  #next(rests: Rest[]): Rest[] {
+    return rests.splice(0, this.#together);
+  }
+
+  #add(entries: readonly Entry[], { right, span }: Rest): void {
+    for (const { key, value } of entries) this.#bytes += key.length + value.length;
     if (this.#bytes > maxListing) {
       throw new EmpusaError(
         `cannot read the keys below ${right.key}: they hold more than ${maxListing / 2 ** 20} MiB`,
       );
     }
+    this.#take(entries, span);
   }
 
   /** A page of each, or undefined if they are too large for one message. */
@@ -143,6 +165,13 @@ class Listing {
     }
     return pages;
   }
+}
+
+/** What is yet to be read behind a page. */
+function remaining(rest: Rest, { entries, more }: Page): Rest[] {
+  const last = entries.at(-1);
+  if (!more || last === undefined) return [];
+  return [{ ...rest, range: { ...rest.range, key: Buffer.concat([last.key, Buffer.of(0)]) } }];
 }
 
 /** One page of each range, in one request; or undefined if that is too large for one message. */

@@ -16,6 +16,7 @@ import type {
   Snapshot,
   Span,
   Store,
+  TakeEntries,
   Transaction,
   Watch,
   Watched,
@@ -24,7 +25,7 @@ import { Caller } from "./call.ts";
 import { claim, claimAll } from "./claim.ts";
 import type { AccessSource } from "./credentials.ts";
 import { grant, keepAlive, leases, revoke, timeToLive } from "./leases.ts";
-import { get, keys, list, read } from "./range.ts";
+import { get, keys, list, read, scan } from "./range.ts";
 import { statuses } from "./status.ts";
 import { commit, mayWrite, remove, replace } from "./txn.ts";
 import { openWatch } from "./watch.ts";
@@ -47,6 +48,15 @@ export class EtcdStore implements Store {
 
   list(spans: readonly Span[], deadline: Deadline, revision: Revision = 0): Promise<Snapshot> {
     return list(this.#caller, spans, deadline, revision);
+  }
+
+  scan(
+    spans: readonly Span[],
+    deadline: Deadline,
+    begin: () => TakeEntries,
+    revision: Revision = 0,
+  ): Promise<Revision> {
+    return scan(this.#caller, spans, deadline, begin, revision);
   }
 
   keys(prefix: string, from: Uint8Array, most: number, deadline: Deadline): Promise<Uint8Array[]> {
