@@ -73,7 +73,7 @@ export class Channel implements Disposable {
   constructor(endpoint: Endpoint, tls: Tls | undefined, events: ChannelEvents) {
     this.#events = events;
     this.client = open(endpoint, tls);
-    const close = preventClose(this.client);
+    const close = takeOver(this.client);
     this.#close = (): void => {
       close();
       this.client.close();
@@ -249,14 +249,27 @@ function open(endpoint: Endpoint, tls: Tls | undefined): Etcd3 {
   });
 }
 
+/** What etcd3 has of an endpoint: a client of grpc-js for each service. */
+interface Host {
+  readonly channelOptions: { channelOverride?: unknown };
+  getServiceClient(name: string): { getChannel(): unknown };
+  resetAllServices(): void;
+}
+
 /**
- * Keeps etcd3 from closing its channels after a failed call: other calls may still be answered over them.
- * @returns the function that closes them
+ * Gives the services one channel of grpc-js together, as etcd3 makes one for each, which costs time and memory; and keeps etcd3 from
+ * closing it after a failed call: other calls may still be answered over it.
+ * @returns the function that closes it
  */
-function preventClose(client: Etcd3): () => void {
-  const { pool: { hosts } } = client as unknown as { pool: { hosts: { resetAllServices: () => void }[] } };
+function takeOver(client: Etcd3): () => void {
+  const { pool: { hosts } } = client as unknown as { pool: { hosts: Host[] } };
   const closers = hosts.map((host) => {
-    const close = host.resetAllServices.bind(host);
+    const [get, close] = [host.getServiceClient.bind(host), host.resetAllServices.bind(host)];
+    host.getServiceClient = (name): ReturnType<Host["getServiceClient"]> => {
+      const service = get(name);
+      host.channelOptions.channelOverride ??= service.getChannel();
+      return service;
+    };
     host.resetAllServices = (): void => {};
     return close;
   });
