@@ -54,6 +54,16 @@ Deno.test("watch tells what is there, and then each change", async () => {
   ]);
 });
 
+Deno.test("a burst of changes is told whole and in order", async () => {
+  await using etcd = await Etcd.start();
+  await using watch = start(["service", "watch"], connect(etcd));
+  await watch.printed("snapshot");
+  const names = Array.from({ length: 20_000 }, (_, i) => `n${String(i).padStart(5, "0")}`);
+  await etcd.putMany(names.map((name) => [`/foo/service/web/${name}`, "h:1"]));
+  await watch.printed(names.at(-1) as string);
+  assertEquals((await lines(watch)).slice(1).map((line) => JSON.parse(line).name), names);
+});
+
 Deno.test("watch resumes where it was, or tells the differences where etcd has forgotten", async () => {
   await using etcd = await Etcd.start();
   using proxy = new Proxy(etcd.endpoint);

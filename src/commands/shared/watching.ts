@@ -4,6 +4,7 @@ import { escapeControls, resultFor } from "../../system/escape.ts";
 import { cellOf, widthsOf } from "../../formats/columns.ts";
 import type { Registry, WatchEvent, WatchOptions } from "../../registry/mod.ts";
 import type { Output } from "../../system/mod.ts";
+import { BurstWriter } from "./burst_writer.ts";
 import type { Context } from "./command.ts";
 import { scope, watchAndLog } from "./watch_and_log.ts";
 import { formatSetting } from "./format.ts";
@@ -63,15 +64,18 @@ export async function runWatching<T>(
   const events = watchAndLog((options) => subject.watch(registry, options), signal, context);
   if (command === undefined) {
     const { stdout } = context.system;
-    using _ = context.system.onReaderGone(() => unread.abort());
+    const end = (): void => unread.abort();
+    using _ = context.system.onReaderGone(end);
+    const writer = new BurstWriter(stdout, signal, end);
     for await (const event of events) {
       const text = format === "jsonl"
         ? resultFor(stdout, jsonLine(event, subject))
         : await tableLines(event, subject, stdout);
-      await Promise.race([stdout.write(text), aborted(signal)]);
+      await writer.write(text);
       // The reader has gone away, or the command was interrupted while the reader was slow.
-      if (!stdout.open || signal.aborted) break;
+      if (signal.aborted) break;
     }
+    writer.check();
     return ExitCode.done;
   }
   let exitCode: number = ExitCode.done;
@@ -91,10 +95,6 @@ export async function runWatching<T>(
     },
   });
   return exitCode;
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }
 
 function jsonLine<T>(event: WatchEvent<T>, { compare, object, plural }: WatchedResource<T>): string {
