@@ -23,12 +23,17 @@ export async function withTimes<T extends EntryMeta>(
   options: TimesOptions,
 ): Promise<T[]> {
   const times = await ask(store, items, options);
-  return items.flatMap((item): T[] => {
-    const unknown = item.lease === undefined || !times.has(item.lease);
-    if (unknown) return [{ ...item, ttl: null, grantedTtl: null }];
-    const time = times.get(item.lease as LeaseId);
-    return time === undefined ? [] : [{ ...item, ttl: time.left, grantedTtl: time.granted }];
-  });
+  const complete: T[] = [];
+  for (const item of items) {
+    const { lease } = item;
+    if (lease === undefined || !times.has(lease)) {
+      complete.push({ ...item, ttl: null, grantedTtl: null });
+      continue;
+    }
+    const time = times.get(lease);
+    if (time !== undefined) complete.push({ ...item, ttl: time.left, grantedTtl: time.granted });
+  }
+  return complete;
 }
 
 /** Whether it has a time that is not known. */

@@ -1,7 +1,7 @@
 /** Real etcds of the test's own: free ports, temporary data folders, gone when the test is over. */
 import type { Signed } from "./certificates.ts";
 import { isFrozen } from "./frozen.ts";
-import { put, transact } from "./gateway.ts";
+import { count, put, transact } from "./gateway.ts";
 import { pause, until } from "./pause.ts";
 import { freePorts } from "./ports.ts";
 
@@ -149,10 +149,24 @@ export class Etcd implements AsyncDisposable {
     return this.#count("grpc_server_handled_total", method);
   }
 
-  async #count(figure: string, method: string): Promise<number> {
+  #count(figure: string, method: string): Promise<number> {
+    return this.figure(figure, `\\{.*grpc_method="${method}".*\\}`);
+  }
+
+  /** The sum of a figure of its metrics over its labels, as far as they match a pattern. */
+  async figure(name: string, labels = "(?:\\{.*\\})?"): Promise<number> {
     const metrics = await (await fetch(`${this.#metrics}/metrics`)).text();
-    const counts = metrics.matchAll(new RegExp(`^${figure}\\{.*grpc_method="${method}".*\\} (\\d+)$`, "gm"));
-    return counts.reduce((sum, [, count]) => sum + Number(count), 0);
+    const found = metrics.matchAll(new RegExp(`^${name}${labels} (\\S+)$`, "gm"));
+    return found.reduce((sum, [, value]) => sum + Number(value), 0);
+  }
+
+  /** How many keys begin with a prefix. */
+  async countOf(prefix: string): Promise<number> {
+    return await count(this.url, prefix);
+  }
+
+  get pid(): number {
+    return this.#process.pid;
   }
 
   /** Adds the user "root", with the password "rootpw", and the named ones, and asks everybody for a password. */

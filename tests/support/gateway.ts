@@ -1,4 +1,4 @@
-/** Transactions by etcd's JSON gateway, which cost no process. */
+/** Requests by etcd's JSON gateway, which cost no process. */
 
 type Part = Readonly<Record<string, unknown>>;
 
@@ -21,4 +21,12 @@ export async function transact(
   const answer = await fetch(`${url}/v3/kv/txn`, { method: "POST", body: JSON.stringify(transaction) });
   const { error } = await answer.json();
   if (error !== undefined) throw new Error(error);
+}
+
+/** How many keys begin with a prefix. */
+export async function count(url: string, prefix: string): Promise<number> {
+  const end = `${prefix.slice(0, -1)}${String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1)}`;
+  const body = JSON.stringify({ key: base64(prefix), range_end: base64(end), count_only: true });
+  const answer = await fetch(`${url}/v3/kv/range`, { method: "POST", body });
+  return Number((await answer.json()).count ?? 0);
 }

@@ -1,7 +1,8 @@
 /** The empusa in Python that this one replaces, where set-up could bring it. */
 import { projectFile } from "./project.ts";
 
-const python = projectFile(".deps/original/bin/python");
+/** The interpreter that it is installed for. */
+export const python = projectFile(".deps/original/bin/python");
 
 /** Names what is missing to run it, or is undefined. */
 export function missingOriginal(): string | undefined {
@@ -54,14 +55,19 @@ export class Original implements AsyncDisposable {
   }
 }
 
+/** Arguments of the interpreter that run it; its own follow. */
+export const runOriginal: readonly string[] = [
+  "-c",
+  "import sys, empusa; sys.argv = ['empusa', *sys.argv[1:]]; empusa.main()",
+];
+
 /** Starts it in a process of its own, for what is to be ended by a signal. */
 export function startOriginal(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
 ): Deno.ChildProcess {
-  const run = "import sys, empusa; sys.argv = ['empusa', *sys.argv[1:]]; empusa.main()";
   return new Deno.Command(python, {
-    args: ["-c", run, ...args],
+    args: [...runOriginal, ...args],
     env: { ...env },
     stdout: "null",
     stderr: "null",

@@ -12,13 +12,7 @@ const ttl = 15;
 
 const print = (line: string): Promise<number> => Deno.stdout.write(new TextEncoder().encode(`${line}\n`));
 
-async function count(etcd: Etcd): Promise<number> {
-  const answer = await fetch(`${etcd.url}/v3/kv/range`, {
-    method: "POST",
-    body: JSON.stringify({ key: btoa("/foo/service/"), range_end: btoa("/foo/service0"), count_only: true }),
-  });
-  return Number((await answer.json()).count ?? 0);
-}
+const count = (etcd: Etcd): Promise<number> => etcd.countOf("/foo/service/");
 
 async function revision(etcd: Etcd): Promise<number> {
   return JSON.parse(await etcd.etcdctl("get", "-w", "json", "x")).header.revision;
