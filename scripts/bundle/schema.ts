@@ -1,5 +1,5 @@
 /** Makes the tables of messages from what protobufjs reads in a .proto file. */
-import type { Field, Schema } from "./wire.ts";
+import { type Field, scalarTypes, type Schema } from "./wire.ts";
 
 export interface Method {
   readonly requestType: string;
@@ -48,7 +48,10 @@ export function schemaOf(all: Part, roots: readonly string[]): Schema {
     messages[name] = Object.entries(fields).map(([field, { id, type, rule }]) =>
       [id, field, short(type), rule === "repeated", oneofOf(field)] as const
     );
-    for (const { type } of Object.values(fields)) want(short(type));
+    for (const { type } of Object.values(fields)) {
+      if (!scalarTypes.includes(type) && !parts.has(short(type))) throw new Error(`${name} has a ${type}`);
+      want(short(type));
+    }
   };
   for (const root of roots) want(short(root));
   return { messages, enums };

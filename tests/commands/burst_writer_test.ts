@@ -48,6 +48,26 @@ Deno.test("what comes during a write goes together, and the first line alone and
   assertEquals(ends, []);
 });
 
+Deno.test("each write is of whole lines that go into a pipe at once, a longer line alone", async () => {
+  const output = new SlowOutput();
+  const { writer } = writerOn(output);
+  const all = [
+    "first",
+    ...Array.from({ length: 300 }, (_, i) => `${i} ${"ä€😀".repeat(i % 20)}`),
+    "x".repeat(9000),
+  ];
+  for (const line of all.slice(0, 150)) await writer.write(`${line}\n`);
+  const rest = (async (): Promise<void> => {
+    for (const line of all.slice(150)) await writer.write(`${line}\n`);
+  })();
+  while (output.written.join("").length < all.join("\n").length + 1) await output.next();
+  await rest;
+  assertEquals(output.written.join(""), `${all.join("\n")}\n`);
+  assertEquals(output.written.filter((text) => !text.endsWith("\n")), []);
+  const sizes = output.written.map((text) => new TextEncoder().encode(text).length);
+  assertEquals(sizes.filter((size) => size > 4096), [9001]);
+});
+
 Deno.test("who brings too much waits, until there is room or all is over", async () => {
   const output = new SlowOutput();
   const { writer, stop } = writerOn(output);

@@ -64,6 +64,24 @@ Deno.test("a burst of changes is told whole and in order", async () => {
   assertEquals((await lines(watch)).slice(1).map((line) => JSON.parse(line).name), names);
 });
 
+Deno.test("a watch that is interrupted while its reader is slow ends with a whole line", async () => {
+  await using etcd = await Etcd.start();
+  const slow = new Deno.Command(program, {
+    args: ["service", "watch"],
+    env: connect(etcd),
+    stdin: "null",
+    stdout: "piped",
+  }).spawn();
+  await until("it watches", async () => await etcd.calls("Watch") >= 1);
+  await etcd.putMany(Array.from({ length: 20_000 }, (_, i) => [`/foo/service/web/n${i}`, "h:1"]));
+  await pause(500);
+  slow.kill("SIGTERM");
+  const text = await new Response(slow.stdout).text();
+  assertEquals((await slow.status).code, 0);
+  assert(text.endsWith("}\n"), text.slice(-200));
+  assert(text.split("\n").length < 20_000, "its reader was slow");
+});
+
 Deno.test("watch resumes where it was, or tells the differences where etcd has forgotten", async () => {
   await using etcd = await Etcd.start();
   using proxy = new Proxy(etcd.endpoint);

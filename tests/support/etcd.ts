@@ -1,7 +1,7 @@
 /** Real etcds of the test's own: free ports, temporary data folders, gone when the test is over. */
 import type { Signed } from "./certificates.ts";
 import { isFrozen } from "./frozen.ts";
-import { count, put, transact } from "./gateway.ts";
+import { figure, put, transact } from "./gateway.ts";
 import { pause, until } from "./pause.ts";
 import { freePorts } from "./ports.ts";
 
@@ -154,15 +154,8 @@ export class Etcd implements AsyncDisposable {
   }
 
   /** The sum of a figure of its metrics over its labels, as far as they match a pattern. */
-  async figure(name: string, labels = "(?:\\{.*\\})?"): Promise<number> {
-    const metrics = await (await fetch(`${this.#metrics}/metrics`)).text();
-    const found = metrics.matchAll(new RegExp(`^${name}${labels} (\\S+)$`, "gm"));
-    return found.reduce((sum, [, value]) => sum + Number(value), 0);
-  }
-
-  /** How many keys begin with a prefix. */
-  async countOf(prefix: string): Promise<number> {
-    return await count(this.url, prefix);
+  figure(name: string, labels?: string): Promise<number> {
+    return figure(this.#metrics, name, labels);
   }
 
   get pid(): number {
@@ -223,12 +216,7 @@ export class Etcd implements AsyncDisposable {
 
   /** Whether it leads its cluster, as far as it knows. */
   async leads(): Promise<boolean> {
-    try {
-      const answer = await fetch(`${this.#metrics}/metrics`, { signal: AbortSignal.timeout(500) });
-      return /^etcd_server_is_leader 1$/m.test(await answer.text());
-    } catch {
-      return false;
-    }
+    return await figure(this.#metrics, "etcd_server_is_leader", "", 500).catch(() => 0) === 1;
   }
 
   /** Forgets all its data, after it was ended. */

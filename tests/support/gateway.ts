@@ -1,4 +1,4 @@
-/** Requests by etcd's JSON gateway, which cost no process. */
+/** Requests to etcd by HTTP, which cost no process: by its JSON gateway, and for its metrics. */
 
 type Part = Readonly<Record<string, unknown>>;
 
@@ -29,4 +29,19 @@ export async function count(url: string, prefix: string): Promise<number> {
   const body = JSON.stringify({ key: base64(prefix), range_end: base64(end), count_only: true });
   const answer = await fetch(`${url}/v3/kv/range`, { method: "POST", body });
   return Number((await answer.json()).count ?? 0);
+}
+
+/**
+ * The sum of a figure among the metrics of an etcd over its labels, as far as they match a pattern.
+ * @param patience milliseconds
+ */
+export async function figure(
+  url: string,
+  name: string,
+  labels = "(?:\\{.*\\})?",
+  patience = 10_000,
+): Promise<number> {
+  const answer = await fetch(`${url}/metrics`, { signal: AbortSignal.timeout(patience) });
+  const found = (await answer.text()).matchAll(new RegExp(`^${name}${labels} (\\S+)$`, "gm"));
+  return found.reduce((sum, [, value]) => sum + Number(value), 0);
 }

@@ -3,6 +3,7 @@
  * `deno task bench:agent [INSTANCES [SECONDS]]`.
  */
 import { Etcd } from "../../tests/support/etcd.ts";
+import { count } from "../../tests/support/gateway.ts";
 import { connect, type Running, start } from "../../tests/support/program.ts";
 import { pause } from "../../tests/support/pause.ts";
 import { usage } from "../../tests/support/usage.ts";
@@ -12,7 +13,7 @@ const ttl = 15;
 
 const print = (line: string): Promise<number> => Deno.stdout.write(new TextEncoder().encode(`${line}\n`));
 
-const count = (etcd: Etcd): Promise<number> => etcd.countOf("/foo/service/");
+const registered = (etcd: Etcd): Promise<number> => count(etcd.url, "/foo/service/");
 
 async function revision(etcd: Etcd): Promise<number> {
   return JSON.parse(await etcd.etcdctl("get", "-w", "json", "x")).header.revision;
@@ -21,8 +22,10 @@ async function revision(etcd: Etcd): Promise<number> {
 /** Milliseconds until there are so many. */
 async function until(etcd: Etcd, wanted: number): Promise<number> {
   const began = performance.now();
-  while (await count(etcd) !== wanted) {
-    if (performance.now() - began > 120_000) throw new Error(`there are ${await count(etcd)}, not ${wanted}`);
+  while (await registered(etcd) !== wanted) {
+    if (performance.now() - began > 120_000) {
+      throw new Error(`there are ${await registered(etcd)}, not ${wanted}`);
+    }
     await pause(50);
   }
   return performance.now() - began;

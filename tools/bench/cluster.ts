@@ -1,5 +1,6 @@
 /** A cluster of three under measurement, and the clients that are started for it. */
 import { Cluster, type Etcd } from "../../tests/support/etcd.ts";
+import { count } from "../../tests/support/gateway.ts";
 import { pause } from "../../tests/support/pause.ts";
 import { program } from "../../tests/support/program.ts";
 import { projectFile } from "../../tests/support/project.ts";
@@ -99,7 +100,7 @@ export class Measured implements AsyncDisposable {
   async count(wanted: number): Promise<number> {
     const began = performance.now();
     for (;;) {
-      const found = await this.#first.countOf("/many/service/");
+      const found = await count(this.#first.url, "/many/service/");
       const took = (performance.now() - began) / 1000;
       if (found === wanted) return took;
       if (took > patience) throw new Error(`there are ${found} services, not ${wanted}`);

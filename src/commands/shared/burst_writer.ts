@@ -2,9 +2,15 @@
 import type { Output } from "../../system/mod.ts";
 
 /** How much text may wait, in code units, before who brings it waits. */
-const mostWaiting = 65_536;
+const mostWaiting = 16_384;
 
-/** What comes while a text is being written is written as one: a write takes as long for one line as for hundreds. */
+/** So many bytes go into a pipe as a whole or not at all, even if the process ends: `PIPE_BUF` of Linux. */
+const atomic = 4096;
+
+/** A code unit has so many bytes at most. */
+const bytesOfUnit = 3;
+
+/** What comes while a line is being written is written together: a write takes as long for thirty lines as for one. */
 export class BurstWriter {
   readonly #output: Output;
   readonly #signal: AbortSignal;
@@ -26,7 +32,7 @@ export class BurstWriter {
     signal.addEventListener("abort", () => this.#resume(), { once: true });
   }
 
-  /** Takes a text, and resolves when there is room for more. */
+  /** Takes whole lines, and resolves when there is room for more. */
   async write(text: string): Promise<void> {
     this.#waiting += text;
     if (!this.#isWriting) void this.#writeAll();
@@ -44,9 +50,9 @@ export class BurstWriter {
     this.#isWriting = true;
     try {
       while (this.#waiting !== "" && this.#output.open) {
-        const text = this.#waiting;
-        this.#waiting = "";
-        await this.#output.write(text);
+        const lines = firstLines(this.#waiting);
+        this.#waiting = this.#waiting.slice(lines.length);
+        await this.#output.write(lines);
         this.#resume();
       }
     } catch (error) {
@@ -56,4 +62,20 @@ export class BurstWriter {
     if (this.#failure !== undefined || !this.#output.open) this.#onEnd();
     this.#resume();
   }
+}
+
+const encoder = new TextEncoder();
+
+/** As many whole lines as go into a pipe at once; or the first one, if that alone is longer. */
+function firstLines(text: string): string {
+  let lines = text.slice(0, text.length * bytesOfUnit <= atomic ? undefined : atomic);
+  for (;;) {
+    const end = lines.lastIndexOf("\n") + 1;
+    if (end === 0) break;
+    lines = lines.slice(0, end);
+    if (lines.length * bytesOfUnit <= atomic || encoder.encode(lines).length <= atomic) return lines;
+    lines = lines.slice(0, end - 1);
+  }
+  const end = text.indexOf("\n") + 1;
+  return end === 0 ? text : text.slice(0, end);
 }
