@@ -27,6 +27,9 @@ export interface Codec {
 /** How deep messages may lie in each other: a transaction may hold transactions. */
 const maxDepth = 100;
 
+/** How many messages may lie in one: empty ones need two bytes, and far more memory. No page and no watch comes near it. */
+const maxMessages = 2 ** 20;
+
 /** How the values of a type are read and written, and which one stands for a field that is missing. */
 interface Kind {
   readonly wire: number;
@@ -124,6 +127,7 @@ export function codec({ messages, enums }: Schema): Codec {
     read: (reader) => {
       const [stop, end] = [reader.stop(), reader.end];
       if (++reader.depth > maxDepth) throw new RangeError("messages lie too deep in each other");
+      if (++reader.messages > maxMessages) throw new RangeError("too many messages lie in one");
       reader.end = stop;
       const message = read(reader, planOf(type));
       reader.end = end;

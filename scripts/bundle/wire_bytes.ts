@@ -12,7 +12,9 @@ export class Reader {
   readonly bytes: Buffer;
   at = 0;
   end: number;
+  /** How deep the message lies that is read, and how many have been read. */
   depth = 0;
+  messages = 0;
 
   constructor(bytes: Uint8Array) {
     this.bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);

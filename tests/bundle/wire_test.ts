@@ -137,6 +137,8 @@ Deno.test("what does not fit is refused", () => {
     bytes = depth === 0 ? encode("TxnResponse", message) : nested(bytes);
   }
   assertThrows(() => decode("TxnResponse", bytes), RangeError, "too deep");
+  // Empty keys and values, each in two bytes.
+  assertThrows(() => decode("RangeResponse", Buffer.alloc(3_000_000, "\x12\x00")), RangeError, "too many");
 });
 
 /** A `TxnResponse` in the transaction of another one, by hand. */
