@@ -1,10 +1,9 @@
 /** Starts and stops containers at random, and compares what the source of the agent names: `deno task docker-churn [SEEDS [FIRST]]`. */
 import { Docker, missingDocker } from "../tests/support/docker.ts";
 import { churn } from "../tests/support/docker_churn.ts";
+import { print } from "./print.ts";
 
 const [seeds = 5, first = 1] = Deno.args.map(Number);
-const print = (line: string): Promise<number> => Deno.stdout.write(new TextEncoder().encode(`${line}\n`));
-
 const missing = missingDocker();
 if (missing !== undefined) {
   await print(missing);

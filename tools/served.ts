@@ -3,11 +3,10 @@
  * `deno task served [SECONDS [SEED]]`. Prints what the process held meanwhile, and fails where an answer was wrong.
  */
 import { compareServed } from "../tests/support/served.ts";
+import { print } from "./print.ts";
 
 const [seconds = 300, seed = 1] = Deno.args.map(Number);
 const until = performance.now() + seconds * 1000;
-const print = (line: string): Promise<number> => Deno.stdout.write(new TextEncoder().encode(`${line}\n`));
-
 const { memory, descriptors, ...outcome } = await compareServed(seed, () => performance.now() > until);
 await print(JSON.stringify(outcome));
 /** The most that there was in each tenth of the time. */

@@ -10,14 +10,13 @@ import { Proxy } from "../tests/support/proxy.ts";
 import { Random } from "../tests/support/random.ts";
 import { pause } from "../tests/support/pause.ts";
 import { usage } from "../tests/support/usage.ts";
+import { print } from "./print.ts";
 
 const [seconds = 600, seed = 1] = Deno.args.map(Number);
 const ttl = 5;
 /** From when on memory is compared, in seconds, and how much more is too much, in MiB. */
 const warmUp = 60;
 const maxGrowth = 10;
-
-const print = (line: string): Promise<number> => Deno.stdout.write(new TextEncoder().encode(`${line}\n`));
 
 const random = new Random(seed);
 const someTime = (): number => 200 + random.next() * ttl * 1500;

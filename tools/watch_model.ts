@@ -1,9 +1,8 @@
 /** Compares watches under fire with a model, over many seeds: `deno task watch-model [SEEDS [FIRST]]`. */
 import { compare } from "../tests/support/watch_model.ts";
+import { print } from "./print.ts";
 
 const [seeds = 20, first = 1] = Deno.args.map(Number);
-const print = (line: string): Promise<number> => Deno.stdout.write(new TextEncoder().encode(`${line}\n`));
-
 let failed = 0;
 const sums = { operations: 0, faults: 0, events: 0, resyncs: 0, quietMoments: 0 };
 for (let seed = first; seed < first + seeds; seed++) {

@@ -55,14 +55,16 @@ export async function packed({ metafile: { outputs }, files, entry, isLate }: Ch
   };
 }
 
-/** What is loaded together, by the chunk that leads to it: the first one, and each one that is loaded on demand. */
-function groups(
-  outputs: Outputs,
-  entry: string,
-  isLate: Chunks["isLate"],
-): { root: string; chunks: string[]; late: boolean }[] {
+/** What is loaded together, by the chunk that leads to it: the first one, or one that is loaded on demand. */
+interface Group {
+  readonly root: string;
+  readonly chunks: readonly string[];
+  readonly late: boolean;
+}
+
+function groups(outputs: Outputs, entry: string, isLate: Chunks["isLate"]): Group[] {
   const [soon, late, taken] = [new Set([entry]), new Set<string>(), new Set<string>()];
-  const of = (root: string): { root: string; chunks: string[]; late: boolean } => {
+  const of = (root: string): Group => {
     const chunks = [...reached(outputs, root)].filter((path) => !taken.has(path));
     for (const { external, kind, path } of chunks.flatMap((path) => outputs[path]?.imports ?? [])) {
       if (external === true || kind === "import-statement") continue;

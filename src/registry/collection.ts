@@ -209,15 +209,23 @@ export async function readItems<T extends EntryMeta>(
   return { collected, invalid, revision: at };
 }
 
-/** Puts entries into a collector. What it cannot understand goes to `invalid`. */
 function putAll<T>(entries: readonly Entry[], collected: Collector<T>, invalid: InvalidEntry[]): void {
-  for (const entry of entries) {
-    try {
-      collected.put(entry);
-    } catch (error) {
-      if (!(error instanceof InvalidValueError)) throw error;
-      invalid.push({ key: textOf(entry.key), rule: error.message });
-    }
+  const onInvalid = (one: InvalidEntry): unknown => invalid.push(one);
+  for (const entry of entries) putOr(entry, collected, onInvalid);
+}
+
+/** Puts an entry into a collector. What it cannot understand is told, and is as good as deleted. */
+export function putOr<T>(
+  entry: Entry,
+  collected: Collector<T>,
+  onInvalid: (invalid: InvalidEntry) => unknown,
+): Touched | undefined {
+  try {
+    return collected.put(entry);
+  } catch (error) {
+    if (!(error instanceof InvalidValueError)) throw error;
+    onInvalid({ key: textOf(entry.key), rule: error.message });
+    return collected.delete(entry.key);
   }
 }
 

@@ -11,7 +11,7 @@ import {
   type RegisteredInstance,
 } from "./instance.ts";
 import { instancesOf } from "./instances.ts";
-import { readAll } from "./collection.ts";
+import { readItems } from "./collection.ts";
 import { type Mark, markText, recordIn } from "./metadata.ts";
 import { oldMirrors } from "./mirrors/mod.ts";
 import { mirrorsToPutBack, type Move, moveBack, moveOut } from "./moves.ts";
@@ -175,8 +175,8 @@ export class Maintenance {
 
   async #instancesOf(type: string, deadline: Deadline): Promise<RegisteredInstance[]> {
     const codec = instancesOf(this.#treeRoot, { types: [type], all: true });
-    const { entries } = await this.#store.list(codec.spans, deadline);
-    return readAll(entries, codec).items;
+    const { collected } = await readItems(this.#store, codec, deadline);
+    return collected.items();
   }
 
   /** Tells whether a lease serves an instance alone, so that nobody refreshes it. */

@@ -5,7 +5,7 @@ import { delay } from "../system/delay.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { Access, AccessSource } from "./etcd/credentials.ts";
 import type { OldEntry } from "./etcd/v2.ts";
-import { type EntryMeta, readAll } from "./collection.ts";
+import { type EntryMeta, readItems } from "./collection.ts";
 import { Agents } from "./handover.ts";
 import { instancePrefix } from "./instance.ts";
 import { instancesOf } from "./instances.ts";
@@ -203,8 +203,9 @@ export class Registry implements Disposable {
   async status(): Promise<RegistryStatus> {
     const deadline = deadlineAfter(this.#timeout);
     const prefix = instancePrefix(this.#treeRoot);
+    const { collector } = instancesOf(this.#treeRoot);
     const asked = Promise.all([
-      settled(this.#store.list([below(prefix)], deadline)),
+      settled(readItems(this.#store, { spans: [below(prefix)], collector }, deadline)),
       settled(this.#store.mayWrite(prefix, deadline)),
     ]);
     const began = performance.now();
@@ -217,8 +218,7 @@ export class Registry implements Disposable {
     const endpoints = await this.#store.statuses(deadline, enough);
     over.abort();
     const [read, write] = await asked;
-    const codec = instancesOf(this.#treeRoot);
-    const instances = read.value === undefined ? undefined : readAll(read.value.entries, codec).items;
+    const instances = read.value?.collected.items();
     return {
       endpoints,
       treeRoot: this.#treeRoot,

@@ -1,7 +1,14 @@
 /** Reads the items of a watch from the store, and from its changes. */
-import { InvalidValueError, RefusedError } from "../errors.ts";
-import { type Codec, type Collector, type EntryMeta, readItems, textOf } from "./collection.ts";
-import { type Change, type Deadline, type Entry, type Revision, RevisionGone, type Store } from "./store.ts";
+import { RefusedError } from "../errors.ts";
+import {
+  type Codec,
+  type Collector,
+  type EntryMeta,
+  type InvalidEntry,
+  putOr,
+  readItems,
+} from "./collection.ts";
+import { type Change, type Deadline, type Revision, RevisionGone, type Store } from "./store.ts";
 import type { WatchEvent } from "./watch.ts";
 import type { View } from "./watch_view.ts";
 
@@ -68,8 +75,9 @@ export class Reader<T extends EntryMeta> {
   events(changes: readonly Change[], view: View<T>): WatchEvent<T>[] {
     // The key that makes an item was written: it is put, even if it is as it was.
     const touched = new Map<string, boolean>();
+    const report = ({ key, rule }: InvalidEntry): void => this.#onInvalid(key, rule);
     for (const { key, entry } of changes) {
-      const found = entry === undefined ? this.#collected.delete(key) : this.#take(entry);
+      const found = entry === undefined ? this.#collected.delete(key) : putOr(entry, this.#collected, report);
       if (found !== undefined) touched.set(found.id, touched.get(found.id) === true || found.isMain);
     }
     const revision = changes[0]?.revision ?? 0;
@@ -100,16 +108,5 @@ export class Reader<T extends EntryMeta> {
     const known = view.get(idOf(item));
     return known !== undefined && known.modifyRevision === item.modifyRevision &&
       known.createRevision === item.createRevision && known.lease === item.lease && isSame(known, item);
-  }
-
-  /** Has what is no item reported: it is as good as deleted. */
-  #take(entry: Entry): ReturnType<Collector<T>["put"]> {
-    try {
-      return this.#collected.put(entry);
-    } catch (error) {
-      if (!(error instanceof InvalidValueError)) throw error;
-      this.#onInvalid(textOf(entry.key), error.message);
-      return this.#collected.delete(entry.key);
-    }
   }
 }

@@ -15,8 +15,8 @@ export interface Output {
   write(text: string): Promise<void>;
 }
 
-/** So many bytes go into a pipe as a whole or not at all: `PIPE_BUF` of Linux. */
-const atomic = 4096;
+/** So many bytes go into a pipe as a whole or not at all, even if the process ends: `PIPE_BUF` of Linux. */
+export const atomic = 4096;
 
 /** Milliseconds until a stream that takes nothing is tried again. */
 const pause = 5;

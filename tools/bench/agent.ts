@@ -3,35 +3,23 @@
  * `deno task bench:agent [INSTANCES [SECONDS]]`.
  */
 import { Etcd } from "../../tests/support/etcd.ts";
-import { count } from "../../tests/support/gateway.ts";
 import { connect, type Running, start } from "../../tests/support/program.ts";
 import { pause } from "../../tests/support/pause.ts";
 import { usage } from "../../tests/support/usage.ts";
+import { secondsUntil } from "./counting.ts";
+import { print } from "../print.ts";
 
 const [instances = 10_000, seconds = 60] = Deno.args.map(Number);
 const ttl = 15;
-
-const print = (line: string): Promise<number> => Deno.stdout.write(new TextEncoder().encode(`${line}\n`));
-
-const registered = (etcd: Etcd): Promise<number> => count(etcd.url, "/foo/service/");
 
 async function revision(etcd: Etcd): Promise<number> {
   return JSON.parse(await etcd.etcdctl("get", "-w", "json", "x")).header.revision;
 }
 
-/** Milliseconds until there are so many. */
-async function until(etcd: Etcd, wanted: number): Promise<number> {
-  const began = performance.now();
-  while (await registered(etcd) !== wanted) {
-    if (performance.now() - began > 120_000) {
-      throw new Error(`there are ${await registered(etcd)}, not ${wanted}`);
-    }
-    await pause(50);
-  }
-  return performance.now() - began;
+/** How long it takes until there are so many. */
+async function until(etcd: Etcd, wanted: number): Promise<string> {
+  return `${(await secondsUntil(etcd.url, "/foo/service/", wanted, 120)).toFixed(1)} s`;
 }
-
-const inSeconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
 
 await using things = new AsyncDisposableStack();
 const etcd = things.use(await Etcd.start({ slowElections: true }));
@@ -56,7 +44,7 @@ const agent = (file: string): Running =>
 
 await print(`| ${instances} instances of one agent, TTL ${ttl} s | |\n|---|---|`);
 const many = agent("services.json");
-await print(`| all registered after the start | ${inSeconds(await until(etcd, instances))} |`);
+await print(`| all registered after the start | ${await until(etcd, instances)} |`);
 await pause(5000);
 const [before, revisionBefore] = [usage(many.pid), await revision(etcd)];
 await pause(seconds * 1000);
@@ -72,9 +60,9 @@ await print(
 );
 const [lease = ""] = (await etcd.etcdctl("lease", "list")).trim().split("\n").slice(1);
 await etcd.etcdctl("lease", "revoke", lease);
-await print(`| all back after their lease was revoked | ${inSeconds(await until(etcd, instances))} |`);
+await print(`| all back after their lease was revoked | ${await until(etcd, instances)} |`);
 many.signal("SIGKILL");
-await print(`| all gone after SIGKILL | ${inSeconds(await until(etcd, 0))} |`);
+await print(`| all gone after SIGKILL | ${await until(etcd, 0)} |`);
 
 const refresher = things.use(start(
   [

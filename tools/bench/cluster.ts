@@ -1,10 +1,11 @@
 /** A cluster of three under measurement, and the clients that are started for it. */
 import { Cluster, type Etcd } from "../../tests/support/etcd.ts";
-import { count } from "../../tests/support/gateway.ts";
 import { pause } from "../../tests/support/pause.ts";
 import { program } from "../../tests/support/program.ts";
 import { projectFile } from "../../tests/support/project.ts";
 import { usage } from "../../tests/support/usage.ts";
+import { TextLineStream } from "../lines.ts";
+import { secondsUntil } from "./counting.ts";
 
 /** How long clients settle, and how long is measured then, in milliseconds. */
 const settling = 5000;
@@ -78,12 +79,8 @@ export class Measured implements AsyncDisposable {
       return found;
     };
     void (async (): Promise<void> => {
-      let rest = "";
-      for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
-        const lines = (rest + text).split("\n");
-        rest = lines.pop() ?? "";
-        for (const one of lines) line(one).resolve();
-      }
+      const lines = child.stdout.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream());
+      for await (const one of lines) line(one).resolve();
     })();
     const said = async (text: string): Promise<void> => {
       const late = Promise.withResolvers<void>();
@@ -98,14 +95,7 @@ export class Measured implements AsyncDisposable {
 
   /** Seconds until there are so many services. */
   async count(wanted: number): Promise<number> {
-    const began = performance.now();
-    for (;;) {
-      const found = await count(this.#first.url, "/many/service/");
-      const took = (performance.now() - began) / 1000;
-      if (found === wanted) return took;
-      if (took > patience) throw new Error(`there are ${found} services, not ${wanted}`);
-      await pause(20);
-    }
+    return await secondsUntil(this.#first.url, "/many/service/", wanted, patience);
   }
 
   async put(key: string, value: string): Promise<void> {
@@ -129,16 +119,15 @@ export class Measured implements AsyncDisposable {
   /** What the clients cost while nothing changes: from when they have written nothing for a while. */
   async quiet(): Promise<Quiet> {
     const { members } = this.#cluster;
-    const written = async (): Promise<number> =>
-      (await Promise.all(members.map((member) => member.messages("Txn")))).reduce((all, one) => all + one, 0);
+    const sum = async (figure: (member: Etcd) => Promise<number>): Promise<number> =>
+      (await Promise.all(members.map(figure))).reduce((all, one) => all + one, 0);
+    const written = (): Promise<number> => sum((member) => member.messages("Txn"));
     for (let before = -1, now = await written(); now !== before; now = await written()) {
       before = now;
       await pause(settling);
     }
-    const sum = async (figure: string): Promise<number> =>
-      (await Promise.all(members.map((member) => member.figure(figure)))).reduce((all, one) => all + one, 0);
     const look = async (): Promise<{ messages: number; ticks: number[] }> => ({
-      messages: await sum("grpc_server_msg_received_total"),
+      messages: await sum((member) => member.figure("grpc_server_msg_received_total")),
       ticks: members.map(({ pid }) => usage(pid).ticks),
     });
     const [before, from] = [await look(), performance.now()];
@@ -148,7 +137,7 @@ export class Measured implements AsyncDisposable {
     return {
       messages: (after.messages - before.messages) / seconds,
       leases: (await this.#leases()).length,
-      watchStreams: await sum("etcd_debugging_mvcc_watch_stream_total"),
+      watchStreams: await sum((member) => member.figure("etcd_debugging_mvcc_watch_stream_total")),
       busiest: Math.max(...shares),
       all: shares.reduce((all, one) => all + one, 0),
       memory: members.reduce((all, { pid }) => all + usage(pid).memory, 0),

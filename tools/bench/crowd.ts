@@ -4,13 +4,13 @@
  * location that the last of them was told of.
  */
 import { openRegistry, parseEndpoints, type Registry } from "../../src/registry/mod.ts";
+import { print } from "../print.ts";
 
 const [kind, endpoints = "", ...numbers] = Deno.args;
 const [first = 0, count = 0] = numbers.map(Number);
 /** How many begin at the same time. */
 const together = 20;
 
-const tell = (line: string): Promise<number> => Deno.stdout.write(new TextEncoder().encode(`${line}\n`));
 const { signal } = new AbortController();
 
 function open(): Promise<Registry> {
@@ -39,7 +39,7 @@ const told = new Map<string, number>();
 async function tellOf(location: string): Promise<void> {
   const times = (told.get(location) ?? 0) + 1;
   told.set(location, times);
-  if (times === count) await tell(location);
+  if (times === count) await print(location);
 }
 
 /** Follows a type. Resolves when it has begun. */
@@ -61,4 +61,4 @@ for (let i = 0; i < count; i += together) {
   const some = Array.from({ length: Math.min(together, count - i) }, (_, k) => first + i + k);
   await Promise.all(some.map((number) => kind === "refreshers" ? refresh(number) : watch()));
 }
-await tell("all have begun");
+await print("all have begun");

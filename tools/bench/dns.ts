@@ -8,13 +8,12 @@ import { askUdp, question, read } from "../../tests/support/dns.ts";
 import { Etcd, freePorts } from "../../tests/support/etcd.ts";
 import { pause, until } from "../../tests/support/pause.ts";
 import { connect, launch, start } from "../../tests/support/program.ts";
+import { print } from "../print.ts";
 
 const [seconds = 5] = Deno.args.map(Number);
 const instances = 50;
 /** Questions a second while the time of each is measured. */
 const steady = 2000;
-
-const print = (line: string): Promise<number> => Deno.stdout.write(new TextEncoder().encode(`${line}\n`));
 
 await using things = new AsyncDisposableStack();
 const folder = await Deno.makeTempDir();

@@ -8,8 +8,9 @@ import { missingV2 } from "../../tests/support/lacking.ts";
 import { projectFile } from "../../tests/support/project.ts";
 import { type Env, idle, median, quantile, run } from "./processes.ts";
 import { archive, home, type Line, type Subject, subjects, target } from "./subjects.ts";
-import { deviations, markdown, page, replace, type Row, type Unit } from "./table.ts";
+import { deviations, markdown, measuredBy, replace, type Row, type Unit } from "./table.ts";
 import { latencies, load } from "./watching.ts";
+import { print } from "../print.ts";
 
 const rounds = Number(Deno.args[0] ?? 15);
 const isCheck = Deno.args[1] === "check";
@@ -22,19 +23,10 @@ const idling = isCheck ? 5000 : 60_000;
 const puts = 1000;
 const heavy = { rate: 10_000, seconds: 60 };
 
-const print = (line: string): Promise<number> => Deno.stdout.write(new TextEncoder().encode(`${line}\n`));
-
-async function make(program: string, ...args: Line): Promise<void> {
-  const { success } = await new Deno.Command(program, {
-    args: [...args],
-    stdout: "inherit",
-    stderr: "inherit",
-  })
-    .output();
-  if (!success) throw new Error(`${program} failed`);
+if (!isCheck) {
+  const options: Deno.CommandOptions = { args: [target], stdout: "inherit", stderr: "inherit" };
+  if (!(await new Deno.Command(projectFile("scripts/compile"), options).output()).success) Deno.exit(1);
 }
-
-if (!isCheck) await make(projectFile("scripts/compile"), target);
 const deno = Deno.execPath();
 const known = await subjects(
   deno,
@@ -69,7 +61,7 @@ function add(what: string, unit: Unit, figures: Iterable<readonly [string, numbe
   rows.push({ what, unit, figures: new Map(figures) });
 }
 
-/** Runs what each has a line for, in turn, and adds a row of medians. */
+/** Runs what each has a line for, in turn: the median time, and the most memory. */
 async function inTurn(
   lineOf: (subject: Subject) => Line | undefined,
 ): Promise<Map<string, { ms: number; memory: number }>> {
@@ -181,18 +173,14 @@ if (isCheck) {
   for (const line of wrong) await print(line);
   Deno.exitCode = wrong.length > 0 ? 1 : 0;
 } else {
-  const [, version] = /etcd Version: (\S+)/.exec(
-    new TextDecoder().decode((await new Deno.Command("etcd", { args: ["--version"] }).output()).stdout),
-  ) ?? [];
-  const made = new TextDecoder().decode(
-    (await new Deno.Command((executable.version as Line)[0] as string, { args: ["--version"] }).output())
-      .stdout,
-  );
-  const about = `Measured on ${
-    new Date().toISOString().slice(0, 10)
-  } by \`deno task bench ${rounds}\`, on ${navigator.hardwareConcurrency} cores, etcd ${version}, the executable on Deno ${
-    /Deno ([\d.]+)/.exec(made)?.[1]
-  }, the others on Deno ${Deno.version.deno}.`;
+  const versionOf = async (program: string, pattern: RegExp): Promise<string | undefined> => {
+    const { stdout } = await new Deno.Command(program, { args: ["--version"] }).output();
+    return pattern.exec(new TextDecoder().decode(stdout))?.[1];
+  };
+  const etcdVersion = await versionOf("etcd", /etcd Version: (\S+)/);
+  const runtime = await versionOf(executable.file ?? "", /Deno ([\d.]+)/);
+  const about =
+    `${measuredBy(`deno task bench ${rounds}`)}, etcd ${etcdVersion}, the executable on Deno ${runtime}, ` +
+    `the others on Deno ${Deno.version.deno}.`;
   await replace("table", `${about}\n\n${table}`);
-  await make(deno, "fmt", "--quiet", page);
 }

@@ -1,13 +1,14 @@
 /**
  * Measures what services, refreshers and watchers cost a cluster of three, from 10 to 100,000 of them, and writes the table and the
  * plot of docs/benchmarks.md: `deno task bench:many [MOST]`. Of the refreshers 200 are processes, the others are in few processes,
- * each with a connection of its own.
+ * each with a connection of its own. EMPUSA_UNDER_TEST names the executable; without it, they run the sources.
  */
 import { pause } from "../../tests/support/pause.ts";
 import { projectFile } from "../../tests/support/project.ts";
 import { Measured, type Quiet } from "./cluster.ts";
 import { plot, type Series } from "./plot.ts";
-import { page, replace } from "./table.ts";
+import { measuredBy, replace } from "./table.ts";
+import { print } from "../print.ts";
 
 const [most = 100_000] = Deno.args.map(Number);
 /** How many of each kind; fewer of what needs a connection each, as the clients take most of the machine. */
@@ -17,8 +18,6 @@ const connected = sizes.filter((size) => size <= 1000);
 const processes = 200;
 const crowd = 1000;
 const ttl = 30;
-
-const print = (line: string): Promise<number> => Deno.stdout.write(new TextEncoder().encode(`${line}\n`));
 
 /** One line of the table. */
 interface Cost extends Quiet {
@@ -113,6 +112,7 @@ for (const [measure, many] of [[services, sizes], [refreshers, connected], [watc
     await pause(1000);
   }
 }
+
 function row(cost: Cost): string {
   const { kind, size, begun, messages, leases, watchStreams, busiest, all, memory, after } = cost;
   const seconds = (value: number): string => size === 0 ? "-" : `${value.toFixed(value < 1 ? 2 : 1)} s`;
@@ -127,9 +127,9 @@ function row(cost: Cost): string {
 await replace(
   "many",
   [
-    `Measured on ${
-      new Date().toISOString().slice(0, 10)
-    } by \`deno task bench:many\`: three members and all clients on ${navigator.hardwareConcurrency} cores, TTL ${ttl} s.`,
+    `${
+      measuredBy("EMPUSA_UNDER_TEST=…/empusa deno task bench:many")
+    }: three members and all clients, TTL ${ttl} s.`,
     "",
     head,
     `|${" --- |".repeat(10)}`,
@@ -147,4 +147,3 @@ function series(kind: string): Series {
 }
 const shown = ["services of one agent", "refreshers", "watchers"].map(series);
 await Deno.writeTextFile(projectFile("docs/cost.svg"), plot(shown));
-await new Deno.Command(Deno.execPath(), { args: ["fmt", "--quiet", page] }).output();

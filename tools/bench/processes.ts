@@ -1,5 +1,6 @@
 /** Time and memory of processes. */
 import { pause } from "../../tests/support/pause.ts";
+import { mebibytes } from "../../tests/support/usage.ts";
 import type { Line } from "./subjects.ts";
 
 export type Env = Readonly<Record<string, string>>;
@@ -19,7 +20,11 @@ export async function run(
   const child = new Deno.Command(program, { args: [...args], env, stdin: "null", stdout: "piped" }).spawn();
   let memory = 0;
   const timer = setInterval(() => {
-    memory = Math.max(memory, mebibytes(`/proc/${child.pid}/status`, "VmHWM"));
+    try {
+      memory = Math.max(memory, mebibytes(`/proc/${child.pid}/status`, "VmHWM"));
+    } catch {
+      // It has ended.
+    }
   }, every);
   await child.stdout.pipeTo(new WritableStream());
   const { success } = await child.status;
@@ -42,16 +47,6 @@ export async function idle(
   child.kill("SIGTERM");
   await child.status;
   return memory;
-}
-
-/** A figure of a file in /proc; 0 if the process has ended. */
-export function mebibytes(file: string, figure: string): number {
-  try {
-    return Number(new RegExp(`^${figure}:\\s*(\\d+)`, "m").exec(Deno.readTextFileSync(file))?.[1] ?? 0) /
-      1024;
-  } catch {
-    return 0;
-  }
 }
 
 /** What is not less than that part of all. */

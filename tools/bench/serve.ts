@@ -6,15 +6,13 @@ import { Etcd } from "../../tests/support/etcd.ts";
 import { pause, until } from "../../tests/support/pause.ts";
 import { connect, launch, type Running, start } from "../../tests/support/program.ts";
 import { usage } from "../../tests/support/usage.ts";
+import { median } from "./processes.ts";
+import { print } from "../print.ts";
 
 const [seconds = 4] = Deno.args.map(Number);
 const rounds = 3;
 const blocking = 2000;
 const streams = 1000;
-
-const print = (line: string): Promise<number> => Deno.stdout.write(new TextEncoder().encode(`${line}\n`));
-const median = (values: readonly number[]): number =>
-  values.toSorted((a, b) => a - b)[values.length >> 1] ?? NaN;
 
 await using things = new AsyncDisposableStack();
 const folder = await Deno.makeTempDir();

@@ -4,14 +4,13 @@
  */
 import { type Instance, openRegistry, parseEndpoints, type SessionEvent } from "../../src/registry/mod.ts";
 import { Etcd } from "../../tests/support/etcd.ts";
+import { print } from "../print.ts";
 
 const [count = 10_000] = Deno.args.slice(0, 1).map(Number);
 const [word = "plain"] = Deno.args.slice(1);
 /** How long the session is left alone, in milliseconds. */
 const idle = 20_000;
 const ttl = 30;
-
-const print = (line: string): Promise<number> => Deno.stdout.write(new TextEncoder().encode(`${line}\n`));
 
 function instance(i: number, location = `10.0.${i >> 8}.${i & 255}:80`): Instance {
   const named = { type: "web", name: `web-${i}`, location };

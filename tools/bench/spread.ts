@@ -4,14 +4,13 @@
  */
 import { Etcd } from "../../tests/support/etcd.ts";
 import { registerWeb, type Running, start } from "../../tests/support/program.ts";
+import { print } from "../print.ts";
 
 const [refreshers = 100] = Deno.args.map(Number);
 const ttl = 5;
 /** How long etcd is away, and how much of the time is one line of the histogram, in milliseconds. */
 const away = 3000;
 const bucket = 50;
-
-const print = (line: string): Promise<number> => Deno.stdout.write(new TextEncoder().encode(`${line}\n`));
 
 await using things = new AsyncDisposableStack();
 const etcd = things.use(await Etcd.start({ slowElections: true }));

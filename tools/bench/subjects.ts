@@ -18,7 +18,7 @@ export interface Subject {
   readonly stay?: () => Line;
   /** Tells of services of a type below a tree root. */
   readonly watch?: (treeRoot: string, type: string) => Line;
-  /** Paths whose sizes count. */
+  /** The path whose size counts. */
   readonly file?: string;
 }
 

@@ -10,7 +10,7 @@ export interface Row {
   readonly figures: ReadonlyMap<string, number>;
 }
 
-export const page = projectFile("docs/benchmarks.md");
+const page = projectFile("docs/benchmarks.md");
 
 /** A ratio may differ from that of the page by so much. */
 const tolerance = 0.5;
@@ -51,6 +51,12 @@ export function markdown(
   ].join("\n");
 }
 
+/** Which run it was, for the page. */
+export function measuredBy(command: string): string {
+  const day = new Date().toISOString().slice(0, 10);
+  return `Measured on ${day} by \`${command}\`, on ${navigator.hardwareConcurrency} cores`;
+}
+
 /** Replaces what stands between the marks of that name in the page. */
 export async function replace(name: string, text: string): Promise<void> {
   const [begin, end] = [`<!-- ${name}: begin -->`, `<!-- ${name}: end -->`];
@@ -58,6 +64,7 @@ export async function replace(name: string, text: string): Promise<void> {
   const [from, to] = [before.indexOf(begin), before.indexOf(end)];
   if (from < 0 || to < from) throw new Error(`${page} lacks the marks of ${name}`);
   await Deno.writeTextFile(page, `${before.slice(0, from + begin.length)}\n\n${text}\n\n${before.slice(to)}`);
+  await new Deno.Command(Deno.execPath(), { args: ["fmt", "--quiet", page] }).output();
 }
 
 /** The ratios of the page: those behind figures, and the figures without a unit, by row and column. */

@@ -1,7 +1,9 @@
 /** How long it takes from a put to the line of a watcher, and whether watchers keep up with many puts. */
 import { pause } from "../../tests/support/pause.ts";
 import type { Etcd } from "../../tests/support/etcd.ts";
-import { type Env, mebibytes } from "./processes.ts";
+import { mebibytes } from "../../tests/support/usage.ts";
+import { TextLineStream } from "../lines.ts";
+import type { Env } from "./processes.ts";
 import { home, type Line, type Subject } from "./subjects.ts";
 
 /** How long a watcher gets to begin, and its last lines to arrive, in milliseconds. */
@@ -23,14 +25,10 @@ class Watcher {
   }
 
   async #read(onPut: (number: number) => void): Promise<void> {
-    let rest = "";
-    for await (const text of this.#child.stdout.pipeThrough(new TextDecoderStream())) {
-      const lines = (rest + text).split("\n");
-      rest = lines.pop() ?? "";
-      for (const line of lines) {
-        const [, number] = /put-(\d+):1/.exec(line) ?? [];
-        if (number !== undefined) onPut(Number(number));
-      }
+    const { stdout } = this.#child;
+    for await (const line of stdout.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream())) {
+      const [, number] = /put-(\d+):1/.exec(line) ?? [];
+      if (number !== undefined) onPut(Number(number));
     }
   }
 

@@ -1,9 +1,8 @@
 /** Puts broken answers of etcd, at random, before every operation: `deno task fuzz:answers [SEEDS [FIRST]]`. */
 import { fuzzAnswers } from "../../tests/support/answer_fuzz.ts";
+import { print } from "../print.ts";
 
 const [seeds = 20, first = 1] = Deno.args.map(Number);
-const print = (line: string): Promise<number> => Deno.stdout.write(new TextEncoder().encode(`${line}\n`));
-
 const sums = { calls: 0, broken: 0, failures: 0 };
 for (let seed = first; seed < first + seeds; seed++) {
   // What nobody catches ends it, as it would end the program.

@@ -1,5 +1,5 @@
 /** Processes of the program under test, each on a host of its own. */
-import { TextLineStream } from "./lines.ts";
+import { TextLineStream } from "../lines.ts";
 import type { Host } from "./network.ts";
 import { WatchLog } from "./watch_log.ts";
 

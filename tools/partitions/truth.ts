@@ -1,5 +1,5 @@
 /** Follows all changes through the JSON gateway of every member, on a network that no fault touches. */
-import { TextLineStream } from "./lines.ts";
+import { TextLineStream } from "../lines.ts";
 import { pause } from "../../tests/support/pause.ts";
 import { askAny, type KeyValue, rangeOf } from "./gateway.ts";
 

@@ -1,14 +1,9 @@
 /** Writes texts to an output that may take them more slowly than they come. */
 import type { Output } from "../../system/mod.ts";
+import { atomic } from "../../system/output.ts";
 
 /** How much text may wait, in code units, before who brings it waits. */
 const mostWaiting = 16_384;
-
-/** So many bytes go into a pipe as a whole or not at all, even if the process ends: `PIPE_BUF` of Linux. */
-const atomic = 4096;
-
-/** A code unit has so many bytes at most. */
-const bytesOfUnit = 3;
 
 /** What comes while a line is being written is written together: a write takes as long for thirty lines as for one. */
 export class BurstWriter {
@@ -68,14 +63,10 @@ const encoder = new TextEncoder();
 
 /** As many whole lines as go into a pipe at once; or the first one, if that alone is longer. */
 function firstLines(text: string): string {
-  let lines = text.slice(0, text.length * bytesOfUnit <= atomic ? undefined : atomic);
-  for (;;) {
-    const end = lines.lastIndexOf("\n") + 1;
-    if (end === 0) break;
-    lines = lines.slice(0, end);
-    if (lines.length * bytesOfUnit <= atomic || encoder.encode(lines).length <= atomic) return lines;
-    lines = lines.slice(0, end - 1);
+  let end = text.slice(0, atomic).lastIndexOf("\n") + 1;
+  while (end > 1 && encoder.encode(text.slice(0, end)).length > atomic) {
+    end = text.lastIndexOf("\n", end - 2) + 1;
   }
-  const end = text.indexOf("\n") + 1;
+  if (end === 0) end = text.indexOf("\n") + 1;
   return end === 0 ? text : text.slice(0, end);
 }
