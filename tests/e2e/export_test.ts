@@ -118,7 +118,7 @@ Deno.test("export --watch follows, and what is held back is written when it has 
   await pause(1000);
   assertEquals(await folder.read("out.txt"), "h:0\nh:1\nh:2\nh:3\nh:4\n");
   await exporter.said("out.txt: 0 entries");
-  await pause(500);
+  await exporter.printed("hook\nhook\nhook\n");
   exporter.signal("SIGTERM");
   const { code, stdout, stderr } = await exporter.outcome;
   assertEquals([code, stdout], [0, "hook\nhook\nhook\n"]);
